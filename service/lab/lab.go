@@ -1,0 +1,154 @@
+// Package lab is the domain: who learns what, in which environment, and what
+// state that environment should be in and is in. It imports only the standard
+// library and talks to nothing.
+package lab
+
+import "time"
+
+// Cohort is a named group of students. Written by the registrar.
+type Cohort struct {
+	ID string
+	// Key is the cohort's part of a slug, unique and never changed: "fall-26".
+	Key       string
+	Name      string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Course is what is taught: a template and the parameters it is rendered with. Written by the registrar.
+type Course struct {
+	ID string
+	// Key is the course's part of a slug, unique and never changed: "py101".
+	Key  string
+	Name string
+	// Template names a template of the catalog: "code-server".
+	Template string
+	// Parameters are values for the template's variables outside the reserved
+	// vocabulary, as JSON decodes them. They were checked against the template's
+	// types and validation when they were stored.
+	Parameters map[string]any
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+}
+
+// Student is a member of one cohort. Written by the registrar.
+type Student struct {
+	ID       string
+	CohortID string
+	// Name is as the roster has it; it never enters a job (the slug stands in for it).
+	Name string
+	// Email is unique within the cohort among students who are not withdrawn; compared case-folded.
+	Email       string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	WithdrawnAt *time.Time
+}
+
+// Class is one cohort taking one course. Written by the registrar.
+type Class struct {
+	ID        string
+	CohortID  string
+	CourseID  string
+	CohortKey string
+	CourseKey string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Key is how people name a class: "<cohort key>/<course key>".
+func (c Class) Key() string { return c.CohortKey + "/" + c.CourseKey }
+
+// Workspace is one student's environment in one class: exactly one Nomad job.
+type Workspace struct {
+	ID        string
+	ClassID   string
+	StudentID string
+	Slug      Slug
+
+	// Desired is written by the registrar alone.
+	Desired Desired
+	// RestartsWanted counts the restarts that were asked for. Written by the registrar.
+	RestartsWanted int64
+	// ReleaseHome says that deleting also deletes the home. Written by the registrar.
+	ReleaseHome bool
+
+	// Submitted is what Bothy last handed to Nomad. Written by the reconciler alone.
+	Submitted Submission
+	// Status is what was last seen. Written by the reconciler alone.
+	Status Status
+
+	CreatedAt time.Time
+	// UpdatedAt is when anything above last changed, by whichever writer.
+	UpdatedAt time.Time
+	// DeletedAt is set once everything of the workspace is released. Written by the reconciler.
+	DeletedAt *time.Time
+}
+
+// Desired is what should be. Written by the registrar.
+type Desired string
+
+// What a workspace can be asked to be. A new one is stopped until its class is launched.
+const (
+	DesiredRunning Desired = "running"
+	DesiredStopped Desired = "stopped"
+	DesiredDeleted Desired = "deleted"
+)
+
+// Submission is what Bothy last handed to Nomad for a workspace. Written by the reconciler.
+type Submission struct {
+	// Fingerprint identifies the template, parameters and settings that were
+	// rendered; "" when nothing was ever submitted.
+	Fingerprint string
+	// SourceSHA256 is the hash of the submitted file, byte for byte.
+	SourceSHA256 string
+	// JobModifyIndex is Nomad's index right after the submission; another one seen later is drift.
+	JobModifyIndex uint64
+	// RestartsDone is the value of RestartsWanted that the last start or restart satisfied.
+	RestartsDone int64
+	At           time.Time
+}
+
+// Status is the observed state of a workspace. Written by the reconciler.
+type Status struct {
+	Phase Phase
+	// Reason is one sentence that says why the phase is what it is.
+	Reason string
+	// Drifted says that the job was changed by another hand.
+	Drifted bool
+	// Outdated says that the job runs with older settings, parameters or template than a start would use now.
+	Outdated bool
+	// AllocID and NodeName are the live allocation's, "" without one.
+	AllocID  string
+	NodeName string
+	// Since is when Phase became what it is.
+	Since time.Time
+}
+
+// Phase is the observed state of a workspace as one word. Written by the reconciler, from an Observation.
+type Phase string
+
+// The phases.
+const (
+	PhaseQueued   Phase = "queued"   // wanted, not yet in Nomad, or in Nomad and waiting for room
+	PhasePlacing  Phase = "placing"  // registered, being placed
+	PhaseStarting Phase = "starting" // placed; its tasks or its health check are not up yet
+	PhaseReady    Phase = "ready"    // its allocation runs and the check through NGINX passes
+	PhaseStopping Phase = "stopping" // asked to stop, still running
+	PhaseStopped  Phase = "stopped"  // nothing runs; the home is kept
+	PhaseFailed   Phase = "failed"   // it does not run and Nomad has given up or keeps failing
+	PhaseLost     Phase = "lost"     // its node is lost or disconnected
+	PhaseUnknown  Phase = "unknown"  // never yet observed
+)
+
+// Audit is one row of the record of changes. Written in the transaction of the change.
+type Audit struct {
+	ID    string
+	At    time.Time
+	Actor Actor
+	// Action is "cohort.create", "class.launch", "workspace.stop", …
+	Action string
+	// Target is the id of what was changed.
+	Target string
+	// Detail says what changed, as JSON; never a secret.
+	Detail map[string]any
+}
