@@ -1,0 +1,115 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+)
+
+// minToken is the least length of the API's bearer token, in characters.
+const minToken = 16
+
+// check looks at what only shows across settings, or on this machine's disk.
+func (l *loader) check() {
+	c := l.config
+	l.checkOrigins()
+	l.checkDisk()
+	l.checkToken("api", c.API.Token)
+	l.checkToken("nomad", c.Nomad.Token)
+	l.checkToken("consul", c.Consul.Token)
+	l.checkToken("vault", c.Vault.Token)
+	l.checkPair("tls", c.TLS.CertFile, c.TLS.KeyFile)
+	l.checkTLS("nomad.tls", c.Nomad.TLS)
+	l.checkTLS("consul.tls", c.Consul.TLS)
+	l.checkTLS("vault.tls", c.Vault.TLS)
+}
+
+func (l *loader) checkTLS(block string, t TLS) {
+	l.checkPair(block, t.CertFile, t.KeyFile)
+	l.checkFile(block+".ca_file", t.CAFile)
+	l.checkFile(block+".ca_path", t.CAPath)
+}
+
+// at gives the place that a setting came from; "" for a default.
+func (l *loader) at(names ...string) string {
+	for _, n := range names {
+		if place := l.origins[n]; place != "" {
+			return place
+		}
+	}
+	return ""
+}
+
+// checkOrigins holds the two origins apart: a cookie is sent to a host whatever its port.
+func (l *loader) checkOrigins() {
+	console, consoleErr := url.Parse(l.config.ConsoleURL)
+	labs, labsErr := url.Parse(l.config.LabsURL)
+	if consoleErr != nil || labsErr != nil {
+		return // both were read as URLs before
+	}
+	if console.Hostname() == labs.Hostname() {
+		l.fail(l.at("labs_url", "console_url"), "labs_url", fmt.Sprintf("has the same host as console_url (%s)", labs.Hostname()),
+			"give workspaces a host name of their own: what students run there must not see the console's cookies")
+	}
+}
+
+func (l *loader) checkDisk() {
+	c := l.config
+	if c.DataDir == "" && c.Store.Path == "" {
+		l.fail(l.at("data_dir"), "data_dir", "is empty", "name the folder that holds the database")
+	}
+	if c.TemplateDir == "" {
+		return
+	}
+	switch info, err := os.Stat(c.TemplateDir); {
+	case err != nil:
+		l.fail(l.at("template_dir"), "template_dir", plainPathError(err).Error(), "make the folder, or correct the path")
+	case !info.IsDir():
+		l.fail(l.at("template_dir"), "template_dir", c.TemplateDir+" is not a folder", "name the folder that holds the job files")
+	}
+}
+
+func (l *loader) checkToken(block string, token Credential) {
+	file, env := block+".token_file", block+".token"
+	if !token.IsSet() {
+		if block == "api" {
+			l.fail("", file, "is not set: the API would be open to everyone",
+				"put a random token of at least 16 characters into a file with mode 0600 and name it here, or set BOTHY_API_TOKEN")
+		}
+		return
+	}
+	named, place := file, l.at(file)
+	if token.File == "" {
+		named, place = env, l.at(env)
+	}
+	secret, err := token.Read()
+	switch {
+	case errors.Is(err, errTooOpen):
+		l.fail(place, named, "is "+err.Error(), "chmod 600 "+token.File)
+	case err != nil:
+		l.fail(place, named, err.Error(), "put the token alone into the file, with mode 0600")
+	case block == "api" && len(secret.Reveal()) < minToken:
+		l.fail(place, named, fmt.Sprintf("is shorter than %d characters", minToken), "use a longer random token")
+	}
+}
+
+func (l *loader) checkPair(block, certFile, keyFile string) {
+	switch {
+	case certFile != "" && keyFile == "":
+		l.fail(l.at(block+".cert_file"), block+".key_file", "is missing while cert_file is set", "name the certificate's private key")
+	case certFile == "" && keyFile != "":
+		l.fail(l.at(block+".key_file"), block+".cert_file", "is missing while key_file is set", "name the key's certificate")
+	}
+	l.checkFile(block+".cert_file", certFile)
+	l.checkFile(block+".key_file", keyFile)
+}
+
+func (l *loader) checkFile(setting, path string) {
+	if path == "" {
+		return
+	}
+	if _, err := os.Stat(path); err != nil {
+		l.fail(l.at(setting), setting, plainPathError(err).Error(), "correct the path")
+	}
+}

@@ -1,0 +1,152 @@
+// Package config reads Bothy's settings: from flags, the environment, a file in
+// HCL and the defaults, in this order of precedence. Everything that is wrong is
+// reported at once, with its place and the remedy.
+package config
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// Config is everything that `bothy server` can be told. The zero value is not
+// usable: Default and Load give one.
+type Config struct {
+	// Listen is the host:port that the API and the console are served on.
+	Listen string
+	// ConsoleURL is the origin of console and API as browsers see it, without a trailing slash.
+	ConsoleURL string
+	// LabsURL is the origin of the workspaces as browsers see it, without a trailing slash.
+	// It never shares a host with ConsoleURL: student-controlled code runs there.
+	LabsURL string
+	// DataDir holds what the server stores on its own disk.
+	DataDir string
+	// TemplateDir is a folder of job files beside the built-in templates; "" for none.
+	TemplateDir string
+
+	TLS       ListenerTLS
+	API       API
+	Store     Store
+	Nomad     Nomad
+	Consul    Consul
+	Vault     Vault
+	Home      Home
+	Log       Log
+	Reconcile Reconcile
+}
+
+// ListenerTLS is the certificate that Bothy itself serves; empty for plain HTTP.
+type ListenerTLS struct {
+	CertFile string
+	KeyFile  string
+}
+
+// API is how clients of Bothy's own API are known.
+type API struct {
+	// Token is the bearer token that guards every route under /v1.
+	Token Credential
+}
+
+// Store is the database.
+type Store struct {
+	// Driver is "sqlite".
+	Driver string
+	// Path is the SQLite database file; "" means bothy.db in Config.DataDir.
+	Path string
+}
+
+// TLS is how the server at the other end is trusted, and how Bothy shows itself to it.
+type TLS struct {
+	CAFile     string
+	CAPath     string
+	CertFile   string
+	KeyFile    string
+	ServerName string
+	SkipVerify bool
+}
+
+// Nomad is the cluster that workspaces run on.
+type Nomad struct {
+	Address     string
+	Region      string
+	Namespace   string
+	NodePool    string
+	Datacenters []string
+	Token       Credential
+	TLS         TLS
+}
+
+// Consul is where workspaces are found and checked.
+type Consul struct {
+	Address    string
+	Datacenter string
+	Namespace  string
+	Token      Credential
+	TLS        TLS
+}
+
+// Vault is where the secrets of workspaces live.
+type Vault struct {
+	Address   string
+	Namespace string
+	Token     Credential
+	// Mount is the KV v2 mount, without slashes at its ends.
+	Mount string
+	// Role is the role that a workspace's tasks take at Vault's JWT auth method.
+	Role string
+	TLS  TLS
+}
+
+// Home is where the home of a workspace is kept.
+type Home struct {
+	// Type is "host" (a Nomad dynamic host volume) or "csi".
+	Type string
+	// PluginID is the volume plugin: "mkdir" for host volumes, the CSI plugin's id otherwise.
+	PluginID string
+}
+
+// Log is what the server writes about itself, to its standard error.
+type Log struct {
+	// Level is "debug", "info", "warn" or "error".
+	Level string
+	// Format is "text" or "json".
+	Format string
+}
+
+// Reconcile is how the desired state is brought about.
+type Reconcile struct {
+	// Workers bounds the changes that are made at Nomad at the same time.
+	Workers int
+	// Interval is the longest time between two comparisons of desired and observed
+	// state; changes are acted upon at once.
+	Interval time.Duration
+}
+
+// Default gives the settings that hold where nothing else is said.
+func Default() Config {
+	return Config{
+		Listen:     "127.0.0.1:8080",
+		ConsoleURL: "http://bothy.localhost:8080",
+		LabsURL:    "http://labs.localhost:9999",
+		DataDir:    "/var/lib/bothy",
+		Store:      Store{Driver: "sqlite"},
+		Nomad: Nomad{
+			Address:     "http://127.0.0.1:4646",
+			Namespace:   "bothy",
+			NodePool:    "default",
+			Datacenters: []string{"dc1"},
+		},
+		Consul:    Consul{Address: "http://127.0.0.1:8500"},
+		Vault:     Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
+		Home:      Home{Type: "host", PluginID: "mkdir"},
+		Log:       Log{Level: "info", Format: "text"},
+		Reconcile: Reconcile{Workers: 8, Interval: 15 * time.Second},
+	}
+}
+
+// StorePath is the database file.
+func (c Config) StorePath() string {
+	if c.Store.Path != "" {
+		return c.Store.Path
+	}
+	return filepath.Join(c.DataDir, "bothy.db")
+}

@@ -1,0 +1,282 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// Sources are where settings come from, the weakest first.
+type Sources struct {
+	// File is the path of a configuration file in HCL; "" for none.
+	File string
+	// LookupEnv reads the environment (os.LookupEnv); nil for none.
+	LookupEnv func(name string) (string, bool)
+	// Flags are what the command line says.
+	Flags Flags
+}
+
+// Flags are settings from a command line, by setting name.
+type Flags map[string]string
+
+// Register declares a flag for each setting on set, to be read into f.
+func (f Flags) Register(set *flag.FlagSet) {
+	var unused Config
+	for _, s := range settings(&unused) {
+		if s.envOnly {
+			continue
+		}
+		keep := func(text string) error {
+			f[s.name] = text
+			return nil
+		}
+		if s.isBool {
+			set.BoolFunc(s.flagName(), s.usage, keep)
+		} else {
+			set.Func(s.flagName(), s.usage, keep)
+		}
+	}
+}
+
+// Load reads all sources over the defaults and checks the result. Its error is a
+// lab.Error with CodeInvalid that names everything that is wrong: the place
+// ("bothy.hcl:3:13", "environment variable NOMAD_ADDR", "flag -listen"), the
+// setting, the problem and the remedy.
+func Load(src Sources) (Config, error) {
+	c := Default()
+	l := &loader{config: &c, settings: settings(&c), origins: map[string]string{}}
+	if src.File != "" {
+		l.file(src.File)
+	}
+	if src.LookupEnv != nil {
+		l.environment(src.LookupEnv)
+	}
+	l.flags(src.Flags)
+	if len(l.problems) == 0 {
+		// Checks across settings would only repeat what is wrong with a single one.
+		l.check()
+	}
+	if len(l.problems) > 0 {
+		return Config{}, lab.Invalid("the configuration is not valid", l.problems...)
+	}
+	return c, nil
+}
+
+type loader struct {
+	config   *Config
+	settings []setting
+	// origins says where each setting that was given came from last.
+	origins  map[string]string
+	problems []lab.Field
+}
+
+func (l *loader) fail(place, setting, what, remedy string) {
+	field := setting
+	switch {
+	case place != "" && setting != "":
+		field = place + ": " + setting
+	case place != "":
+		field = place
+	}
+	l.problems = append(l.problems, lab.Field{Name: field, Problem: what, Remedy: remedy})
+}
+
+// take reads one setting's value from one place.
+func (l *loader) take(s setting, place string, texts []string) {
+	l.origins[s.name] = place
+	err := s.read(texts)
+	if err == nil {
+		return
+	}
+	var p valueError
+	if !errors.As(err, &p) {
+		p = valueError{what: err.Error()}
+	}
+	l.fail(place, s.name, p.what, p.remedy)
+}
+
+func (l *loader) environment(lookup func(string) (string, bool)) {
+	for _, s := range l.settings {
+		for _, v := range append([]variable{{name: s.envName()}}, s.env...) {
+			text, ok := lookup(v.name)
+			if !ok || text == "" {
+				continue
+			}
+			if v.translate != nil {
+				text = v.translate(text)
+			}
+			l.take(s, "environment variable "+v.name, s.split(text))
+			break
+		}
+	}
+}
+
+func (l *loader) flags(flags Flags) {
+	for _, s := range l.settings {
+		if text, ok := flags[s.name]; ok {
+			l.take(s, "flag -"+s.flagName(), s.split(text))
+		}
+	}
+}
+
+// split takes a list's text apart at its commas.
+func (s setting) split(text string) []string {
+	if !s.isList {
+		return []string{text}
+	}
+	items := strings.Split(text, ",")
+	for i := range items {
+		items[i] = strings.TrimSpace(items[i])
+	}
+	return items
+}
+
+func (l *loader) file(path string) {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		l.fail(path, "", "cannot be read: "+trimPath(plainPathError(err), path), "check the path given with -config")
+		return
+	}
+	file, diags := hclsyntax.ParseConfig(source, path, hcl.InitialPos)
+	if diags.HasErrors() {
+		l.diagnostics("", diags)
+		return
+	}
+	l.body("", file.Body)
+}
+
+// body reads the attributes and blocks under prefix ("", "nomad.", "nomad.tls.").
+func (l *loader) body(prefix string, body hcl.Body) {
+	schema := &hcl.BodySchema{}
+	attributes := map[string]setting{}
+	for _, s := range l.settings {
+		rest, ok := strings.CutPrefix(s.name, prefix)
+		if !ok {
+			continue
+		}
+		block, _, isBlock := strings.Cut(rest, ".")
+		switch {
+		case isBlock:
+			schema.Blocks = appendBlock(schema.Blocks, block)
+		default:
+			schema.Attributes = append(schema.Attributes, hcl.AttributeSchema{Name: rest})
+			attributes[rest] = s
+		}
+	}
+	content, diags := body.Content(schema)
+	l.diagnostics(prefix, diags)
+	if content == nil {
+		return
+	}
+
+	// In the order of the table, so that what is reported has an order too.
+	for _, known := range schema.Attributes {
+		if attribute, ok := content.Attributes[known.Name]; ok {
+			l.attribute(attributes[known.Name], attribute)
+		}
+	}
+	first := map[string]hcl.Range{}
+	for _, block := range content.Blocks {
+		if before, twice := first[block.Type]; twice {
+			l.fail(place(block.DefRange), prefix+block.Type, fmt.Sprintf("is written a second time, after line %d", before.Start.Line), "put everything into one block")
+			continue
+		}
+		first[block.Type] = block.DefRange
+		l.body(prefix+block.Type+".", block.Body)
+	}
+}
+
+func appendBlock(blocks []hcl.BlockHeaderSchema, name string) []hcl.BlockHeaderSchema {
+	for _, b := range blocks {
+		if b.Type == name {
+			return blocks
+		}
+	}
+	return append(blocks, hcl.BlockHeaderSchema{Type: name})
+}
+
+func (l *loader) attribute(s setting, attribute *hcl.Attribute) {
+	at := place(attribute.Expr.Range())
+	if s.envOnly {
+		l.fail(at, s.name, "a secret has no place in this file", fmt.Sprintf("put it into a file of its own and name that with token_file, or into the environment variable %s", s.envName()))
+		return
+	}
+	v, diags := attribute.Expr.Value(nil)
+	if diags.HasErrors() {
+		l.diagnostics(s.name, diags)
+		return
+	}
+	texts, err := s.fromCty(v)
+	if err != nil {
+		l.fail(at, s.name, err.what, err.remedy)
+		return
+	}
+	l.take(s, at, texts)
+}
+
+func (s setting) fromCty(v cty.Value) ([]string, *valueError) {
+	if v.IsNull() {
+		return nil, &valueError{"is null", "give a value, or leave the line out"}
+	}
+	if !s.isList {
+		converted, err := convert.Convert(v, cty.String)
+		if err != nil {
+			return nil, &valueError{"is " + v.Type().FriendlyName() + ", not a single value", "write one value"}
+		}
+		return []string{converted.AsString()}, nil
+	}
+	converted, err := convert.Convert(v, cty.List(cty.String))
+	if err != nil {
+		return nil, &valueError{"is " + v.Type().FriendlyName() + ", not a list", `write for example ["dc1"]`}
+	}
+	var texts []string
+	for _, item := range converted.AsValueSlice() {
+		if item.IsNull() {
+			return nil, &valueError{"holds null", "give a value"}
+		}
+		texts = append(texts, item.AsString())
+	}
+	return texts, nil
+}
+
+// diagnostics takes over what HCL found: its suggestions ("Did you mean …?") become the remedy.
+func (l *loader) diagnostics(prefix string, diags hcl.Diagnostics) {
+	for _, d := range diags {
+		if d.Severity != hcl.DiagError {
+			continue
+		}
+		what, remedy, _ := strings.Cut(d.Detail, " Did you mean ")
+		if remedy != "" {
+			remedy = "did you mean " + remedy
+		}
+		at := ""
+		if d.Subject != nil {
+			at = place(*d.Subject)
+		}
+		l.fail(at, strings.TrimSuffix(prefix, "."), strings.TrimSuffix(lowerFirst(d.Summary)+": "+what, "."), remedy)
+	}
+}
+
+func place(r hcl.Range) string {
+	return fmt.Sprintf("%s:%d:%d", r.Filename, r.Start.Line, r.Start.Column)
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+func trimPath(err error, path string) string {
+	return strings.TrimPrefix(err.Error(), path+": ")
+}

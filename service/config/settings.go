@@ -1,0 +1,181 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// A setting is one thing that can be said: in the file by its name, in the
+// environment by BOTHY_ and its name (or by the names that Nomad, Consul and
+// Vault's own programs use), on the command line by a flag.
+type setting struct {
+	// name is the path of blocks and then the attribute: "nomad.tls.ca_file".
+	name string
+	// usage is one sentence for -help and the reference.
+	usage string
+	// env are further environment variables, asked after BOTHY_….
+	env []variable
+	// envOnly marks a secret's own text, which no file or flag may hold.
+	envOnly bool
+	isList  bool
+	isBool  bool
+	read    value
+}
+
+// A variable is an environment variable of another program that Bothy understands.
+type variable struct {
+	name string
+	// translate turns the program's way of writing the value into Bothy's; nil keeps it.
+	translate func(string) string
+}
+
+// settings lists everything that can be said, each reading into c. This list is
+// the only place where a setting is named: file, environment, flags and the
+// reference are all made from it.
+func settings(c *Config) []setting {
+	return concat(
+		[]setting{
+			{name: "listen", usage: "Host and port to serve the API and the console on.", read: listenAddress(&c.Listen)},
+			{name: "console_url", usage: "Origin of the console and API as browsers see it.", read: origin(&c.ConsoleURL)},
+			{name: "labs_url", usage: "Origin of the workspaces as browsers see it; its host must differ from console_url's.", read: origin(&c.LabsURL)},
+			{name: "data_dir", usage: "Folder for what the server stores on its own disk.", read: text(&c.DataDir)},
+			{name: "template_dir", usage: "Folder of job files offered beside the built-in templates.", read: text(&c.TemplateDir)},
+			{name: "tls.cert_file", usage: "Certificate (PEM) to serve; without it Bothy serves plain HTTP.", read: text(&c.TLS.CertFile)},
+			{name: "tls.key_file", usage: "Private key (PEM) of tls.cert_file.", read: text(&c.TLS.KeyFile)},
+			{name: "api.token_file", usage: "File with the bearer token that guards the API.", read: secretFile(&c.API.Token)},
+			{name: "api.token", usage: "The bearer token itself.", envOnly: true, read: secretValue(&c.API.Token)},
+			{name: "store.driver", usage: "Database to use: sqlite.", read: oneOf(&c.Store.Driver, "sqlite")},
+			{name: "store.path", usage: "SQLite database file (default bothy.db in data_dir).", read: text(&c.Store.Path)},
+		},
+		nomadSettings(&c.Nomad),
+		consulSettings(&c.Consul),
+		vaultSettings(&c.Vault),
+		[]setting{
+			{name: "home.type", usage: "Kind of volume for homes: host (dynamic host volume) or csi.", read: oneOf(&c.Home.Type, "host", "csi")},
+			{name: "home.plugin_id", usage: "Volume plugin that makes homes.", read: name(&c.Home.PluginID)},
+			{name: "log.level", usage: "Least level that is logged: debug, info, warn or error.", read: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
+			{name: "log.format", usage: "Form of the log: text or json.", read: oneOf(&c.Log.Format, "text", "json")},
+			{name: "reconcile.workers", usage: "Most changes made at Nomad at the same time, 1 to 256.", read: integer(&c.Reconcile.Workers, 1, 256)},
+			{name: "reconcile.interval", usage: "Longest time between two comparisons of desired and observed state, 1s to 10m.", read: duration(&c.Reconcile.Interval, time.Second, 10*time.Minute)},
+		},
+	)
+}
+
+func nomadSettings(n *Nomad) []setting {
+	return concat(
+		[]setting{
+			{name: "nomad.address", usage: "URL of Nomad's HTTP API.", env: also("NOMAD_ADDR"), read: serverAddress(&n.Address)},
+			{name: "nomad.region", usage: "Nomad region (default: that of the agent asked).", env: also("NOMAD_REGION"), read: name(&n.Region)},
+			{name: "nomad.namespace", usage: "Nomad namespace that workspaces run in; Bothy should be alone in it.", env: also("NOMAD_NAMESPACE"), read: name(&n.Namespace)},
+			{name: "nomad.node_pool", usage: "Nomad node pool that workspaces run in.", read: name(&n.NodePool)},
+			{name: "nomad.datacenters", usage: "Nomad datacenters that workspaces may run in.", isList: true, read: list(&n.Datacenters)},
+			{name: "nomad.token_file", usage: "File with Bothy's Nomad ACL token.", read: secretFile(&n.Token)},
+			{name: "nomad.token", usage: "Bothy's Nomad ACL token itself.", envOnly: true, env: also("NOMAD_TOKEN"), read: secretValue(&n.Token)},
+		},
+		tlsSettings("nomad", "Nomad", &n.TLS, map[string][]variable{
+			"ca_file":     also("NOMAD_CACERT"),
+			"ca_path":     also("NOMAD_CAPATH"),
+			"cert_file":   also("NOMAD_CLIENT_CERT"),
+			"key_file":    also("NOMAD_CLIENT_KEY"),
+			"server_name": also("NOMAD_TLS_SERVER_NAME"),
+			"skip_verify": also("NOMAD_SKIP_VERIFY"),
+		}),
+	)
+}
+
+func consulSettings(n *Consul) []setting {
+	return concat(
+		[]setting{
+			{name: "consul.address", usage: "URL of Consul's HTTP API.", env: []variable{{"CONSUL_HTTP_ADDR", withScheme}}, read: serverAddress(&n.Address)},
+			{name: "consul.datacenter", usage: "Consul datacenter (default: that of the agent asked).", read: name(&n.Datacenter)},
+			{name: "consul.namespace", usage: "Consul Enterprise namespace of the workspaces' services.", env: also("CONSUL_NAMESPACE"), read: name(&n.Namespace)},
+			{name: "consul.token_file", usage: "File with Bothy's Consul ACL token.", env: also("CONSUL_HTTP_TOKEN_FILE"), read: secretFile(&n.Token)},
+			{name: "consul.token", usage: "Bothy's Consul ACL token itself.", envOnly: true, env: also("CONSUL_HTTP_TOKEN"), read: secretValue(&n.Token)},
+		},
+		tlsSettings("consul", "Consul", &n.TLS, map[string][]variable{
+			"ca_file":     also("CONSUL_CACERT"),
+			"ca_path":     also("CONSUL_CAPATH"),
+			"cert_file":   also("CONSUL_CLIENT_CERT"),
+			"key_file":    also("CONSUL_CLIENT_KEY"),
+			"server_name": also("CONSUL_TLS_SERVER_NAME"),
+			"skip_verify": {{"CONSUL_HTTP_SSL_VERIFY", inverted}},
+		}),
+	)
+}
+
+func vaultSettings(n *Vault) []setting {
+	return concat(
+		[]setting{
+			{name: "vault.address", usage: "URL of Vault's HTTP API.", env: also("VAULT_ADDR"), read: serverAddress(&n.Address)},
+			{name: "vault.namespace", usage: "Vault Enterprise namespace.", env: also("VAULT_NAMESPACE"), read: mount(&n.Namespace)},
+			{name: "vault.token_file", usage: "File with Bothy's Vault token.", read: secretFile(&n.Token)},
+			{name: "vault.token", usage: "Bothy's Vault token itself.", envOnly: true, env: also("VAULT_TOKEN"), read: secretValue(&n.Token)},
+			{name: "vault.mount", usage: "KV version 2 mount that holds the workspaces' secrets.", read: mount(&n.Mount)},
+			{name: "vault.role", usage: "Role of Vault's JWT auth method that a workspace's tasks take.", read: name(&n.Role)},
+		},
+		tlsSettings("vault", "Vault", &n.TLS, map[string][]variable{
+			"ca_file":     also("VAULT_CACERT"),
+			"ca_path":     also("VAULT_CAPATH"),
+			"cert_file":   also("VAULT_CLIENT_CERT"),
+			"key_file":    also("VAULT_CLIENT_KEY"),
+			"server_name": also("VAULT_TLS_SERVER_NAME"),
+			"skip_verify": also("VAULT_SKIP_VERIFY"),
+		}),
+	)
+}
+
+func tlsSettings(block, server string, t *TLS, env map[string][]variable) []setting {
+	return []setting{
+		{name: block + ".tls.ca_file", usage: "CA certificate (PEM) that " + server + "'s certificate is checked with.", env: env["ca_file"], read: text(&t.CAFile)},
+		{name: block + ".tls.ca_path", usage: "Folder of CA certificates (PEM) for " + server + ".", env: env["ca_path"], read: text(&t.CAPath)},
+		{name: block + ".tls.cert_file", usage: "Certificate (PEM) that Bothy shows to " + server + ".", env: env["cert_file"], read: text(&t.CertFile)},
+		{name: block + ".tls.key_file", usage: "Private key (PEM) of " + block + ".tls.cert_file.", env: env["key_file"], read: text(&t.KeyFile)},
+		{name: block + ".tls.server_name", usage: "Name expected in " + server + "'s certificate, where it is not the address's host.", env: env["server_name"], read: text(&t.ServerName)},
+		{name: block + ".tls.skip_verify", usage: "Trust any certificate of " + server + "; for trials only.", isBool: true, env: env["skip_verify"], read: boolean(&t.SkipVerify)},
+	}
+}
+
+func concat(lists ...[]setting) []setting {
+	var all []setting
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+func also(names ...string) []variable {
+	variables := make([]variable, len(names))
+	for i, n := range names {
+		variables[i] = variable{name: n}
+	}
+	return variables
+}
+
+// withScheme adds what Consul's programs leave out: CONSUL_HTTP_ADDR is mostly host:port.
+func withScheme(address string) string {
+	if strings.Contains(address, "://") {
+		return address
+	}
+	return "http://" + address
+}
+
+// inverted turns "verify" into "skip verification".
+func inverted(verify string) string {
+	switch strings.ToLower(verify) {
+	case "0", "f", "false":
+		return "true"
+	case "1", "t", "true":
+		return "false"
+	}
+	return verify
+}
+
+// envName is the setting's own environment variable: BOTHY_NOMAD_TLS_CA_FILE.
+func (s setting) envName() string {
+	return "BOTHY_" + strings.ToUpper(strings.ReplaceAll(s.name, ".", "_"))
+}
+
+// flagName is the setting's flag: -nomad-tls-ca-file.
+func (s setting) flagName() string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(s.name)
+}
