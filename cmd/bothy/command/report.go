@@ -1,0 +1,132 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// The exit codes, as Vault's commands give them.
+const (
+	exitOK = 0
+	// exitLocal: wrong usage, or input that is wrong; nothing was asked of a server.
+	exitLocal = 1
+	// exitRemote: a server does not answer, refused, or could not do what was asked.
+	exitRemote = 2
+)
+
+// usageError is a command line that cannot be read.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return usageError{err: fmt.Errorf(format, args...)}
+}
+
+// remoteError is an answer of a server, or the lack of one.
+type remoteError struct{ err error }
+
+func (e remoteError) Error() string { return e.err.Error() }
+func (e remoteError) Unwrap() error { return e.err }
+
+// remote marks err as a server's; nil stays nil.
+func remote(err error) error {
+	if err == nil {
+		return nil
+	}
+	return remoteError{err}
+}
+
+// reported is an error that has been shown already; only its exit code is left.
+type reported struct{ code int }
+
+func (e reported) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// report shows err, if it is one, as "Error:" and "Hint:" lines, and gives the exit code.
+func (e *Env) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var done reported
+	if errors.As(err, &done) {
+		return done.code
+	}
+	s := e.style()
+	problem, hint := explain(err)
+	for i, line := range problem {
+		if i == 0 {
+			e.UI.Error(s.red("Error:") + " " + line)
+		} else {
+			e.UI.Error("  " + line)
+		}
+	}
+	if hint != "" {
+		e.UI.Error(s.yellow("Hint:") + " " + hint)
+	}
+	var remote remoteError
+	if errors.As(err, &remote) {
+		return exitRemote
+	}
+	return exitLocal
+}
+
+// explain puts err into lines for a person, and a hint.
+func explain(err error) (lines []string, hint string) {
+	var usage usageError
+	if errors.As(err, &usage) {
+		return []string{usage.Error()}, fmt.Sprintf("bothy %s -h shows how it is used.", usage.command)
+	}
+	var coded *lab.Error
+	if errors.As(err, &coded) {
+		return explainCoded(coded)
+	}
+	if errors.Is(err, context.Canceled) {
+		return []string{"interrupted"}, ""
+	}
+	return []string{oneLine(err.Error())}, ""
+}
+
+func explainCoded(e *lab.Error) (lines []string, hint string) {
+	switch len(e.Fields) {
+	case 0:
+		message := e.Message
+		if e.Cause != nil {
+			message += ": " + e.Cause.Error()
+		}
+		return []string{oneLine(message)}, e.Hint
+	case 1:
+		field := e.Fields[0]
+		hint = e.Hint
+		if hint == "" {
+			hint = sentence(field.Remedy)
+		}
+		return []string{oneLine(field.Name + ": " + field.Problem)}, hint
+	}
+	lines = []string{fmt.Sprintf("%s (%d problems)", e.Message, len(e.Fields))}
+	for _, field := range e.Fields {
+		lines = append(lines, oneLine(field.String()))
+	}
+	return lines, e.Hint
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// sentence gives a remedy its capital and full stop.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if strings.ContainsAny(s[len(s)-1:], ".?!") {
+		return s
+	}
+	return s + "."
+}

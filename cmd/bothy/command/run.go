@@ -1,0 +1,72 @@
+package command
+
+import (
+	"strings"
+
+	"github.com/hashicorp/cli"
+)
+
+// Run runs the command that args name and gives the process's exit code.
+func Run(args []string, env *Env) int {
+	if len(args) == 1 && (args[0] == "-v" || args[0] == "-version" || args[0] == "--version") {
+		args = []string{"version"}
+	}
+	c := &cli.CLI{
+		Name:         "bothy",
+		Args:         args,
+		Commands:     factories(env),
+		HelpFunc:     cli.BasicHelpFunc("bothy"),
+		HelpWriter:   env.Stdout,
+		ErrorWriter:  env.Stderr,
+		Autocomplete: true,
+	}
+	code, err := c.Run()
+	if err != nil {
+		return env.report(err)
+	}
+	return code
+}
+
+// actions are all commands by their names.
+func actions(env *Env) map[string]func() action {
+	return map[string]func() action{
+		"config validate": func() action { return &configValidate{env: env} },
+		"version":         func() action { return &versionCommand{env: env} },
+	}
+}
+
+// groups are the commands that only hold others: what they are about.
+func groups() map[string]string {
+	return map[string]string{
+		"config": "Check the configuration of a server",
+	}
+}
+
+func factories(env *Env) map[string]cli.CommandFactory {
+	all := map[string]cli.CommandFactory{}
+	for name, make := range actions(env) {
+		all[name] = func() (cli.Command, error) {
+			return &bound{env: env, name: name, action: make()}, nil
+		}
+	}
+	for name, synopsis := range groups() {
+		all[name] = func() (cli.Command, error) {
+			return &group{name: name, synopsis: synopsis}, nil
+		}
+	}
+	return all
+}
+
+// group is a command that only holds others.
+type group struct{ name, synopsis string }
+
+// Synopsis gives the one line of the list of commands.
+func (g *group) Synopsis() string { return g.synopsis }
+
+// Help introduces the list of subcommands, which the library adds.
+func (g *group) Help() string {
+	return "Usage: bothy " + g.name + " <subcommand> [options] [args]\n\n  " + strings.TrimSuffix(g.synopsis, ".") + "."
+}
+
+// Run shows the help.
+func (g *group) Run([]string) int { return cli.RunResultHelp }

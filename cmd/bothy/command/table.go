@@ -1,0 +1,107 @@
+package command
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/width"
+)
+
+// A table lines its columns up by what a terminal shows, not by bytes: names are
+// in every script, and colours take no room.
+type table struct {
+	rows [][]cell
+}
+
+type cell struct {
+	text  string
+	paint func(string) string
+}
+
+func newTable(head ...string) *table {
+	t := &table{}
+	t.add(head...)
+	return t
+}
+
+func (t *table) add(texts ...string) {
+	cells := make([]cell, len(texts))
+	for i, text := range texts {
+		cells[i] = cell{text: printable(text)}
+	}
+	t.rows = append(t.rows, cells)
+}
+
+// paint colours a column's cell in the row that was added last.
+func (t *table) paint(column int, how func(string) string) {
+	t.rows[len(t.rows)-1][column].paint = how
+}
+
+// String gives the table without a final line break.
+func (t *table) String() string {
+	var widths []int
+	for _, row := range t.rows {
+		for i, c := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], columns(c.text))
+		}
+	}
+	lines := make([]string, len(t.rows))
+	for n, row := range t.rows {
+		var line strings.Builder
+		for i, c := range row {
+			shown := c.text
+			if c.paint != nil {
+				shown = c.paint(shown)
+			}
+			line.WriteString(shown)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", widths[i]-columns(c.text)+2))
+			}
+		}
+		lines[n] = strings.TrimRight(line.String(), " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// columns counts the terminal columns that text takes.
+func columns(text string) int {
+	n := 0
+	for _, r := range text {
+		switch {
+		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		case width.LookupRune(r).Kind() == width.EastAsianWide, width.LookupRune(r).Kind() == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// cut shortens text to so many columns, marking that it did.
+func cut(text string, most int) string {
+	if most <= 0 || columns(text) <= most {
+		return text
+	}
+	n := 0
+	for i, r := range text {
+		n += columns(string(r))
+		if n > most-1 {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// printable replaces what would move a terminal's cursor: texts come from other programs too.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
