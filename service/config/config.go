@@ -44,6 +44,8 @@ type ListenerTLS struct {
 type API struct {
 	// Token is the bearer token that guards every route under /v1.
 	Token Credential
+	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
+	TrustedProxies []string
 }
 
 // Store is the database.

@@ -44,6 +44,7 @@ func settings(c *Config) []setting {
 			{name: "tls.key_file", usage: "Private key (PEM) of tls.cert_file.", read: text(&c.TLS.KeyFile)},
 			{name: "api.token_file", usage: "File with the bearer token that guards the API.", read: secretFile(&c.API.Token)},
 			{name: "api.token", usage: "The bearer token itself.", envOnly: true, read: secretValue(&c.API.Token)},
+			{name: "api.trusted_proxies", usage: "Addresses or networks whose X-Forwarded-For is believed (default none).", isList: true, read: networks(&c.API.TrustedProxies)},
 			{name: "store.driver", usage: "Database to use: sqlite.", read: oneOf(&c.Store.Driver, "sqlite")},
 			{name: "store.path", usage: "SQLite database file (default bothy.db in data_dir).", read: text(&c.Store.Path)},
 		},

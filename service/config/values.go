@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -45,6 +46,21 @@ func list(target *[]string) value {
 	return func(texts []string) error {
 		if len(texts) == 0 || slices.Contains(texts, "") {
 			return valueError{"holds no name, or an empty one", "name at least one, each once"}
+		}
+		*target = slices.Clone(texts)
+		return nil
+	}
+}
+
+// networks takes IP addresses and networks in CIDR notation.
+func networks(target *[]string) value {
+	return func(texts []string) error {
+		for _, s := range texts {
+			_, notAddress := netip.ParseAddr(s)
+			_, notNetwork := netip.ParsePrefix(s)
+			if notAddress != nil && notNetwork != nil {
+				return valueError{fmt.Sprintf("%q is neither an address nor a network", s), `write for example "10.0.0.0/8"`}
+			}
 		}
 		*target = slices.Clone(texts)
 		return nil
