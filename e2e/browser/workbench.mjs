@@ -1,0 +1,215 @@
+// VS Code's workbench, driven as a person with a keyboard would: the command palette, quick input and typing.
+// The few selectors are VS Code's own stable class names.
+
+/** @typedef {import('playwright-core').Page} Page */
+
+const quickInput = '.quick-input-widget:visible';
+const activeEditor = '.editor-group-container.active .editor-instance';
+
+export class Workbench {
+  /** @type {Page} */
+  #page;
+  #timeoutMs;
+
+  /**
+   * @param {Page} page
+   * @param {number} timeoutMs for each thing that is waited for
+   */
+  constructor(page, timeoutMs) {
+    this.#page = page;
+    this.#timeoutMs = timeoutMs;
+    page.setDefaultTimeout(timeoutMs);
+  }
+
+  /**
+   * Waits until the workbench is drawn and takes commands. Dialogs that VS Code
+   * greets a new visitor with are answered.
+   */
+  async ready() {
+    await this.#page.locator('.monaco-workbench .part.statusbar').waitFor();
+    await this.#palette();
+    await this.#page.keyboard.press('Escape');
+    await this.#page.locator(quickInput).waitFor({ state: 'hidden' });
+  }
+
+  /**
+   * Runs a command of the palette by its full title, "File: New Untitled Text File".
+   * @param {string} title
+   */
+  async command(title) {
+    const entry = this.#page
+      .locator(`${quickInput} .monaco-list-row`)
+      .filter({ has: this.#page.locator('.label-name', { hasText: exactly(title) }) })
+      .first();
+    await this.#insist(`run "${title}"`, async (patience) => {
+      await this.#palette();
+      await this.#page.locator(`${quickInput} input`).first().fill(`>${title}`, patience);
+      await entry.click(patience);
+    });
+  }
+
+  /**
+   * Makes a file, types the text into the editor and saves it.
+   * @param {string} path absolute, in the workspace
+   * @param {string} text one line
+   */
+  async writeFile(path, text) {
+    const name = basename(path);
+    await this.#insist(`name the new file ${name}`, async (patience) => {
+      await this.command('Create: New File...');
+      await this.#page.locator(`${quickInput} input`).first().fill(name, patience);
+      await this.#page.locator(`${quickInput} .monaco-list-row`, { hasText: name }).first().click(patience);
+      await this.#answerPath(path, patience);
+    });
+    await this.#page.locator('.tab.active', { hasText: name }).waitFor();
+    await this.#page.locator(`${activeEditor} .view-lines`).click();
+    await this.#page.keyboard.type(text);
+    await this.#shows(text);
+    await this.#page.keyboard.press('Control+S');
+    await this.#saved(name);
+  }
+
+  /**
+   * Finds a file of the open folder by its name, opens it, and gives the text that the editor shows.
+   * @param {string} name without its folder
+   * @returns {Promise<string>}
+   */
+  async readFile(name) {
+    const entry = this.#page
+      .locator(`${quickInput} .monaco-list-row`)
+      .filter({ has: this.#page.locator('.label-name', { hasText: exactly(name) }) })
+      .first();
+    await this.#insist(`open ${name}`, async (patience) => {
+      await this.#palette();
+      await this.#page.locator(`${quickInput} input`).first().fill(name, patience); // without ">" it looks for files
+      await entry.click(patience);
+    });
+    await this.#page.locator('.tab.active', { hasText: name }).waitFor();
+    await this.#page.locator(`${activeEditor} .view-line`).first().waitFor();
+    return this.#text();
+  }
+
+  /**
+   * Replaces the user's settings with these, in the settings editor.
+   * @param {Record<string, unknown>} settings
+   */
+  async changeSettings(settings) {
+    await this.command('Preferences: Open User Settings (JSON)');
+    await this.#page.locator('.tab.active', { hasText: 'settings.json' }).waitFor();
+    await this.#page.locator(`${activeEditor} .view-lines`).click();
+    await this.#page.keyboard.press('Control+A');
+    await this.#page.keyboard.press('Delete');
+    await this.#page.keyboard.insertText(JSON.stringify(settings)); // typing would meet the editor's own closing brackets
+    await this.#page.keyboard.press('Control+S');
+    await this.#saved('settings.json');
+  }
+
+  /**
+   * The font size that the active editor is drawn in, in pixels.
+   * @returns {Promise<number>}
+   */
+  async fontSize() {
+    const lines = this.#page.locator(`${activeEditor} .view-lines`).first();
+    return Number.parseFloat(await lines.evaluate((element) => getComputedStyle(element).fontSize));
+  }
+
+  /**
+   * Opens a terminal, runs one command, and waits until the terminal shows what is expected of it.
+   * @param {string} command
+   * @param {string} shows
+   */
+  async terminal(command, shows) {
+    await this.command('Terminal: Create New Terminal');
+    const terminal = this.#page.locator('.terminal-wrapper.active');
+    await terminal.locator('.xterm-helper-textarea').waitFor({ state: 'attached' });
+    await terminal.locator('.xterm-screen').click();
+    await this.#page.keyboard.type(command);
+    await this.#page.keyboard.press('Enter');
+    await this.#page
+      .locator('.terminal-wrapper.active .xterm-rows > div')
+      .filter({ hasText: exactly(shows) })
+      .first()
+      .waitFor();
+  }
+
+  /** Opens the command palette, answering any dialog that is in its way. */
+  async #palette() {
+    const input = this.#page.locator(`${quickInput} input`).first();
+    const trust = this.#page.getByRole('button', { name: 'Yes, I trust the authors' });
+    await this.#insist('open the command palette', async (patience) => {
+      if (await trust.isVisible()) await trust.click(patience);
+      if (await input.isVisible()) {
+        await this.#page.keyboard.press('Escape'); // what an attempt before this one left open
+        await input.waitFor({ state: 'hidden', ...patience });
+      }
+      await this.#page.keyboard.press('F1');
+      await input.waitFor(patience);
+    });
+  }
+
+  /**
+   * Tries again what a late arrival can spoil: a page that VS Code opens by itself takes the focus, and a quick
+   * input without it closes.
+   * @param {string} what
+   * @param {(patience: { timeout: number }) => Promise<void>} attempt
+   */
+  async #insist(what, attempt) {
+    const patience = { timeout: 3_000 };
+    const end = Date.now() + this.#timeoutMs;
+    for (;;) {
+      try {
+        await attempt(patience);
+        return;
+      } catch (error) {
+        if (Date.now() > end) throw new Error(`could not ${what}`, { cause: error });
+      }
+    }
+  }
+
+  /**
+   * Answers VS Code's file dialog, which is a quick input in a browser.
+   * @param {string} path
+   * @param {{ timeout: number }} patience
+   */
+  async #answerPath(path, patience) {
+    // Only this quick input has the button.
+    const accept = this.#page.locator(quickInput).getByRole('button', { name: 'OK', exact: true });
+    await accept.waitFor(patience);
+    await this.#page.locator(`${quickInput} .monaco-list-row`).first().waitFor(patience); // the folder it starts in is read
+    await this.#page.locator(`${quickInput} input`).first().fill(path, patience);
+    await this.#page.locator('.quick-input-progress.done').waitFor({ state: 'attached', ...patience });
+    await accept.click(patience);
+    await this.#page.locator(quickInput).waitFor({ state: 'hidden', ...patience });
+  }
+
+  /** @param {string} name of the file in the active tab */
+  async #saved(name) {
+    await this.#page.locator('.tab.active:not(.dirty)', { hasText: name }).waitFor();
+  }
+
+  /** @param {string} text */
+  async #shows(text) {
+    await this.#page.locator(`${activeEditor} .view-line`, { hasText: text }).first().waitFor();
+  }
+
+  /** @returns {Promise<string>} the lines that are in view, as typed */
+  async #text() {
+    const lines = await this.#page.locator(`${activeEditor} .view-line`).evaluateAll((elements) =>
+      elements
+        .map((element) => ({ top: element.getBoundingClientRect().top, text: element.textContent ?? '' }))
+        .sort((a, b) => a.top - b.top)
+        .map((line) => line.text.replaceAll('\u00a0', ' ')),
+    );
+    return lines.join('\n');
+  }
+}
+
+/** @param {string} path */
+function basename(path) {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** @param {string} text */
+function exactly(text) {
+  return new RegExp(`^\\s*${text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\s*$`);
+}
