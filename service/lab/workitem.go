@@ -1,0 +1,55 @@
+package lab
+
+// WorkItem is a workspace as the reconciler works on it: with what its job is
+// rendered from, and without the student, for whom only the slug stands in a job.
+type WorkItem struct {
+	Workspace
+	CohortKey string
+	CourseKey string
+	// Template and Parameters are the course's, as they are now. Parameters is
+	// shared between the items of a course: read it, never write it.
+	Template   string
+	Parameters map[string]any
+}
+
+// WorkspaceDetail is a workspace with the names of what it belongs to, for people to read.
+type WorkspaceDetail struct {
+	Workspace
+	StudentName  string
+	StudentEmail string
+	CohortKey    string
+	CourseKey    string
+}
+
+// ClassState is what an act on a class is decided from, read in the act's own transaction.
+type ClassState struct {
+	Class
+	// Deleting says that the class goes as soon as its last workspace is released.
+	// Written by the registrar; never undone.
+	Deleting bool
+	// Students are the cohort's, without those who are withdrawn, in the order of their ids.
+	Students []Student
+	// Workspaces are the class's that are not yet released, in the order of their ids.
+	Workspaces []Workspace
+}
+
+// ClassChange is what an act on a class decided. It is written as a whole or not at all.
+type ClassChange struct {
+	// Add are new workspaces. Their slugs must never have been given before.
+	Add []Workspace
+	// Update are workspaces whose Desired, RestartsWanted, ReleaseHome or
+	// UpdatedAt changed; nothing else of them is written.
+	Update []Workspace
+	// Delete asks for the class itself to go, as soon as its last workspace is released.
+	Delete bool
+	Audit  Audit
+}
+
+// NewClass is a class to be made, with what does not exist yet of what it needs.
+type NewClass struct {
+	Class
+	// Cohort and Course are made with the class; nil when they exist.
+	Cohort *Cohort
+	Course *Course
+	Audit  Audit
+}

@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	selectClasses = `SELECT c.id, c.cohort_id, c.course_id, h.key AS cohort_key, k.key AS course_key,
+			c.deleting, c.created_at, c.updated_at
+		FROM classes c JOIN cohorts h ON h.id = c.cohort_id JOIN courses k ON k.id = c.course_id `
+	insertClass = `INSERT INTO classes (id, cohort_id, course_id, deleting, created_at, updated_at)
+		VALUES (:id, :cohort_id, :course_id, :deleting, :created_at, :updated_at)`
+	lockClass = `UPDATE classes SET updated_at = updated_at WHERE id = ?`
+)
+
+// Classes gives all classes in the order of their ids, those that are being deleted among them.
+func (s *Store) Classes(ctx context.Context) ([]lab.Class, error) {
+	var rows []classRow
+	if err := s.reader().list(ctx, &rows, selectClasses+`ORDER BY c.id`); err != nil {
+		return nil, s.failed(ctx, "list classes", err)
+	}
+	return convert(rows, classRow.class), nil
+}
+
+// Class gives the class with an id or a key ("fall-26/py101").
+func (s *Store) Class(ctx context.Context, ref string) (lab.Class, error) {
+	var row classRow
+	var err error
+	if cohort, course, isKey := strings.Cut(ref, "/"); isKey {
+		err = s.reader().find(ctx, "class", ref, &row, selectClasses+`WHERE h.key = ? AND k.key = ?`, cohort, course)
+	} else {
+		err = s.reader().find(ctx, "class", ref, &row, selectClasses+`WHERE c.id = ?`, ref)
+	}
+	if err != nil {
+		return lab.Class{}, s.failed(ctx, "read a class", err)
+	}
+	return row.class(), nil
+}
+
+// CreateClass adds a class, and its cohort and course where they are given. It
+// enrolls what decide makes of the cohort's students, as Enroll does.
+// CodeConflict when the cohort takes the course already or a key is taken.
+func (s *Store) CreateClass(
+	ctx context.Context, class lab.NewClass, decide func(enrolled []lab.Student) ([]lab.Student, error),
+) error {
+	return s.update(ctx, "create a class", func(tx session) error {
+		if class.Cohort != nil {
+			if err := insert(ctx, tx, insertCohort, rowOfCohort(*class.Cohort)); err != nil {
+				return err
+			}
+		}
+		if class.Course != nil {
+			if err := insert(ctx, tx, insertCourse, rowOfCourse(*class.Course)); err != nil {
+				return err
+			}
+		}
+		if err := tx.lock(ctx, "cohort", lockCohort, class.CohortID); err != nil {
+			return err
+		}
+		enrolled, err := enrolledStudents(ctx, tx, class.CohortID)
+		if err != nil {
+			return err
+		}
+		students, err := decide(enrolled)
+		if err != nil {
+			return err
+		}
+		if err := insert(ctx, tx, upsertStudent, convert(students, rowOfStudent)...); err != nil {
+			return err
+		}
+		if err := insert(ctx, tx, insertClass, rowOfClass(class.Class)); err != nil {
+			return err
+		}
+		return record(ctx, tx, class.Audit)
+	})
+}
+
+// ChangeClass writes what decide makes of a class as it is. Acts on one class,
+// and on the roster of its cohort, are decided one after the other. given tells
+// decide which of some slugs were given before, to whomever. CodeConflict when
+// a slug in the change is one of them.
+func (s *Store) ChangeClass(
+	ctx context.Context, id string,
+	decide func(state lab.ClassState, given func([]lab.Slug) (map[lab.Slug]bool, error)) (lab.ClassChange, error),
+) error {
+	return s.update(ctx, "change a class", func(tx session) error {
+		state, err := classState(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		change, err := decide(state, func(slugs []lab.Slug) (map[lab.Slug]bool, error) { return givenSlugs(ctx, tx, slugs) })
+		if err != nil {
+			return err
+		}
+		if err := addWorkspaces(ctx, tx, change.Add); err != nil {
+			return err
+		}
+		if err := updateWorkspaces(ctx, tx, change.Update); err != nil {
+			return err
+		}
+		if change.Delete {
+			if _, err := tx.exec(ctx, `UPDATE classes SET deleting = TRUE WHERE id = ?`, id); err != nil {
+				return err
+			}
+			if err := finishClass(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		return record(ctx, tx, change.Audit)
+	})
+}
+
+// classState holds a class and its cohort, and reads what an act on it is decided from.
+func classState(ctx context.Context, tx session, id string) (lab.ClassState, error) {
+	var row classRow
+	if err := tx.find(ctx, "class", id, &row, selectClasses+`WHERE c.id = ?`, id); err != nil {
+		return lab.ClassState{}, err
+	}
+	if err := tx.lock(ctx, "cohort", lockCohort, row.CohortID); err != nil {
+		return lab.ClassState{}, err
+	}
+	if err := tx.lock(ctx, "class", lockClass, id); err != nil {
+		return lab.ClassState{}, err
+	}
+	// Read again what may have changed before it was held.
+	if err := tx.find(ctx, "class", id, &row, selectClasses+`WHERE c.id = ?`, id); err != nil {
+		return lab.ClassState{}, err
+	}
+	students, err := enrolledStudents(ctx, tx, row.CohortID)
+	if err != nil {
+		return lab.ClassState{}, err
+	}
+	var workspaces []workspaceRow
+	err = tx.list(ctx, &workspaces,
+		`SELECT `+workspaceColumns+` FROM workspaces w WHERE w.class_id = ? AND w.deleted_at IS NULL ORDER BY w.id`, id)
+	if err != nil {
+		return lab.ClassState{}, err
+	}
+	return lab.ClassState{
+		Class: row.class(), Deleting: row.Deleting,
+		Students: students, Workspaces: convert(workspaces, workspaceRow.workspace),
+	}, nil
+}
+
+// finishClass removes a class that is being deleted, once nothing of it is left to release.
+func finishClass(ctx context.Context, tx session, id string) error {
+	var open int
+	err := tx.get(ctx, &open, `SELECT COUNT(*) FROM classes c WHERE c.id = ? AND (NOT c.deleting OR EXISTS
+		(SELECT 1 FROM workspaces w WHERE w.class_id = c.id AND w.deleted_at IS NULL))`, id)
+	if err != nil || open > 0 {
+		return err
+	}
+	if _, err := tx.exec(ctx, `DELETE FROM workspaces WHERE class_id = ?`, id); err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `DELETE FROM classes WHERE id = ?`, id)
+	return err
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	insertCohort = `INSERT INTO cohorts (id, key, name, created_at, updated_at)
+		VALUES (:id, :key, :name, :created_at, :updated_at)`
+	lockCohort = `UPDATE cohorts SET updated_at = updated_at WHERE id = ?`
+)
+
+// Cohorts gives all cohorts in the order of their ids.
+func (s *Store) Cohorts(ctx context.Context) ([]lab.Cohort, error) {
+	var rows []cohortRow
+	if err := s.reader().list(ctx, &rows, `SELECT id, key, name, created_at, updated_at FROM cohorts ORDER BY id`); err != nil {
+		return nil, s.failed(ctx, "list cohorts", err)
+	}
+	return convert(rows, cohortRow.cohort), nil
+}
+
+// Cohort gives the cohort with an id or a key.
+func (s *Store) Cohort(ctx context.Context, ref string) (lab.Cohort, error) {
+	var row cohortRow
+	err := s.reader().find(ctx, "cohort", ref, &row,
+		`SELECT id, key, name, created_at, updated_at FROM cohorts WHERE id = ? OR key = ?`, ref, ref)
+	if err != nil {
+		return lab.Cohort{}, s.failed(ctx, "read a cohort", err)
+	}
+	return row.cohort(), nil
+}
+
+// CreateCohort adds a cohort; CodeConflict when its key is taken.
+func (s *Store) CreateCohort(ctx context.Context, cohort lab.Cohort, audit lab.Audit) error {
+	return s.update(ctx, "create a cohort", func(tx session) error {
+		if err := insert(ctx, tx, insertCohort, rowOfCohort(cohort)); err != nil {
+			return err
+		}
+		return record(ctx, tx, audit)
+	})
+}
+
+// DeleteCohort removes a cohort and its students; CodeConflict while it has classes.
+func (s *Store) DeleteCohort(ctx context.Context, id string, audit lab.Audit) error {
+	return s.update(ctx, "delete a cohort", func(tx session) error {
+		if err := tx.lock(ctx, "cohort", lockCohort, id); err != nil {
+			return err
+		}
+		if err := hasNoClasses(ctx, tx, "cohort", `WHERE c.cohort_id = ?`, id); err != nil {
+			return err
+		}
+		if _, err := tx.exec(ctx, `DELETE FROM students WHERE cohort_id = ?`, id); err != nil {
+			return err
+		}
+		if _, err := tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id); err != nil {
+			return err
+		}
+		return record(ctx, tx, audit)
+	})
+}
+
+// hasNoClasses is CodeConflict, naming the classes that still stand in the way, when there are any.
+func hasNoClasses(ctx context.Context, tx session, kind, where, id string) error {
+	const named = 3
+	var rows []classRow
+	if err := tx.list(ctx, &rows, selectClasses+where+` ORDER BY c.id`, id); err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	names := make([]string, 0, named+1)
+	for i, row := range rows {
+		if i == named {
+			names = append(names, fmt.Sprintf("%d more", len(rows)-named))
+			break
+		}
+		name := row.class().Key()
+		if row.Deleting {
+			name += " (being deleted)"
+		}
+		names = append(names, name)
+	}
+	return lab.Errorf(lab.CodeConflict, "the %s still has classes: %s", kind, strings.Join(names, ", ")).
+		WithHint("delete its classes first; a class that is being deleted goes once its last workspace has ended")
+}

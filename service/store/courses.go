@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	selectCourses = `SELECT id, key, name, template, parameters, created_at, updated_at FROM courses `
+	insertCourse  = `INSERT INTO courses (id, key, name, template, parameters, created_at, updated_at)
+		VALUES (:id, :key, :name, :template, :parameters, :created_at, :updated_at)`
+	lockCourse = `UPDATE courses SET updated_at = updated_at WHERE id = ?`
+)
+
+// Courses gives all courses in the order of their ids.
+func (s *Store) Courses(ctx context.Context) ([]lab.Course, error) {
+	var rows []courseRow
+	if err := s.reader().list(ctx, &rows, selectCourses+`ORDER BY id`); err != nil {
+		return nil, s.failed(ctx, "list courses", err)
+	}
+	return convert(rows, courseRow.course), nil
+}
+
+// Course gives the course with an id or a key.
+func (s *Store) Course(ctx context.Context, ref string) (lab.Course, error) {
+	var row courseRow
+	if err := s.reader().find(ctx, "course", ref, &row, selectCourses+`WHERE id = ? OR key = ?`, ref, ref); err != nil {
+		return lab.Course{}, s.failed(ctx, "read a course", err)
+	}
+	return row.course(), nil
+}
+
+// CreateCourse adds a course; CodeConflict when its key is taken.
+func (s *Store) CreateCourse(ctx context.Context, course lab.Course, audit lab.Audit) error {
+	return s.update(ctx, "create a course", func(tx session) error {
+		if err := insert(ctx, tx, insertCourse, rowOfCourse(course)); err != nil {
+			return err
+		}
+		return record(ctx, tx, audit)
+	})
+}
+
+// ChangeCourse writes the name, template, parameters and time of change that
+// decide makes of the course as it is.
+func (s *Store) ChangeCourse(
+	ctx context.Context, id string, decide func(lab.Course) (lab.Course, lab.Audit, error),
+) (lab.Course, error) {
+	var changed lab.Course
+	err := s.update(ctx, "change a course", func(tx session) error {
+		if err := tx.lock(ctx, "course", lockCourse, id); err != nil {
+			return err
+		}
+		var row courseRow
+		if err := tx.find(ctx, "course", id, &row, selectCourses+`WHERE id = ?`, id); err != nil {
+			return err
+		}
+		course, audit, err := decide(row.course())
+		if err != nil {
+			return err
+		}
+		changed = course
+		_, err = tx.exec(ctx, `UPDATE courses SET name = ?, template = ?, parameters = ?, updated_at = ? WHERE id = ?`,
+			course.Name, course.Template, document(course.Parameters), stamp(course.UpdatedAt), id)
+		if err != nil {
+			return err
+		}
+		return record(ctx, tx, audit)
+	})
+	return changed, err
+}
+
+// DeleteCourse removes a course; CodeConflict while it has classes.
+func (s *Store) DeleteCourse(ctx context.Context, id string, audit lab.Audit) error {
+	return s.update(ctx, "delete a course", func(tx session) error {
+		if err := tx.lock(ctx, "course", lockCourse, id); err != nil {
+			return err
+		}
+		if err := hasNoClasses(ctx, tx, "course", `WHERE c.course_id = ?`, id); err != nil {
+			return err
+		}
+		if _, err := tx.exec(ctx, `DELETE FROM courses WHERE id = ?`, id); err != nil {
+			return err
+		}
+		return record(ctx, tx, audit)
+	})
+}

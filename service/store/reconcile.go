@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const updateStatus = `UPDATE workspaces SET phase = seen.column2, reason = seen.column3, drifted = seen.column4,
+		outdated = seen.column5, alloc_id = seen.column6, node_name = seen.column7, phase_since = seen.column8,
+		updated_at = seen.column9
+	FROM $rows AS seen WHERE workspaces.id = seen.column1 AND workspaces.deleted_at IS NULL`
+
+// ClaimEpoch takes over the reconciler's role: what holders of an older epoch
+// record from now on is refused with CodeConflict.
+func (s *Store) ClaimEpoch(ctx context.Context) (int64, error) {
+	var epoch int64
+	err := s.update(ctx, "claim the reconciler's role", func(tx session) error {
+		if _, err := tx.exec(ctx, `UPDATE reconciler SET epoch = epoch + 1`); err != nil {
+			return err
+		}
+		return tx.get(ctx, &epoch, `SELECT epoch FROM reconciler`)
+	})
+	return epoch, err
+}
+
+// ReconcileList gives all workspaces that are not yet released, in the order of their ids.
+func (s *Store) ReconcileList(ctx context.Context) ([]lab.WorkItem, error) {
+	type itemRow struct {
+		workspaceRow
+		CohortKey  string `db:"cohort_key"`
+		CourseKey  string `db:"course_key"`
+		Template   string `db:"template"`
+		Parameters string `db:"parameters"`
+	}
+	var rows []itemRow
+	err := s.reader().list(ctx, &rows, `SELECT `+workspaceColumns+`, h.key AS cohort_key, k.key AS course_key, k.template, k.parameters
+		FROM workspaces w
+		JOIN classes c ON c.id = w.class_id
+		JOIN cohorts h ON h.id = c.cohort_id
+		JOIN courses k ON k.id = c.course_id
+		WHERE w.deleted_at IS NULL ORDER BY w.id`)
+	if err != nil {
+		return nil, s.failed(ctx, "list workspaces to reconcile", err)
+	}
+	parameters := make(map[string]document) // by their text: thousands of rows share a course
+	items := make([]lab.WorkItem, 0, len(rows))
+	for _, row := range rows {
+		values, known := parameters[row.Parameters]
+		if !known {
+			if err := values.Scan(row.Parameters); err != nil {
+				return nil, fmt.Errorf("parameters of course %s: %w", row.CourseKey, err)
+			}
+			parameters[row.Parameters] = values
+		}
+		items = append(items, lab.WorkItem{
+			Workspace: row.workspace(), CohortKey: row.CohortKey, CourseKey: row.CourseKey,
+			Template: row.Template, Parameters: values,
+		})
+	}
+	return items, nil
+}
+
+// RecordSubmission writes what was just handed to Nomad for a workspace.
+func (s *Store) RecordSubmission(ctx context.Context, epoch int64, workspaceID string, submission lab.Submission) error {
+	return s.update(ctx, "record a submission", func(tx session) error {
+		if err := hold(ctx, tx, epoch); err != nil {
+			return err
+		}
+		row := rowOfSubmission(submission)
+		n, err := tx.exec(ctx, `UPDATE workspaces SET fingerprint = ?, source_sha256 = ?, job_modify_index = ?,
+				restarts_done = ?, submitted_at = ?, updated_at = ? WHERE id = ?`,
+			row.Fingerprint, row.SourceSHA256, row.JobModifyIndex, row.RestartsDone, row.SubmittedAt, stamp(s.now()), workspaceID)
+		if err == nil && n == 0 {
+			return lab.NotFound("workspace", workspaceID)
+		}
+		return err
+	})
+}
+
+// RecordStatuses writes what was seen, by workspace id. Only what changed is
+// written; a different Since alone is no change. Workspaces that are released or
+// gone are passed over.
+func (s *Store) RecordStatuses(ctx context.Context, epoch int64, statuses map[string]lab.Status) error {
+	changed, err := s.changedStatuses(ctx, epoch, statuses)
+	if err != nil {
+		return s.failed(ctx, "compare states", err)
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return s.update(ctx, "record states", func(tx session) error {
+		if err := hold(ctx, tx, epoch); err != nil {
+			return err
+		}
+		return tx.updateRows(ctx, updateStatus,
+			[]string{"TEXT", "TEXT", "TEXT", "BOOLEAN", "BOOLEAN", "TEXT", "TEXT", "BIGINT", "BIGINT"}, changed)
+	})
+}
+
+// changedStatuses compares outside of a transaction, so that most rounds write
+// nothing and hold nobody up: only the holder of the epoch writes states.
+func (s *Store) changedStatuses(ctx context.Context, epoch int64, statuses map[string]lab.Status) ([][]any, error) {
+	var current int64
+	if err := s.reader().get(ctx, &current, `SELECT epoch FROM reconciler`); err != nil {
+		return nil, err
+	}
+	if current != epoch {
+		return nil, superseded(epoch)
+	}
+	ids := make([]string, 0, len(statuses))
+	for id := range statuses {
+		ids = append(ids, id)
+	}
+	type storedRow struct {
+		ID string `db:"id"`
+		statusRow
+	}
+	stored, err := in[storedRow](ctx, s.reader(), `SELECT id, phase, reason, drifted, outdated, alloc_id, node_name, phase_since
+		FROM workspaces WHERE id IN (?) AND deleted_at IS NULL`, ids)
+	if err != nil {
+		return nil, err
+	}
+	now := stamp(s.now())
+	var changed [][]any
+	for _, row := range stored {
+		seen := statuses[row.ID]
+		if equalButSince(row.status(), seen) {
+			continue
+		}
+		r := rowOfStatus(seen)
+		changed = append(changed, []any{row.ID, r.Phase, r.Reason, r.Drifted, r.Outdated, r.AllocID, r.NodeName, r.PhaseSince, now})
+	}
+	return changed, nil
+}
+
+// RecordDeleted writes that everything of a workspace was released at the time
+// given, and removes its class when that was to go with its last workspace. A
+// second time changes nothing; CodeConflict when the workspace is not to be deleted.
+func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID string, at time.Time) error {
+	return s.update(ctx, "record a deletion", func(tx session) error {
+		if err := hold(ctx, tx, epoch); err != nil {
+			return err
+		}
+		var row workspaceRow
+		err := tx.find(ctx, "workspace", workspaceID, &row, `SELECT `+workspaceColumns+` FROM workspaces w WHERE w.id = ?`, workspaceID)
+		if err != nil {
+			return err
+		}
+		w := row.workspace()
+		if w.DeletedAt != nil {
+			return nil
+		}
+		if w.Desired != lab.DesiredDeleted {
+			return lab.Errorf(lab.CodeConflict, "workspace %s is not to be deleted", w.Slug)
+		}
+		_, err = tx.exec(ctx, `UPDATE workspaces SET phase = ?, reason = ?, alloc_id = '', node_name = '', phase_since = ?,
+				updated_at = ?, deleted_at = ? WHERE id = ?`,
+			string(lab.PhaseStopped), releasedReason(w.ReleaseHome), stamp(at), stamp(at), stamp(at), workspaceID)
+		if err != nil {
+			return err
+		}
+		return finishClass(ctx, tx, w.ClassID)
+	})
+}
+
+// hold keeps the reconciler's role until the transaction ends; CodeConflict when another took it over.
+func hold(ctx context.Context, tx session, epoch int64) error {
+	n, err := tx.exec(ctx, `UPDATE reconciler SET epoch = epoch WHERE epoch = ?`, epoch)
+	if err == nil && n == 0 {
+		return superseded(epoch)
+	}
+	return err
+}
+
+func superseded(epoch int64) error {
+	return lab.Errorf(lab.CodeConflict, "epoch %d of the reconciler is over: another instance reconciles", epoch)
+}

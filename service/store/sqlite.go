@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteReaders bounds the connections that read; each has its own page cache.
+const sqliteReaders = 4
+
+func sqlite() dialect {
+	return dialect{
+		goose:       goose.DialectSQLite3,
+		openWrite:   openSQLiteWriter,
+		openRead:    openSQLiteReaders,
+		violated:    sqliteViolated,
+		unavailable: sqliteUnavailable,
+	}
+}
+
+// openSQLiteWriter opens the one connection that writes.
+func openSQLiteWriter(ctx context.Context, path string) (*sqlx.DB, error) {
+	// The journal files take the database file's mode.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the database file: %w", err)
+	}
+	if err := errors.Join(file.Chmod(0o600), file.Close()); err != nil {
+		return nil, fmt.Errorf("keep the database file to its owner: %w", err)
+	}
+	// synchronous: a slug once given must not be forgotten in a power cut.
+	db, err := openSQLite(ctx, path, "journal_mode(WAL)", "synchronous(FULL)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// openSQLiteReaders opens the connections that read; beside a write-ahead log they wait for nobody.
+func openSQLiteReaders(ctx context.Context, path string, _ *sqlx.DB) (*sqlx.DB, error) {
+	db, err := openSQLite(ctx, path, "query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(sqliteReaders)
+	db.SetMaxIdleConns(sqliteReaders)
+	return db, nil
+}
+
+func openSQLite(ctx context.Context, path string, pragmas ...string) (*sqlx.DB, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("resolve the database's path: %w", err)
+	}
+	name := url.URL{Scheme: "file", Path: filepath.ToSlash(absolute), RawQuery: url.Values{
+		// immediate: a transaction that reads before it writes never has to give up half-way.
+		"_txlock": {"immediate"},
+		"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)"}, pragmas...),
+	}.Encode()}
+	db, err := sqlx.ConnectContext(ctx, "sqlite", name.String())
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// sqliteViolated reads the constraint from SQLite's message, which is the only
+// place that has it: "UNIQUE constraint failed: classes.cohort_id, classes.course_id".
+func sqliteViolated(err error) (string, bool) {
+	var refused *driver.Error
+	if !errors.As(err, &refused) {
+		return "", false
+	}
+	switch refused.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return foreignKey, true
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		for name, columns := range uniqueColumns() {
+			if strings.Contains(refused.Error(), "UNIQUE constraint failed: "+columns+" (") {
+				return name, true
+			}
+		}
+	}
+	return "", false
+}
+
+// uniqueColumns says which columns SQLite names for which constraint of the schema.
+func uniqueColumns() map[string]string {
+	return map[string]string{
+		cohortKey:        "cohorts.key",
+		courseKey:        "courses.key",
+		studentEmail:     "students.cohort_id, students.email_key",
+		classOfCourse:    "classes.cohort_id, classes.course_id",
+		slugGiven:        "slugs.slug",
+		slugUsed:         "workspaces.slug",
+		workspaceStudent: "workspaces.class_id, workspaces.student_id",
+	}
+}
+
+func sqliteUnavailable(err error) bool {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return true
+	}
+	var failed *driver.Error
+	if !errors.As(err, &failed) {
+		return false
+	}
+	switch failed.Code() & 0xff { // the low byte is the primary code
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,162 @@
+// Package store keeps what should be: cohorts, courses, students, classes,
+// workspaces and every slug ever given, in SQL that SQLite and PostgreSQL
+// share. Uniqueness is the database's to hold; what it refuses comes back as
+// lab.CodeConflict with the field and the remedy.
+//
+// Every method that writes is one transaction, with the audit row of the act in
+// it where a person acted. Functions handed in are called inside that
+// transaction: they decide, and talk to nothing but the store's own look-up.
+// Reads that find nothing are lab.CodeNotFound. A database that is busy, full or
+// gone is lab.CodeUnavailable.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// Config says where the database is.
+type Config struct {
+	// Driver is "sqlite".
+	Driver string
+	// DSN is, for sqlite, the path of the database file. The file is made when it
+	// is missing, its folder is not.
+	DSN string
+	// Now stamps what the caller gives no time for; nil is time.Now.
+	Now func() time.Time
+}
+
+// Store is an open database. Its methods may be called at the same time.
+type Store struct {
+	dialect dialect
+	// write and read are the same database. An embedded one has a single writer,
+	// which is queued for here and not inside the database, where waiting is unfair.
+	write *sqlx.DB
+	read  *sqlx.DB
+	now   func() time.Time
+}
+
+// Open opens the database and brings its schema up to date. A database that a
+// newer version of Bothy has written is CodeRefused. Close ends it.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	d, ok := dialectOf(cfg.Driver)
+	if !ok {
+		return nil, lab.Invalid("the store can't be opened", lab.Field{
+			Name:    "store.driver",
+			Problem: fmt.Sprintf("%q is not a database that Bothy knows", cfg.Driver),
+			Remedy:  `use "sqlite"`,
+		})
+	}
+	if cfg.DSN == "" {
+		return nil, lab.Invalid("the store can't be opened", lab.Field{
+			Name: "store.path", Problem: "is empty", Remedy: "name the database file",
+		})
+	}
+	s := &Store{dialect: d, now: cfg.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	var err error
+	if s.write, err = d.openWrite(ctx, cfg.DSN); err != nil {
+		return nil, s.failed(ctx, "open the database for writing", err)
+	}
+	if err := d.migrate(ctx, s.write.DB); err != nil {
+		return nil, errors.Join(s.failed(ctx, "bring the database's schema up to date", err), s.write.Close())
+	}
+	if s.read, err = d.openRead(ctx, cfg.DSN, s.write); err != nil {
+		return nil, errors.Join(s.failed(ctx, "open the database for reading", err), s.write.Close())
+	}
+	return s, nil
+}
+
+// Close waits for what is under way and closes the database.
+func (s *Store) Close() error {
+	// The writer goes last: the last connection of an SQLite file folds the journal into it.
+	var err error
+	if s.read != s.write {
+		err = s.read.Close()
+	}
+	if err := errors.Join(err, s.write.Close()); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+// Ready says whether the database answers; CodeUnavailable when it does not.
+func (s *Store) Ready(ctx context.Context) error {
+	var one int
+	if err := s.reader().get(ctx, &one, `SELECT 1`); err != nil {
+		return lab.Wrap(lab.CodeUnavailable, err, "the database does not answer")
+	}
+	return nil
+}
+
+// Installation gives the id of this installation, which is made with newID at
+// the first call and never changes: it marks every job as Bothy's own.
+func (s *Store) Installation(ctx context.Context, newID func() string) (string, error) {
+	var id string
+	err := s.update(ctx, "name the installation", func(tx session) error {
+		_, err := tx.exec(ctx, `INSERT INTO installation (one, id, created_at) VALUES (1, ?, ?) ON CONFLICT (one) DO NOTHING`,
+			newID(), stamp(s.now()))
+		if err != nil {
+			return err
+		}
+		return tx.get(ctx, &id, `SELECT id FROM installation`)
+	})
+	return id, err
+}
+
+// update runs fn in a transaction that writes; any error undoes it.
+func (s *Store) update(ctx context.Context, what string, fn func(session) error) error {
+	err := s.transact(ctx, fn)
+	if err != nil {
+		return s.failed(ctx, what, err)
+	}
+	return nil
+}
+
+func (s *Store) transact(ctx context.Context, fn func(session) error) error {
+	tx, err := s.write.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := fn(session{tx}); err != nil {
+		// A failed rollback has no more to undo: the connection is dropped with its transaction.
+		_ = tx.Rollback()
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// reader gives a session for single reads outside of a transaction.
+func (s *Store) reader() session { return session{s.read} }
+
+// failed gives an error of the database its code: a refused row is a conflict
+// that names its field, a database that can't work is unavailable, and the rest
+// is Bothy's own fault. Coded errors stay as they are.
+func (s *Store) failed(ctx context.Context, what string, err error) error {
+	var coded *lab.Error
+	if errors.As(err, &coded) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", what, ctx.Err())
+	}
+	if name, ok := s.dialect.violated(err); ok {
+		return conflict(name, err)
+	}
+	if s.dialect.unavailable(err) {
+		return lab.Wrap(lab.CodeUnavailable, fmt.Errorf("%s: %w", what, err), "the database can't do this now").
+			WithHint("try again; when it stays so, look at the server's log and at the space left on its disk")
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,391 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jmoiron/sqlx"
+
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/store"
+)
+
+// A database that the store runs on. Every test of the store's behaviour runs on each.
+type database struct {
+	driver string
+	// fresh gives the DSN of an empty database that ends with the test.
+	fresh func(t *testing.T) string
+	// open opens it beside the store.
+	open func(dsn string) (*sqlx.DB, error)
+	// columns lists the schema as "table.column".
+	columns string
+}
+
+func databases() []database {
+	return []database{
+		{
+			driver: "sqlite",
+			fresh:  func(t *testing.T) string { return filepath.Join(t.TempDir(), "bothy.db") },
+			open:   func(dsn string) (*sqlx.DB, error) { return sqlx.Open("sqlite", dsn) },
+			columns: `SELECT m.name || '.' || c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+				WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY 1`,
+		},
+	}
+}
+
+func onEach(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	for _, d := range databases() {
+		t.Run(d.driver, func(t *testing.T) {
+			t.Parallel()
+			test(t, newFixture(t, d))
+		})
+	}
+}
+
+// fixture is an open store with builders for what tests put into it.
+type fixture struct {
+	*store.Store
+	t   testing.TB
+	db  database
+	dsn string
+	now time.Time
+	ids atomic.Int64
+}
+
+func newFixture(t *testing.T, d database) *fixture {
+	t.Helper()
+	f := &fixture{t: t, db: d, dsn: d.fresh(t), now: time.Date(2026, 9, 1, 8, 0, 0, 123_456_000, time.UTC)}
+	f.Store = f.reopen()
+	return f
+}
+
+func (f *fixture) reopen() *store.Store {
+	f.t.Helper()
+	s, err := store.Open(f.t.Context(), store.Config{Driver: f.db.driver, DSN: f.dsn, Now: func() time.Time { return f.now }})
+	if err != nil {
+		f.t.Fatalf("open: %v", err)
+	}
+	f.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			f.t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+// id makes ids that sort in the order in which they were made, as UUIDv7 do.
+func (f *fixture) id(kind string) string { return fmt.Sprintf("%06d-%s", f.ids.Add(1), kind) }
+
+func (f *fixture) audit(action, target string) lab.Audit {
+	return lab.Audit{
+		ID: f.id("audit"), At: f.now, Actor: lab.Actor{Name: "token:test", Remote: "192.0.2.1"},
+		Action: action, Target: target, Detail: map[string]any{"key": "value"},
+	}
+}
+
+func (f *fixture) newCohort(key string) lab.Cohort {
+	return lab.Cohort{ID: f.id("cohort"), Key: key, Name: "Cohort " + key, CreatedAt: f.now, UpdatedAt: f.now}
+}
+
+func (f *fixture) newCourse(key string) lab.Course {
+	return lab.Course{
+		ID: f.id("course"), Key: key, Name: "Course " + key, Template: "code-server",
+		Parameters: map[string]any{"cpu": 500.0, "extensions": []any{"go", "python"}, "notes": nil},
+		CreatedAt:  f.now, UpdatedAt: f.now,
+	}
+}
+
+func (f *fixture) newStudent(cohort lab.Cohort, name, email string) lab.Student {
+	return lab.Student{ID: f.id("student"), CohortID: cohort.ID, Name: name, Email: email, CreatedAt: f.now, UpdatedAt: f.now}
+}
+
+func (f *fixture) newWorkspace(class lab.Class, student lab.Student, slug lab.Slug) lab.Workspace {
+	return lab.Workspace{
+		ID: f.id("workspace"), ClassID: class.ID, StudentID: student.ID, Slug: slug, Desired: lab.DesiredRunning,
+		Status: lab.Status{Phase: lab.PhaseUnknown}, CreatedAt: f.now, UpdatedAt: f.now,
+	}
+}
+
+func (f *fixture) cohort(key string) lab.Cohort {
+	f.t.Helper()
+	c := f.newCohort(key)
+	f.must(f.CreateCohort(f.t.Context(), c, f.audit("cohort.create", c.ID)))
+	return c
+}
+
+func (f *fixture) course(key string) lab.Course {
+	f.t.Helper()
+	c := f.newCourse(key)
+	f.must(f.CreateCourse(f.t.Context(), c, f.audit("course.create", c.ID)))
+	return c
+}
+
+func (f *fixture) student(cohort lab.Cohort, name, email string) lab.Student {
+	f.t.Helper()
+	s := f.newStudent(cohort, name, email)
+	f.must(f.enroll(cohort, s))
+	return s
+}
+
+func (f *fixture) enroll(cohort lab.Cohort, students ...lab.Student) error {
+	return f.Enroll(f.t.Context(), cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+		return students, f.audit("student.enroll", cohort.ID), nil
+	})
+}
+
+func (f *fixture) newClass(cohort lab.Cohort, course lab.Course) lab.NewClass {
+	id := f.id("class")
+	return lab.NewClass{
+		Class: lab.Class{
+			ID: id, CohortID: cohort.ID, CourseID: course.ID, CohortKey: cohort.Key, CourseKey: course.Key,
+			CreatedAt: f.now, UpdatedAt: f.now,
+		},
+		Audit: f.audit("class.create", id),
+	}
+}
+
+func nobody([]lab.Student) ([]lab.Student, error) { return nil, nil }
+
+func (f *fixture) class(cohort lab.Cohort, course lab.Course) lab.Class {
+	f.t.Helper()
+	c := f.newClass(cohort, course)
+	f.must(f.CreateClass(f.t.Context(), c, nobody))
+	return c.Class
+}
+
+// change applies a change to a class without looking at its state.
+func (f *fixture) change(class lab.Class, change lab.ClassChange) error {
+	change.Audit = f.audit("class.change", class.ID)
+	return f.ChangeClass(f.t.Context(), class.ID,
+		func(lab.ClassState, func([]lab.Slug) (map[lab.Slug]bool, error)) (lab.ClassChange, error) { return change, nil })
+}
+
+// workspace makes a running workspace for a student of a class.
+func (f *fixture) workspace(class lab.Class, student lab.Student, slug lab.Slug) lab.Workspace {
+	f.t.Helper()
+	w := f.newWorkspace(class, student, slug)
+	f.must(f.change(class, lab.ClassChange{Add: []lab.Workspace{w}}))
+	return w
+}
+
+// workspaces makes running workspaces for n new students of a class.
+func (f *fixture) workspaces(class lab.Class, cohort lab.Cohort, n int) []lab.Workspace {
+	f.t.Helper()
+	students, workspaces := make([]lab.Student, n), make([]lab.Workspace, n)
+	for i := range n {
+		students[i] = f.newStudent(cohort, "Ada", fmt.Sprintf("ada%d@example.org", i))
+		workspaces[i] = f.newWorkspace(class, students[i], lab.Slug(fmt.Sprintf("%s-%s-ada-%d", class.CohortKey, class.CourseKey, i)))
+	}
+	f.must(f.enroll(cohort, students...))
+	f.must(f.change(class, lab.ClassChange{Add: workspaces}))
+	return workspaces
+}
+
+// remove asks for a workspace to be deleted.
+func (f *fixture) remove(w lab.Workspace, releaseHome bool) {
+	f.t.Helper()
+	_, err := f.ChangeWorkspace(f.t.Context(), w.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
+		w.Desired, w.ReleaseHome = lab.DesiredDeleted, releaseHome
+		return w, f.audit("workspace.delete", w.ID), nil
+	})
+	f.must(err)
+}
+
+func (f *fixture) epoch() int64 {
+	f.t.Helper()
+	epoch, err := f.ClaimEpoch(f.t.Context())
+	f.must(err)
+	return epoch
+}
+
+func (f *fixture) stored(w lab.Workspace) lab.Workspace {
+	f.t.Helper()
+	detail, err := f.Workspace(f.t.Context(), w.ID)
+	f.must(err)
+	return detail.Workspace
+}
+
+func (f *fixture) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func wantCode(t testing.TB, err error, want lab.Code) *lab.Error {
+	t.Helper()
+	var coded *lab.Error
+	if !errors.As(err, &coded) || coded.Code != want {
+		t.Fatalf("got error %v, want one with the code %q", err, want)
+	}
+	return coded
+}
+
+func wantEqual(t testing.TB, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("-want +got\n%s", diff)
+	}
+}
+
+func TestOpenRefusesWhatItCannotOpen(t *testing.T) {
+	t.Parallel()
+	garbage := filepath.Join(t.TempDir(), "garbage.db")
+	if err := os.WriteFile(garbage, []byte("this is a text file, and long enough to be taken for more than an empty one\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		config store.Config
+		want   lab.Code
+	}{
+		"an unknown driver":  {store.Config{Driver: "mysql", DSN: "x"}, lab.CodeInvalid},
+		"no path":            {store.Config{Driver: "sqlite"}, lab.CodeInvalid},
+		"a missing folder":   {store.Config{Driver: "sqlite", DSN: filepath.Join(t.TempDir(), "missing", "bothy.db")}, lab.CodeUnavailable},
+		"not a database":     {store.Config{Driver: "sqlite", DSN: garbage}, lab.CodeUnavailable},
+		"a folder as a file": {store.Config{Driver: "sqlite", DSN: t.TempDir()}, lab.CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := store.Open(t.Context(), test.config)
+			wantCode(t, err, test.want)
+		})
+	}
+}
+
+func TestOpenTakesAnyPath(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a path? with #50% of 'specials' & spaces.db")
+	s, err := store.Open(t.Context(), store.Config{Driver: "sqlite", DSN: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSQLiteFilesAreTheirOwnersAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bothy.db")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), store.Config{Driver: "sqlite", DSN: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != 0o600 {
+			t.Errorf("%s has the mode %o, want 600", filepath.Base(name), got)
+		}
+	}
+}
+
+func TestOpenRefusesADatabaseOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		raw, err := f.db.open(f.dsn)
+		f.must(err)
+		defer func() { _ = raw.Close() }()
+		_, err = raw.ExecContext(t.Context(), `INSERT INTO schema_version (version_id, is_applied) VALUES (9999, TRUE)`)
+		f.must(err)
+		_, err = store.Open(t.Context(), store.Config{Driver: f.db.driver, DSN: f.dsn})
+		wantCode(t, err, lab.CodeRefused)
+	})
+}
+
+func TestWhatIsStoredSurvivesAReopening(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		course := f.course("py101")
+		got, err := f.reopen().Course(t.Context(), "py101")
+		f.must(err)
+		wantEqual(t, got, course)
+	})
+}
+
+// Every column is named here, so that adding one is a moment to ask whether it could hold a secret. None may.
+func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		raw, err := f.db.open(f.dsn)
+		f.must(err)
+		defer func() { _ = raw.Close() }()
+		var got []string
+		f.must(raw.SelectContext(t.Context(), &got, f.db.columns))
+		wantEqual(t, got, []string{
+			"audit.action", "audit.actor_name", "audit.actor_remote", "audit.at", "audit.detail", "audit.id", "audit.target",
+			"classes.cohort_id", "classes.course_id", "classes.created_at", "classes.deleting", "classes.id", "classes.updated_at",
+			"cohorts.created_at", "cohorts.id", "cohorts.key", "cohorts.name", "cohorts.updated_at",
+			"courses.created_at", "courses.id", "courses.key", "courses.name", "courses.parameters", "courses.template", "courses.updated_at",
+			"installation.created_at", "installation.id", "installation.one",
+			"reconciler.epoch", "reconciler.one",
+			"schema_version.id", "schema_version.is_applied", "schema_version.tstamp", "schema_version.version_id",
+			"slugs.created_at", "slugs.slug", "slugs.workspace_id",
+			"students.cohort_id", "students.created_at", "students.email", "students.email_key", "students.id",
+			"students.name", "students.updated_at", "students.withdrawn_at",
+			"workspaces.alloc_id", "workspaces.class_id", "workspaces.created_at", "workspaces.deleted_at", "workspaces.desired",
+			"workspaces.drifted", "workspaces.fingerprint", "workspaces.id", "workspaces.job_modify_index", "workspaces.node_name",
+			"workspaces.outdated", "workspaces.phase", "workspaces.phase_since", "workspaces.reason", "workspaces.release_home",
+			"workspaces.restarts_done", "workspaces.restarts_wanted", "workspaces.slug", "workspaces.source_sha256",
+			"workspaces.student_id", "workspaces.submitted_at", "workspaces.updated_at",
+		})
+	})
+}
+
+func TestInstallationIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		first, err := f.Installation(t.Context(), func() string { return "first" })
+		f.must(err)
+		second, err := f.Installation(t.Context(), func() string { return "second" })
+		f.must(err)
+		wantEqual(t, []string{first, second}, []string{"first", "first"})
+	})
+}
+
+func TestReadySaysWhetherTheDatabaseAnswers(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		f.must(f.Ready(t.Context()))
+		s, err := store.Open(t.Context(), store.Config{Driver: f.db.driver, DSN: f.dsn})
+		f.must(err)
+		f.must(s.Close())
+		wantCode(t, s.Ready(t.Context()), lab.CodeUnavailable)
+	})
+}
+
+func TestACancelledRequestChangesNothing(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cohort := f.cohort("fall-26")
+		err := f.Enroll(ctx, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+			cancel()
+			return []lab.Student{f.newStudent(cohort, "Ada", "ada@example.org")}, f.audit("student.enroll", cohort.ID), nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, want context.Canceled", err)
+		}
+		students, err := f.Students(t.Context(), cohort.ID)
+		f.must(err)
+		wantEqual(t, students, []lab.Student{})
+	})
+}

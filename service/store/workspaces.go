@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	insertSlug      = `INSERT INTO slugs (slug, workspace_id, created_at) VALUES (:slug, :workspace_id, :created_at)`
+	insertWorkspace = `INSERT INTO workspaces (id, class_id, student_id, slug, desired, restarts_wanted, release_home,
+			fingerprint, source_sha256, job_modify_index, restarts_done, submitted_at,
+			phase, reason, drifted, outdated, alloc_id, node_name, phase_since, created_at, updated_at, deleted_at)
+		VALUES (:id, :class_id, :student_id, :slug, :desired, :restarts_wanted, :release_home,
+			:fingerprint, :source_sha256, :job_modify_index, :restarts_done, :submitted_at,
+			:phase, :reason, :drifted, :outdated, :alloc_id, :node_name, :phase_since, :created_at, :updated_at, :deleted_at)`
+	updateWorkspace = `UPDATE workspaces SET desired = changed.column2, restarts_wanted = changed.column3,
+			release_home = changed.column4, updated_at = changed.column5
+		FROM $rows AS changed WHERE workspaces.id = changed.column1 AND workspaces.deleted_at IS NULL`
+	lockWorkspace = `UPDATE workspaces SET updated_at = updated_at WHERE id = ?`
+	selectDetails = `SELECT ` + workspaceColumns + `,
+			s.name AS student_name, s.email AS student_email, h.key AS cohort_key, k.key AS course_key
+		FROM workspaces w
+		JOIN students s ON s.id = w.student_id
+		JOIN classes c ON c.id = w.class_id
+		JOIN cohorts h ON h.id = c.cohort_id
+		JOIN courses k ON k.id = c.course_id `
+)
+
+type detailRow struct {
+	workspaceRow
+	StudentName  string `db:"student_name"`
+	StudentEmail string `db:"student_email"`
+	CohortKey    string `db:"cohort_key"`
+	CourseKey    string `db:"course_key"`
+}
+
+func (r detailRow) detail() lab.WorkspaceDetail {
+	return lab.WorkspaceDetail{
+		Workspace: r.workspace(), StudentName: r.StudentName, StudentEmail: r.StudentEmail,
+		CohortKey: r.CohortKey, CourseKey: r.CourseKey,
+	}
+}
+
+// Workspaces gives the workspaces of a class or a cohort, or of both, in the
+// order of their ids; an empty id asks for any. Released ones are left out
+// unless they are asked for; they stay until their class goes.
+func (s *Store) Workspaces(ctx context.Context, classID, cohortID string, released bool) ([]lab.WorkspaceDetail, error) {
+	query, args := selectDetails+`WHERE 1 = 1`, []any(nil)
+	if classID != "" {
+		query, args = query+` AND w.class_id = ?`, append(args, classID)
+	}
+	if cohortID != "" {
+		query, args = query+` AND c.cohort_id = ?`, append(args, cohortID)
+	}
+	if !released {
+		query += ` AND w.deleted_at IS NULL`
+	}
+	var rows []detailRow
+	if err := s.reader().list(ctx, &rows, query+` ORDER BY w.id`, args...); err != nil {
+		return nil, s.failed(ctx, "list workspaces", err)
+	}
+	return convert(rows, detailRow.detail), nil
+}
+
+// Workspace gives the workspace with an id or a slug, also when it is released.
+func (s *Store) Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error) {
+	detail, err := findDetail(ctx, s.reader(), ref)
+	if err != nil {
+		return lab.WorkspaceDetail{}, s.failed(ctx, "read a workspace", err)
+	}
+	return detail, nil
+}
+
+// ChangeWorkspace writes Desired, RestartsWanted, ReleaseHome and UpdatedAt of
+// what decide makes of a workspace as it is. decide must refuse one that is released.
+func (s *Store) ChangeWorkspace(
+	ctx context.Context, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error),
+) (lab.WorkspaceDetail, error) {
+	var changed lab.WorkspaceDetail
+	err := s.update(ctx, "change a workspace", func(tx session) error {
+		if err := tx.lock(ctx, "workspace", lockWorkspace, id); err != nil {
+			return err
+		}
+		detail, err := findDetail(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		workspace, audit, err := decide(detail.Workspace)
+		if err != nil {
+			return err
+		}
+		if err := updateWorkspaces(ctx, tx, []lab.Workspace{workspace}); err != nil {
+			return err
+		}
+		if changed, err = findDetail(ctx, tx, id); err != nil {
+			return err
+		}
+		return record(ctx, tx, audit)
+	})
+	return changed, err
+}
+
+func findDetail(ctx context.Context, s session, ref string) (lab.WorkspaceDetail, error) {
+	var row detailRow
+	err := s.find(ctx, "workspace", ref, &row, selectDetails+`WHERE w.id = ? OR w.slug = ?`, ref, ref)
+	return row.detail(), err
+}
+
+// addWorkspaces gives each new workspace's slug, for ever, and then adds the workspaces.
+func addWorkspaces(ctx context.Context, tx session, workspaces []lab.Workspace) error {
+	type slugRow struct {
+		Slug        string `db:"slug"`
+		WorkspaceID string `db:"workspace_id"`
+		CreatedAt   stamp  `db:"created_at"`
+	}
+	slugs := convert(workspaces, func(w lab.Workspace) slugRow {
+		return slugRow{Slug: string(w.Slug), WorkspaceID: w.ID, CreatedAt: stamp(w.CreatedAt)}
+	})
+	if err := insert(ctx, tx, insertSlug, slugs...); err != nil {
+		return err
+	}
+	return insert(ctx, tx, insertWorkspace, convert(workspaces, rowOfWorkspace)...)
+}
+
+// updateWorkspaces writes what the registrar alone may write.
+func updateWorkspaces(ctx context.Context, tx session, workspaces []lab.Workspace) error {
+	rows := convert(workspaces, func(w lab.Workspace) []any {
+		return []any{w.ID, string(w.Desired), w.RestartsWanted, w.ReleaseHome, stamp(w.UpdatedAt)}
+	})
+	return tx.updateRows(ctx, updateWorkspace, []string{"TEXT", "TEXT", "BIGINT", "BOOLEAN", "BIGINT"}, rows)
+}
+
+func givenSlugs(ctx context.Context, tx session, slugs []lab.Slug) (map[lab.Slug]bool, error) {
+	rows, err := in[lab.Slug](ctx, tx, `SELECT slug FROM slugs WHERE slug IN (?)`, slugs)
+	if err != nil {
+		return nil, err
+	}
+	given := make(map[lab.Slug]bool, len(rows))
+	for _, slug := range rows {
+		given[slug] = true
+	}
+	return given, nil
+}
+
+// releasedReason says in one sentence how a released workspace ended.
+func releasedReason(releaseHome bool) string {
+	if releaseHome {
+		return "Deleted, with its home."
+	}
+	return "Deleted; its home is kept."
+}
+
+// equalButSince says whether two states differ in nothing but the moment of their phase.
+func equalButSince(a, b lab.Status) bool {
+	a.Since, b.Since = time.Time{}, time.Time{}
+	return a == b
+}
