@@ -31,6 +31,8 @@ type ClassState struct {
 	Students []Student
 	// Workspaces are the class's that are not yet released, in the order of their ids.
 	Workspaces []Workspace
+	// Given tells which of some slugs were given before, to whomever.
+	Given func([]Slug) (map[Slug]bool, error)
 }
 
 // ClassChange is what an act on a class decided. It is written as a whole or not at all.

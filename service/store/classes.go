@@ -79,19 +79,15 @@ func (s *Store) CreateClass(
 }
 
 // ChangeClass writes what decide makes of a class as it is. Acts on one class,
-// and on the roster of its cohort, are decided one after the other. given tells
-// decide which of some slugs were given before, to whomever. CodeConflict when
-// a slug in the change is one of them.
-func (s *Store) ChangeClass(
-	ctx context.Context, id string,
-	decide func(state lab.ClassState, given func([]lab.Slug) (map[lab.Slug]bool, error)) (lab.ClassChange, error),
-) error {
+// and on the roster of its cohort, are decided one after the other. CodeConflict
+// when a slug of a new workspace was given before.
+func (s *Store) ChangeClass(ctx context.Context, id string, decide func(lab.ClassState) (lab.ClassChange, error)) error {
 	return s.update(ctx, "change a class", func(tx session) error {
 		state, err := classState(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		change, err := decide(state, func(slugs []lab.Slug) (map[lab.Slug]bool, error) { return givenSlugs(ctx, tx, slugs) })
+		change, err := decide(state)
 		if err != nil {
 			return err
 		}
@@ -142,6 +138,7 @@ func classState(ctx context.Context, tx session, id string) (lab.ClassState, err
 	return lab.ClassState{
 		Class: row.class(), Deleting: row.Deleting,
 		Students: students, Workspaces: convert(workspaces, workspaceRow.workspace),
+		Given: func(slugs []lab.Slug) (map[lab.Slug]bool, error) { return givenSlugs(ctx, tx, slugs) },
 	}, nil
 }
 

@@ -66,14 +66,13 @@ func TestActsOnAClassAreDecidedOneAfterTheOther(t *testing.T) {
 		class := f.class(cohort, f.course("py101"))
 		ada := f.student(cohort, "Ada", "ada@example.org")
 		for _, err := range together(16, func(i int) error {
-			return f.ChangeClass(t.Context(), class.ID,
-				func(state lab.ClassState, _ func([]lab.Slug) (map[lab.Slug]bool, error)) (lab.ClassChange, error) {
-					change := lab.ClassChange{Audit: f.audit("class.launch", class.ID)}
-					if len(state.Workspaces) == 0 {
-						change.Add = []lab.Workspace{f.newWorkspace(class, ada, lab.Slug(fmt.Sprintf("fall-26-py101-ada-%d", i)))}
-					}
-					return change, nil
-				})
+			return f.ChangeClass(t.Context(), class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+				change := lab.ClassChange{Audit: f.audit("class.launch", class.ID)}
+				if len(state.Workspaces) == 0 {
+					change.Add = []lab.Workspace{f.newWorkspace(class, ada, lab.Slug(fmt.Sprintf("fall-26-py101-ada-%d", i)))}
+				}
+				return change, nil
+			})
 		}) {
 			f.must(err)
 		}

@@ -182,7 +182,7 @@ func TestADecisionAgainstAChangeChangesNothing(t *testing.T) {
 			"create a class": f.CreateClass(ctx, created,
 				func([]lab.Student) ([]lab.Student, error) { return nil, no }),
 			"change a class": f.ChangeClass(ctx, class.ID,
-				func(lab.ClassState, func([]lab.Slug) (map[lab.Slug]bool, error)) (lab.ClassChange, error) {
+				func(lab.ClassState) (lab.ClassChange, error) {
 					return lab.ClassChange{}, no
 				}),
 			"change a workspace": second(f.ChangeWorkspace(ctx, workspace.ID,

@@ -124,8 +124,7 @@ func TestAReleasedWorkspaceIsLeftOutAndGoesWithItsClass(t *testing.T) {
 
 func BenchmarkRecordStatuses(b *testing.B) {
 	const many = 10_000
-	f := &fixture{t: b, db: databases()[0], dsn: b.TempDir() + "/bothy.db", now: time.Now()}
-	f.Store = f.reopen()
+	f := newFixture(b, databases()[0])
 	cohort := f.cohort("fall-26")
 	class := f.class(cohort, f.course("py101"))
 	workspaces := f.workspaces(class, cohort, many)

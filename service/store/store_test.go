@@ -22,7 +22,7 @@ import (
 type database struct {
 	driver string
 	// fresh gives the DSN of an empty database that ends with the test.
-	fresh func(t *testing.T) string
+	fresh func(t testing.TB) string
 	// open opens it beside the store.
 	open func(dsn string) (*sqlx.DB, error)
 	// columns lists the schema as "table.column".
@@ -33,7 +33,7 @@ func databases() []database {
 	return []database{
 		{
 			driver: "sqlite",
-			fresh:  func(t *testing.T) string { return filepath.Join(t.TempDir(), "bothy.db") },
+			fresh:  func(t testing.TB) string { return filepath.Join(t.TempDir(), "bothy.db") },
 			open:   func(dsn string) (*sqlx.DB, error) { return sqlx.Open("sqlite", dsn) },
 			columns: `SELECT m.name || '.' || c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
 				WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY 1`,
@@ -61,7 +61,7 @@ type fixture struct {
 	ids atomic.Int64
 }
 
-func newFixture(t *testing.T, d database) *fixture {
+func newFixture(t testing.TB, d database) *fixture {
 	t.Helper()
 	f := &fixture{t: t, db: d, dsn: d.fresh(t), now: time.Date(2026, 9, 1, 8, 0, 0, 123_456_000, time.UTC)}
 	f.Store = f.reopen()
@@ -166,7 +166,9 @@ func (f *fixture) class(cohort lab.Cohort, course lab.Course) lab.Class {
 func (f *fixture) change(class lab.Class, change lab.ClassChange) error {
 	change.Audit = f.audit("class.change", class.ID)
 	return f.ChangeClass(f.t.Context(), class.ID,
-		func(lab.ClassState, func([]lab.Slug) (map[lab.Slug]bool, error)) (lab.ClassChange, error) { return change, nil })
+		func(lab.ClassState) (lab.ClassChange, error) {
+			return change, nil
+		})
 }
 
 // workspace makes a running workspace for a student of a class.
