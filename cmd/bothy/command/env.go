@@ -29,10 +29,12 @@ type Env struct {
 	// Size gives the terminal's columns and rows.
 	Size func() (columns, rows int)
 	Now  func() time.Time
+	// After is the clock of repeated questions (time.After).
+	After func(time.Duration) <-chan time.Time
 	// Interruptible gives a context that ends when the person interrupts. After
 	// release, a further interrupt ends the process at once.
 	Interruptible func() (ctx context.Context, release context.CancelFunc)
-	Version string
+	Version       string
 }
 
 // System gives the Env of the running process.
@@ -53,7 +55,8 @@ func System() *Env {
 			}
 			return columns, rows
 		},
-		Now: time.Now,
+		Now:   time.Now,
+		After: time.After,
 		Interruptible: func() (context.Context, context.CancelFunc) {
 			return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
@@ -29,20 +30,6 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error {
 	return usageError{err: fmt.Errorf(format, args...)}
-}
-
-// remoteError is an answer of a server, or the lack of one.
-type remoteError struct{ err error }
-
-func (e remoteError) Error() string { return e.err.Error() }
-func (e remoteError) Unwrap() error { return e.err }
-
-// remote marks err as a server's; nil stays nil.
-func remote(err error) error {
-	if err == nil {
-		return nil
-	}
-	return remoteError{err}
 }
 
 // reported is an error that has been shown already; only its exit code is left.
@@ -69,20 +56,33 @@ func (e *Env) report(err error) int {
 		}
 	}
 	if hint != "" {
-		e.UI.Error(s.yellow("Hint:") + " " + hint)
+		e.UI.Error(s.yellow("Hint:") + " " + sentence(oneLine(hint)))
 	}
-	var remote remoteError
-	if errors.As(err, &remote) {
+	if isRemote(err) {
 		return exitRemote
 	}
 	return exitLocal
+}
+
+// isRemote says whether a server's answer, or the lack of one, is what went wrong.
+func isRemote(err error) bool {
+	var problem *client.Problem
+	if errors.As(err, &problem) {
+		return true
+	}
+	switch lab.CodeOf(err) {
+	case lab.CodeUnavailable, lab.CodeRefused, lab.CodeUnplaceable:
+		return true
+	default:
+		return false
+	}
 }
 
 // explain puts err into lines for a person, and a hint.
 func explain(err error) (lines []string, hint string) {
 	var usage usageError
 	if errors.As(err, &usage) {
-		return []string{usage.Error()}, fmt.Sprintf("bothy %s -h shows how it is used.", usage.command)
+		return []string{usage.Error()}, fmt.Sprintf("`bothy %s -h` shows how it is used", usage.command)
 	}
 	var coded *lab.Error
 	if errors.As(err, &coded) {
@@ -106,7 +106,7 @@ func explainCoded(e *lab.Error) (lines []string, hint string) {
 		field := e.Fields[0]
 		hint = e.Hint
 		if hint == "" {
-			hint = sentence(field.Remedy)
+			hint = field.Remedy
 		}
 		return []string{oneLine(field.Name + ": " + field.Problem)}, hint
 	}
@@ -119,12 +119,15 @@ func explainCoded(e *lab.Error) (lines []string, hint string) {
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// sentence gives a remedy its capital and full stop.
+// capital begins s, which is not empty, with a capital letter.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// sentence gives a hint its capital and full stop.
 func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	s = capital(s)
 	if strings.ContainsAny(s[len(s)-1:], ".?!") {
 		return s
 	}

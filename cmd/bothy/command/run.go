@@ -30,23 +30,42 @@ func Run(args []string, env *Env) int {
 // actions are all commands by their names.
 func actions(env *Env) map[string]func() action {
 	return map[string]func() action{
-		"config validate": func() action { return &configValidate{env: env} },
-		"version":         func() action { return &versionCommand{env: env} },
+		"class delete":      func() action { return &classDelete{env: env} },
+		"class launch":      func() action { return &classAct{env: env, act: launch()} },
+		"class list":        func() action { return &classList{env: env} },
+		"class restart":     func() action { return &classAct{env: env, act: restart()} },
+		"class start":       func() action { return &classAct{env: env, act: start()} },
+		"class status":      func() action { return &status{env: env, classNeeded: true} },
+		"class stop":        func() action { return &classAct{env: env, act: stop()} },
+		"cohort list":       func() action { return &cohortList{env: env} },
+		"config validate":   func() action { return &configValidate{env: env} },
+		"course list":       func() action { return &courseList{env: env} },
+		"status":            func() action { return &status{env: env} },
+		"version":           func() action { return &versionCommand{env: env} },
+		"workspace delete":  func() action { return &workspaceDelete{env: env} },
+		"workspace restart": func() action { return &workspaceAct{env: env, act: restart()} },
+		"workspace start":   func() action { return &workspaceAct{env: env, act: start()} },
+		"workspace status":  func() action { return &workspaceStatus{env: env} },
+		"workspace stop":    func() action { return &workspaceAct{env: env, act: stop()} },
 	}
 }
 
 // groups are the commands that only hold others: what they are about.
 func groups() map[string]string {
 	return map[string]string{
-		"config": "Check the configuration of a server",
+		"class":     "Create, launch, stop and show classes",
+		"cohort":    "Show cohorts",
+		"config":    "Check the configuration of a server",
+		"course":    "Show courses",
+		"workspace": "Start, stop and show single workspaces",
 	}
 }
 
 func factories(env *Env) map[string]cli.CommandFactory {
 	all := map[string]cli.CommandFactory{}
-	for name, make := range actions(env) {
+	for name, newAction := range actions(env) {
 		all[name] = func() (cli.Command, error) {
-			return &bound{env: env, name: name, action: make()}, nil
+			return &bound{env: env, name: name, action: newAction()}, nil
 		}
 	}
 	for name, synopsis := range groups() {

@@ -38,7 +38,10 @@ func (t *table) paint(column int, how func(string) string) {
 }
 
 // String gives the table without a final line break.
-func (t *table) String() string {
+func (t *table) String() string { return strings.Join(t.lines(0), "\n") }
+
+// lines gives the table's lines, none wider than so many columns; 0 for no limit.
+func (t *table) lines(limit int) []string {
 	var widths []int
 	for _, row := range t.rows {
 		for i, c := range row {
@@ -51,19 +54,28 @@ func (t *table) String() string {
 	lines := make([]string, len(t.rows))
 	for n, row := range t.rows {
 		var line strings.Builder
+		at := 0
 		for i, c := range row {
-			shown := c.text
-			if c.paint != nil {
-				shown = c.paint(shown)
+			if limit > 0 && at >= limit {
+				break
 			}
-			line.WriteString(shown)
+			text, padding := c.text, widths[i]-columns(c.text)+2
+			if limit > 0 {
+				text = cut(text, limit-at)
+				padding = min(padding, limit-at-columns(text))
+			}
+			at += columns(text) + padding
+			if c.paint != nil {
+				text = c.paint(text)
+			}
+			line.WriteString(text)
 			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-columns(c.text)+2))
+				line.WriteString(strings.Repeat(" ", padding))
 			}
 		}
 		lines[n] = strings.TrimRight(line.String(), " ")
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 // columns counts the terminal columns that text takes.

@@ -1,0 +1,73 @@
+package command
+
+import (
+	"context"
+	"flag"
+	"fmt"
+
+	"github.com/bothylabs/bothy/service/client"
+)
+
+// classDelete is `bothy class delete`.
+type classDelete struct {
+	env     *Env
+	remote  remoteFlags
+	confirm confirmFlags
+
+	releaseHomes bool
+}
+
+func (*classDelete) doc() doc {
+	return doc{
+		args:     []string{"<class>"},
+		synopsis: "Delete a class and all its workspaces",
+		text: `
+Stops and deletes every workspace of the class, and then the class. The
+students' homes are kept unless -release-homes is given; what a home held
+cannot be had back. The names of the workspaces are never given again.
+`,
+		examples: []example{
+			{"Delete a class, keep the homes", "bothy class delete fall-26/py101"},
+			{"In a script", "bothy class delete -yes fall-26/py101"},
+		},
+	}
+}
+
+func (c *classDelete) flags(f *flags) {
+	f.group("Options", func(set *flag.FlagSet) {
+		set.BoolVar(&c.releaseHomes, "release-homes", false, "Delete the students' homes as well. This cannot be undone.")
+	})
+	c.confirm.flags(f)
+	c.remote.flags(f)
+}
+
+func (c *classDelete) run(ctx context.Context, args []string) error {
+	s, err := c.remote.connect(c.env)
+	if err != nil {
+		return err
+	}
+	class, err := s.Class(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	workspaces, err := s.Workspaces(ctx, client.WorkspaceFilter{Class: class.Key})
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("This deletes the class %s with its %d workspaces (%s).", class.Key, len(workspaces), counts(workspaces))
+	if err := c.confirm.ask(c.env, what+" "+homes(c.releaseHomes), class.Key); err != nil {
+		return err
+	}
+	if _, err := s.DeleteClass(ctx, class.Key, c.releaseHomes); err != nil {
+		return err
+	}
+	c.env.UI.Output(fmt.Sprintf("Class %s is being deleted; bothy status %s shows how far it is.", class.Key, class.Key))
+	return nil
+}
+
+func homes(release bool) string {
+	if release {
+		return "The homes and all files in them are DELETED TOO; this cannot be undone."
+	}
+	return "The homes are kept."
+}

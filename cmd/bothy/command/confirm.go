@@ -1,0 +1,39 @@
+package command
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"strings"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// confirmFlags guard what cannot be taken back.
+type confirmFlags struct{ yes bool }
+
+func (c *confirmFlags) flags(f *flags) {
+	f.group("Options", func(set *flag.FlagSet) {
+		set.BoolVar(&c.yes, "yes", false, "Do not ask.")
+	})
+}
+
+// ask says what is about to happen and wants its name typed. Without a person at
+// the terminal it refuses.
+func (c *confirmFlags) ask(e *Env, what, name string) error {
+	if c.yes {
+		return nil
+	}
+	if !e.InTerminal {
+		return lab.Errorf(lab.CodeInvalid, "not deleted: there is no terminal to ask at").WithHint("give -yes to delete without being asked")
+	}
+	e.UI.Output(what)
+	answer, err := e.UI.Ask("Type " + e.style().bold(name) + " to go on:")
+	if err != nil && !errors.Is(err, io.EOF) {
+		return lab.Errorf(lab.CodeInvalid, "not deleted: %v", err)
+	}
+	if strings.TrimSpace(answer) != name {
+		return lab.Errorf(lab.CodeInvalid, "not deleted: %q is not %q", strings.TrimSpace(answer), name)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package command
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/client"
+)
+
+// fakeAPI answers as Bothy would. Each route answers its queue one by one, and the
+// last answer for ever.
+type fakeAPI struct {
+	t *testing.T
+
+	mu      sync.Mutex
+	answers map[string][]func(http.ResponseWriter)
+	// asked are the requests: method, path and query.
+	asked  []string
+	bodies map[string]string
+	tokens map[string]bool
+}
+
+// newFakeAPI serves w's commands.
+func newFakeAPI(t *testing.T, w *world) *fakeAPI {
+	t.Helper()
+	f := &fakeAPI{t: t, answers: map[string][]func(http.ResponseWriter){}, bodies: map[string]string{}, tokens: map[string]bool{}}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	w.vars["BOTHY_ADDR"], w.vars["BOTHY_TOKEN"] = server.URL, "a-token-of-the-tests"
+	return f
+}
+
+// on queues a JSON answer for "METHOD /path".
+func (f *fakeAPI) on(route string, status int, body any) *fakeAPI {
+	f.answers[route] = append(f.answers[route], func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		if err := json.NewEncoder(w).Encode(body); err != nil {
+			f.t.Error(err)
+		}
+	})
+	return f
+}
+
+// problem queues an error.
+func (f *fakeAPI) problem(route string, p client.Problem) *fakeAPI {
+	f.answers[route] = append(f.answers[route], func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(p.Status)
+		if err := json.NewEncoder(w).Encode(p); err != nil {
+			f.t.Error(err)
+		}
+	})
+	return f
+}
+
+func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	route := r.Method + " " + r.URL.Path
+	asked := route
+	if r.URL.RawQuery != "" {
+		asked += "?" + r.URL.RawQuery
+	}
+	f.asked = append(f.asked, asked)
+	f.tokens[r.Header.Get("Authorization")] = true
+	body := make([]byte, r.ContentLength+1)
+	n, _ := r.Body.Read(body)
+	f.bodies[route] = string(body[:n])
+	queue := f.answers[route]
+	if len(queue) == 0 {
+		f.t.Errorf("nobody expects %s", route)
+		http.NotFound(w, r)
+		return
+	}
+	if len(queue) > 1 {
+		f.answers[route] = queue[1:]
+	}
+	queue[0](w)
+}
+
+// list is a page of items as the API gives it.
+func list[T any](items ...T) any {
+	if items == nil {
+		items = []T{}
+	}
+	return map[string]any{"items": items, "next_cursor": nil}
+}
+
+// ws is a workspace of the class fall-26/py101.
+func ws(name, slug string, phase client.Phase, reason string) client.Workspace {
+	at := time.Date(2026, 9, 1, 7, 59, 0, 0, time.UTC)
+	return client.Workspace{
+		ID: "id-" + slug, Slug: "fall-26-py101-" + slug, URL: "http://labs.localhost:9999/fall-26-py101-" + slug + "/",
+		Class: "fall-26/py101", ClassID: "class-1", Cohort: "fall-26", Course: "py101", Desired: "running",
+		Phase: phase, Reason: reason, Since: &at, Student: client.WorkspaceStudent{ID: "s-" + slug, Name: name, Email: slug + "@example.edu"},
+	}
+}
+
+// wishes is what launching answers with.
+func wishes(workspaces ...client.Workspace) client.ClassActResult {
+	result := client.ClassActResult{Affected: len(workspaces)}
+	for _, w := range workspaces {
+		result.Workspaces = append(result.Workspaces, client.WorkspaceWish{ID: w.ID, Slug: w.Slug, Desired: w.Desired})
+	}
+	return result
+}

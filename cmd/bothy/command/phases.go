@@ -1,0 +1,115 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// phaseOrder is how phases are counted out: what is done first, trouble last.
+func phaseOrder() []lab.Phase {
+	return []lab.Phase{
+		lab.PhaseReady, lab.PhaseStarting, lab.PhasePlacing, lab.PhaseQueued, lab.PhaseStopping,
+		lab.PhaseStopped, lab.PhaseUnknown, lab.PhaseLost, lab.PhaseFailed,
+	}
+}
+
+// counts says how many workspaces are in each phase: "2 ready, 1 starting".
+func counts(workspaces []client.Workspace) string {
+	byPhase := map[lab.Phase]int{}
+	for _, w := range workspaces {
+		byPhase[lab.Phase(w.Phase)]++
+	}
+	var parts []string
+	for _, phase := range phaseOrder() {
+		if n := byPhase[phase]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, phase))
+		}
+	}
+	if len(parts) == 0 {
+		return "no workspaces"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// in counts the workspaces of a phase.
+func in(phase lab.Phase, workspaces []client.Workspace) int {
+	n := 0
+	for _, w := range workspaces {
+		if lab.Phase(w.Phase) == phase {
+			n++
+		}
+	}
+	return n
+}
+
+func (s style) phase(phase client.Phase) func(string) string {
+	switch lab.Phase(phase) {
+	case lab.PhaseReady:
+		return s.green
+	case lab.PhaseFailed, lab.PhaseLost:
+		return s.red
+	case lab.PhaseStopped, lab.PhaseUnknown:
+		return s.faint
+	default:
+		return s.yellow
+	}
+}
+
+// workspaceTable lists workspaces for a person: the address of those that are
+// ready, the reason of all others.
+func workspaceTable(s style, now time.Time, workspaces []client.Workspace) *table {
+	t := newTable("STUDENT", "PHASE", "SINCE", "WORKSPACE", "")
+	for _, w := range workspaces {
+		t.add(w.Student.Name, string(w.Phase), since(now, w.Since), w.Slug, remark(w))
+		t.paint(1, s.phase(w.Phase))
+	}
+	return t
+}
+
+// remark is what matters most about a workspace in its phase.
+func remark(w client.Workspace) string {
+	var notes []string
+	if w.Desired == client.Desired(lab.DesiredDeleted) {
+		notes = append(notes, "being deleted")
+	}
+	if w.Drifted {
+		notes = append(notes, "changed by another hand")
+	}
+	if w.Outdated {
+		notes = append(notes, "outdated: a restart brings the newest settings")
+	}
+	switch lab.Phase(w.Phase) {
+	case lab.PhaseReady:
+		notes = append([]string{w.URL}, notes...)
+	default:
+		if w.Reason != "" {
+			notes = append([]string{w.Reason}, notes...)
+		}
+	}
+	return strings.Join(notes, " · ")
+}
+
+// since tells how long ago at was, in the largest unit that says something.
+func since(now time.Time, at *time.Time) string {
+	if at == nil || at.IsZero() {
+		return "-"
+	}
+	return short(now.Sub(*at))
+}
+
+func short(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}

@@ -1,0 +1,164 @@
+package command
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/bothylabs/bothy/service/client"
+)
+
+// status is `bothy status` and `bothy class status`.
+type status struct {
+	env    *Env
+	remote remoteFlags
+	output output
+	// classNeeded holds for `bothy class status`, which shows one class only.
+	classNeeded bool
+
+	watch bool
+}
+
+func (c *status) doc() doc {
+	if c.classNeeded {
+		return doc{
+			args:     []string{"<class>"},
+			synopsis: "Show the workspaces of a class",
+			text:     "Shows each student's workspace: its phase, its address or why it has none.",
+			examples: []example{{"Follow a class", "bothy class status -watch fall-26/py101"}},
+		}
+	}
+	return doc{
+		args:     []string{"[class]"},
+		synopsis: "Show how Bothy, its classes and their workspaces are",
+		text: `
+Without an argument: whether the servers that Bothy needs answer, and how far
+each class is. With a class: each student's workspace.
+
+-watch goes on showing changes until it is interrupted: at a terminal by
+redrawing, elsewhere as a line for each change.
+`,
+		examples: []example{
+			{"Everything", "bothy status"},
+			{"Follow one class", "bothy status -watch fall-26/py101"},
+			{"The addresses of a class", "bothy status -t '{{ range . }}{{ .student.name }} {{ .url }}{{ \"\\n\" }}{{ end }}' fall-26/py101"},
+		},
+	}
+}
+
+func (c *status) flags(f *flags) {
+	f.group("Options", func(set *flag.FlagSet) {
+		set.BoolVar(&c.watch, "watch", false, "Go on showing changes until interrupted.")
+	})
+	c.remote.flags(f)
+	c.output.flags(f)
+}
+
+func (c *status) run(ctx context.Context, args []string) error {
+	class := ""
+	if len(args) == 1 {
+		class = args[0]
+	}
+	if c.watch && (c.output.json || c.output.template != "") {
+		return usagef("-watch shows changes to people; leave -json and -t away")
+	}
+	s, err := c.remote.connect(c.env)
+	if err != nil {
+		return err
+	}
+	if c.watch {
+		return c.env.watch(ctx, s, class)
+	}
+	if class != "" {
+		return c.class(ctx, s, class)
+	}
+	return c.all(ctx, s)
+}
+
+func (c *status) class(ctx context.Context, s *client.Client, class string) error {
+	workspaces, err := s.Workspaces(ctx, client.WorkspaceFilter{Class: class})
+	if err != nil {
+		return err
+	}
+	return c.output.show(c.env, workspaces, func() {
+		if len(workspaces) == 0 {
+			c.env.UI.Output("No workspaces yet. Make them with: bothy class launch " + class)
+			return
+		}
+		c.env.UI.Output(workspaceTable(c.env.style(), c.env.Now(), workspaces).String())
+	})
+}
+
+// overview is `bothy status` as JSON.
+type overview struct {
+	client.Status
+	Classes []classOverview `json:"classes"`
+}
+
+type classOverview struct {
+	Class  string         `json:"class"`
+	Phases map[string]int `json:"phases"`
+
+	workspaces []client.Workspace
+}
+
+func (c *status) all(ctx context.Context, s *client.Client) error {
+	state, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	classes, err := s.Classes(ctx)
+	if err != nil {
+		return err
+	}
+	workspaces, err := s.Workspaces(ctx, client.WorkspaceFilter{})
+	if err != nil {
+		return err
+	}
+	all := overview{Status: state, Classes: overviews(classes, workspaces)}
+	return c.output.show(c.env, all, func() { c.env.UI.Output(strings.Join(overviewLines(c.env.style(), c.remote.at(c.env), all), "\n")) })
+}
+
+func overviews(classes []client.Class, workspaces []client.Workspace) []classOverview {
+	byClass := map[string][]client.Workspace{}
+	for _, w := range workspaces {
+		byClass[w.ClassID] = append(byClass[w.ClassID], w)
+	}
+	all := make([]classOverview, len(classes))
+	for i, class := range classes {
+		phases := map[string]int{}
+		for _, w := range byClass[class.ID] {
+			phases[string(w.Phase)]++
+		}
+		all[i] = classOverview{Class: class.Key, Phases: phases, workspaces: byClass[class.ID]}
+	}
+	return all
+}
+
+func overviewLines(s style, address string, all overview) []string {
+	lines := []string{fmt.Sprintf("Bothy %s at %s", all.Version, address), ""}
+	t := newTable("PART", "STATE", "")
+	for _, d := range all.Dependencies {
+		t.add(d.Name, "ok", d.Detail)
+		t.paint(1, s.green)
+		if !d.Ok {
+			t.rows[len(t.rows)-1][1] = cell{text: "not ready", paint: s.red}
+		}
+	}
+	t.add("reconciler", "active", all.Reconciler.Detail)
+	t.paint(1, s.green)
+	if !all.Reconciler.Active {
+		t.rows[len(t.rows)-1][1] = cell{text: "not active", paint: s.yellow}
+	}
+	lines = append(lines, t.lines(0)...)
+	lines = append(lines, "")
+	if len(all.Classes) == 0 {
+		return append(lines, "No classes. Make one with: bothy class create")
+	}
+	t = newTable("CLASS", "WORKSPACES", "PHASES")
+	for _, class := range all.Classes {
+		t.add(class.Class, fmt.Sprint(len(class.workspaces)), counts(class.workspaces))
+	}
+	return append(lines, t.lines(0)...)
+}
