@@ -22,29 +22,26 @@ export class Workbench {
   }
 
   /**
-   * Waits until the workbench is drawn and takes commands. Dialogs that VS Code
-   * greets a new visitor with are answered.
+   * Waits until the workbench is drawn, has opened what it opens by itself, and takes commands. A dialog that VS Code
+   * greets a new visitor with is answered.
    */
   async ready() {
     await this.#page.locator('.monaco-workbench .part.statusbar').waitFor();
+    // The last of the phases that VS Code's own startup report lists.
+    await this.#page.waitForFunction(() => performance.getEntriesByName('code/LifecyclePhase/Eventually').length > 0);
     await this.#palette();
     await this.#page.keyboard.press('Escape');
     await this.#page.locator(quickInput).waitFor({ state: 'hidden' });
   }
 
   /**
-   * Runs a command of the palette by its full title, "File: New Untitled Text File".
+   * Runs a command of the palette by its full title, "Terminal: Create New Terminal".
    * @param {string} title
    */
   async command(title) {
-    const entry = this.#page
-      .locator(`${quickInput} .monaco-list-row`)
-      .filter({ has: this.#page.locator('.label-name', { hasText: exactly(title) }) })
-      .first();
     await this.#insist(`run "${title}"`, async (patience) => {
       await this.#palette();
-      await this.#page.locator(`${quickInput} input`).first().fill(`>${title}`, patience);
-      await entry.click(patience);
+      await this.#choose(`>${title}`, exactly(title), patience);
     });
   }
 
@@ -57,8 +54,7 @@ export class Workbench {
     const name = basename(path);
     await this.#insist(`name the new file ${name}`, async (patience) => {
       await this.command('Create: New File...');
-      await this.#page.locator(`${quickInput} input`).first().fill(name, patience);
-      await this.#page.locator(`${quickInput} .monaco-list-row`, { hasText: name }).first().click(patience);
+      await this.#choose(name, new RegExp(escaped(name)), patience);
       await this.#answerPath(path, patience);
     });
     await this.#page.locator('.tab.active', { hasText: name }).waitFor();
@@ -75,14 +71,9 @@ export class Workbench {
    * @returns {Promise<string>}
    */
   async readFile(name) {
-    const entry = this.#page
-      .locator(`${quickInput} .monaco-list-row`)
-      .filter({ has: this.#page.locator('.label-name', { hasText: exactly(name) }) })
-      .first();
     await this.#insist(`open ${name}`, async (patience) => {
       await this.#palette();
-      await this.#page.locator(`${quickInput} input`).first().fill(name, patience); // without ">" it looks for files
-      await entry.click(patience);
+      await this.#choose(name, exactly(name), patience); // without ">" the palette looks for files
     });
     await this.#page.locator('.tab.active', { hasText: name }).waitFor();
     await this.#page.locator(`${activeEditor} .view-line`).first().waitFor();
@@ -167,6 +158,26 @@ export class Workbench {
   }
 
   /**
+   * Fills the quick input that is open and accepts the entry with this label. It goes there by the arrow keys: a
+   * click would meet whatever the list shows at that place by then.
+   * @param {string} input
+   * @param {RegExp} label
+   * @param {{ timeout: number }} patience
+   */
+  async #choose(input, label, patience) {
+    const row = `${quickInput} .monaco-list-row`;
+    const labelled = { has: this.#page.locator('.label-name', { hasText: label }) };
+    await this.#page.locator(`${quickInput} input`).first().fill(input, patience);
+    await this.#page.locator(row).filter(labelled).first().waitFor(patience);
+    const entries = await this.#page.locator(row).count();
+    for (let i = 0; i < entries && !(await this.#page.locator(`${row}.focused`).filter(labelled).isVisible()); i++) {
+      await this.#page.keyboard.press('ArrowDown');
+    }
+    await this.#page.locator(`${row}.focused`).filter(labelled).waitFor(patience);
+    await this.#page.keyboard.press('Enter');
+  }
+
+  /**
    * Answers VS Code's file dialog, which is a quick input in a browser.
    * @param {string} path
    * @param {{ timeout: number }} patience
@@ -211,5 +222,10 @@ function basename(path) {
 
 /** @param {string} text */
 function exactly(text) {
-  return new RegExp(`^\\s*${text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\s*$`);
+  return new RegExp(`^\\s*${escaped(text)}\\s*$`);
+}
+
+/** @param {string} text */
+function escaped(text) {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
