@@ -166,13 +166,9 @@ func origin(target *string) value {
 	})
 }
 
-// serverAddress takes the URL of a HashiCorp server; a unix socket is one as well.
+// serverAddress takes the URL of a HashiCorp server.
 func serverAddress(target *string) value {
 	return scalar(func(s string) error {
-		if strings.HasPrefix(s, "unix://") && len(s) > len("unix://") {
-			*target = s
-			return nil
-		}
 		u, err := webURL(s)
 		if err != nil {
 			return err
