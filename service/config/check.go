@@ -14,6 +14,7 @@ const minToken = 16
 func (l *loader) check() {
 	c := l.config
 	l.checkOrigins()
+	l.checkHome()
 	l.checkDisk()
 	l.checkToken("api", c.API.Token)
 	l.checkToken("nomad", c.Nomad.Token)
@@ -51,6 +52,18 @@ func (l *loader) checkOrigins() {
 	if console.Hostname() == labs.Hostname() {
 		l.fail(l.at("labs_url", "console_url"), "labs_url", fmt.Sprintf("has the same host as console_url (%s)", labs.Hostname()),
 			"give workspaces a host name of their own: what students run there must not see the console's cookies")
+	}
+}
+
+func (l *loader) checkHome() {
+	if l.config.Home.Type != "csi" {
+		return
+	}
+	if l.config.Home.CSI.PluginID == "" {
+		l.fail(l.at("home.type"), "home.csi.plugin_id", "is missing while home.type is csi", "name the CSI plugin")
+	}
+	if l.config.Home.CSI.FileSystem == "" {
+		l.fail(l.at("home.type"), "home.csi.file_system", "is missing while home.type is csi", "name the EFS file system")
 	}
 }
 

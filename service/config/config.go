@@ -102,8 +102,17 @@ type Vault struct {
 type Home struct {
 	// Type is "host" (a Nomad dynamic host volume) or "csi".
 	Type string
-	// PluginID is the volume plugin: "mkdir" for host volumes, the CSI plugin's id otherwise.
+	// UID and GID own a home's directory.
+	UID, GID int
+	CSI      CSI
+}
+
+// CSI is where homes come from while Home.Type is "csi".
+type CSI struct {
+	// PluginID is the id of the CSI plugin.
 	PluginID string
+	// FileSystem is the EFS file system's id.
+	FileSystem string
 }
 
 // Log is what the server writes about itself, to its standard error.
@@ -139,7 +148,7 @@ func Default() Config {
 		},
 		Consul:    Consul{Address: "http://127.0.0.1:8500"},
 		Vault:     Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
-		Home:      Home{Type: "host", PluginID: "mkdir"},
+		Home:      Home{Type: "host", UID: 1000, GID: 1000},
 		Log:       Log{Level: "info", Format: "text"},
 		Reconcile: Reconcile{Workers: 8, Interval: 15 * time.Second},
 	}

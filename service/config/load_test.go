@@ -47,7 +47,10 @@ func everySetting(t *testing.T) []settingCase {
 		{"vault.mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.Mount }},
 		{"vault.role", `"one"`, "two", "three", func(c Config) any { return c.Vault.Role }},
 		{"home.type", `"csi"`, "host", "csi", func(c Config) any { return c.Home.Type }},
-		{"home.plugin_id", `"one"`, "two", "three", func(c Config) any { return c.Home.PluginID }},
+		{"home.uid", `3`, "4", "5", func(c Config) any { return c.Home.UID }},
+		{"home.gid", `3`, "4", "5", func(c Config) any { return c.Home.GID }},
+		{"home.csi.plugin_id", `"one"`, "two", "three", func(c Config) any { return c.Home.CSI.PluginID }},
+		{"home.csi.file_system", `"one"`, "two", "three", func(c Config) any { return c.Home.CSI.FileSystem }},
 		{"log.level", `"debug"`, "warn", "error", func(c Config) any { return c.Log.Level }},
 		{"log.format", `"json"`, "text", "json", func(c Config) any { return c.Log.Format }},
 		{"reconcile.workers", `3`, "4", "5", func(c Config) any { return c.Reconcile.Workers }},
@@ -80,6 +83,9 @@ type settingCase struct {
 
 // needed are settings that another one requires beside it.
 func needed(name, file string) map[string]string {
+	if name == "home.type" {
+		return map[string]string{"home.csi.plugin_id": "plugin", "home.csi.file_system": "fs-1"}
+	}
 	if pair, ok := strings.CutSuffix(name, ".cert_file"); ok {
 		return map[string]string{pair + ".key_file": file}
 	}
@@ -275,6 +281,8 @@ func TestBadInputNamesPlaceSettingProblemAndRemedy(t *testing.T) {
 		"a number that is none":          {env: map[string]string{"BOTHY_RECONCILE_WORKERS": "many"}, name: "BOTHY_RECONCILE_WORKERS", problem: `"many"`, remedy: "1 to 256"},
 		"a duration without a unit":      {file: `reconcile { interval = "15" }`, name: "reconcile.interval", problem: "not a duration", remedy: "30s"},
 		"an unknown choice":              {file: `home { type = "nfs" }`, name: "home.type", problem: `"nfs" is not one of the choices`, remedy: "host or csi"},
+		"homes from a plugin unnamed":    {file: "home {\n type = \"csi\"\n csi { file_system = \"fs-1\" }\n}", name: "%s:2:9: home.csi.plugin_id", problem: "missing", remedy: "CSI plugin"},
+		"a home of root":                 {file: `home { uid = 0 }`, name: "home.uid", problem: "whole number from 1", remedy: "from 1"},
 		"a flag of true and false":       {env: map[string]string{"NOMAD_SKIP_VERIFY": "maybe"}, name: "nomad.tls.skip_verify", problem: "neither true nor false"},
 		"a name with a space":            {file: `nomad { namespace = "my space" }`, name: "nomad.namespace", problem: "not a name", remedy: "letters"},
 		"a mount that is none":           {file: `vault { mount = "a//b" }`, name: "vault.mount", problem: "not the path of a mount", remedy: "letters"},

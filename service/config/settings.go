@@ -29,6 +29,9 @@ type variable struct {
 	translate func(string) string
 }
 
+// maxID is the largest user or group id that file systems can store.
+const maxID = 1<<32 - 2
+
 // settings lists everything that can be said, each reading into c. This list is
 // the only place where a setting is named: file, environment, flags and the
 // reference are all made from it.
@@ -53,7 +56,10 @@ func settings(c *Config) []setting {
 		vaultSettings(&c.Vault),
 		[]setting{
 			{name: "home.type", usage: "Kind of volume for homes: host (dynamic host volume) or csi.", read: oneOf(&c.Home.Type, "host", "csi")},
-			{name: "home.plugin_id", usage: "Volume plugin that makes homes.", read: name(&c.Home.PluginID)},
+			{name: "home.uid", usage: "Numeric user that owns a home's directory: that of the workspaces' user.", read: integer(&c.Home.UID, 1, maxID)},
+			{name: "home.gid", usage: "Numeric group of a home's directory.", read: integer(&c.Home.GID, 1, maxID)},
+			{name: "home.csi.plugin_id", usage: "CSI plugin that makes homes, where home.type is csi.", read: name(&c.Home.CSI.PluginID)},
+			{name: "home.csi.file_system", usage: "EFS file system that holds the homes, where home.type is csi.", read: name(&c.Home.CSI.FileSystem)},
 			{name: "log.level", usage: "Least level that is logged: debug, info, warn or error.", read: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
 			{name: "log.format", usage: "Form of the log: text or json.", read: oneOf(&c.Log.Format, "text", "json")},
 			{name: "reconcile.workers", usage: "Most changes made at Nomad at the same time, 1 to 256.", read: integer(&c.Reconcile.Workers, 1, 256)},
