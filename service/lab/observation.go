@@ -18,7 +18,8 @@ type Observation struct {
 	Stopped bool
 	// Dead: Nomad's job status is "dead".
 	Dead bool
-	// Allocs are the job's allocations that still matter, newest first.
+	// Allocs are the job's allocations that still matter, newest first: those that
+	// are pending, running, lost or unknown, and the newest one whatever it is.
 	Allocs []Alloc
 	// Blocked says why Nomad found no place ("memory exhausted on 3 nodes"); "" when nothing waits.
 	Blocked string
@@ -34,8 +35,11 @@ type Alloc struct {
 	Client AllocStatus
 	// WantedRunning: Nomad's desired status is "run".
 	WantedRunning bool
-	// Problem is the newest task event that explains why it is not running, in a sentence; "" when there is none.
-	Problem   string
+	// Problem is the newest task event that explains why it does not run, or why
+	// it was last interrupted, in a sentence; "" when there is none.
+	Problem string
+	// Failing says that a task of it has failed and is not running now.
+	Failing   bool
 	CreatedAt time.Time
 }
 

@@ -1,0 +1,265 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// ErrFenced says that another instance has taken the reconciler's role over.
+var ErrFenced = errors.New("another instance reconciles now")
+
+// Config is what a loop works with. Every field without a default must be set.
+type Config struct {
+	Store   Store
+	Nomad   Nomad
+	Health  Health
+	Secrets Secrets
+	Jobs    Jobs
+	// Installation is this installation's id, as its jobs bear it.
+	Installation string
+	Logger       *slog.Logger
+	Registry     prometheus.Registerer
+
+	// Workers bounds how many actions are under way at once. Default 8.
+	Workers int
+	// Tick is the longest time between two passes. Default 15 s.
+	Tick time.Duration
+	// Pause is the shortest time between two passes, so that a thousand events
+	// cost a few passes and not a thousand. Default 200 ms.
+	Pause time.Duration
+	// Jitter is the part of a retry's delay that is random, 0 to 1. Default 0.5.
+	Jitter float64
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// actionTimeout bounds one action. Making a home is the longest part of one.
+const actionTimeout = 2 * time.Minute
+
+// Loop compares and acts for as long as it runs.
+type Loop struct {
+	cfg     Config
+	metrics *metrics
+	wake    chan struct{}
+}
+
+// New makes a loop and registers its metrics. It does nothing before Run.
+func New(cfg Config) (*Loop, error) {
+	setDefault(&cfg.Workers, 8)
+	setDefault(&cfg.Tick, 15*time.Second)
+	setDefault(&cfg.Pause, 200*time.Millisecond)
+	setDefault(&cfg.Jitter, 0.5)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	m, err := newMetrics(cfg.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("register the reconciler's metrics: %w", err)
+	}
+	return &Loop{cfg: cfg, metrics: m, wake: make(chan struct{}, 1)}, nil
+}
+
+func setDefault[T int | float64 | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Wake has the loop compare soon. It never blocks, and many calls cost one pass.
+func (l *Loop) Wake() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run takes the reconciler's role over and fulfils it until ctx ends, which is no
+// error, or until another instance takes the role (ErrFenced). When it returns,
+// no action is under way any more.
+func (l *Loop) Run(ctx context.Context) error {
+	epoch, err := l.claim(ctx)
+	if err != nil {
+		return ended2nil(ctx, err)
+	}
+	l.cfg.Logger.InfoContext(ctx, "reconciling", "epoch", epoch)
+	r := &round{
+		cfg: l.cfg, metrics: l.metrics, epoch: epoch,
+		faults: newFaults(l.cfg.Jitter),
+		busy:   map[string]struct{}{},
+		done:   make(chan outcome, l.cfg.Workers),
+	}
+	return ended2nil(ctx, l.turn(ctx, r))
+}
+
+// ended2nil drops the errors that the end of ctx causes.
+func ended2nil(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// claim asks for the role until the database answers.
+func (l *Loop) claim(ctx context.Context) (int64, error) {
+	epoch, err := backoff.Retry(ctx, func() (int64, error) { return l.cfg.Store.ClaimEpoch(ctx) },
+		backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, delay time.Duration) {
+			l.cfg.Logger.WarnContext(ctx, "the reconciler's role can't be claimed", "error", err, "again_in", delay)
+		}))
+	if err != nil {
+		return 0, fmt.Errorf("claim the reconciler's role: %w", err)
+	}
+	return epoch, nil
+}
+
+// turn passes whenever something changed, and hands what is to be done to workers.
+// It alone touches r; workers tell it their outcome.
+func (l *Loop) turn(ctx context.Context, r *round) error {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	ticker := time.NewTicker(l.cfg.Tick)
+	defer ticker.Stop()
+	due := &alarm{timer: time.NewTimer(0), set: true}
+	defer due.timer.Stop()
+	retry := time.NewTimer(l.cfg.Tick)
+	defer retry.Stop()
+	failures := backoff.NewExponentialBackOff()
+
+	for {
+		r.dispatch(ctx, &workers)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-due.timer.C:
+			due.set = false
+			err := r.pass(ctx)
+			if errors.Is(err, ErrFenced) {
+				return err
+			}
+			if err != nil && ctx.Err() == nil {
+				delay := failures.NextBackOff()
+				l.cfg.Logger.WarnContext(ctx, "a pass failed", "error", err, "again_in", delay)
+				due.within(delay)
+				continue
+			}
+			failures.Reset()
+			now := l.cfg.Now()
+			if at, ok := r.faults.next(now); ok {
+				retry.Reset(at.Sub(now))
+			}
+			continue
+		case out := <-r.done:
+			if err := r.settle(ctx, out); err != nil {
+				return err
+			}
+		case <-l.wake:
+		case <-l.cfg.Nomad.Changed():
+		case <-l.cfg.Health.Changed():
+		case <-ticker.C:
+		case <-retry.C:
+		}
+		due.within(l.cfg.Pause - l.cfg.Now().Sub(r.passed))
+	}
+}
+
+// alarm is a timer that, once set, keeps its time until it rings.
+type alarm struct {
+	timer *time.Timer
+	set   bool
+}
+
+func (a *alarm) within(d time.Duration) {
+	if !a.set {
+		a.set = true
+		a.timer.Reset(max(d, 0))
+	}
+}
+
+// round is the state of one Run.
+type round struct {
+	cfg     Config
+	metrics *metrics
+	epoch   int64
+	faults  *faults
+	// queue is what the last pass decided and no worker has begun.
+	queue []task
+	// busy are the jobs that a worker acts on. A pass leaves them out: what it reads
+	// of them may be from before or after the action.
+	busy map[string]struct{}
+	done chan outcome
+	// passed is when the last pass ended.
+	passed time.Time
+	// reported and fingerprintErrors are what was logged already.
+	reported          map[string]string
+	fingerprintErrors map[string]string
+}
+
+// task is an action with the workspace that it was decided for.
+type task struct {
+	action Action
+	item   Item
+}
+
+type outcome struct {
+	task task
+	err  error
+	took time.Duration
+}
+
+// dispatch gives work to as many workers as there may be.
+func (r *round) dispatch(ctx context.Context, workers *sync.WaitGroup) {
+	e := effects{cfg: r.cfg, epoch: r.epoch}
+	for len(r.busy) < r.cfg.Workers && len(r.queue) > 0 {
+		t := r.queue[0]
+		r.queue = r.queue[1:]
+		r.busy[t.action.JobID] = struct{}{}
+		workers.Go(func() {
+			start := r.cfg.Now()
+			limited, cancel := context.WithTimeout(ctx, actionTimeout)
+			defer cancel()
+			err := e.do(limited, t)
+			r.done <- outcome{task: t, err: err, took: r.cfg.Now().Sub(start)}
+		})
+	}
+	r.metrics.waiting.Set(float64(len(r.queue)))
+}
+
+// settle takes the outcome of an action.
+func (r *round) settle(ctx context.Context, out outcome) error {
+	action := out.task.action
+	delete(r.busy, action.JobID)
+	if ctx.Err() != nil {
+		return nil
+	}
+	kind, result := string(action.Kind), "ok"
+	if out.err != nil {
+		result = string(lab.CodeOf(out.err))
+	}
+	r.metrics.actions.WithLabelValues(kind, result).Inc()
+	r.metrics.actionTime.WithLabelValues(kind).Observe(out.took.Seconds())
+
+	log := r.cfg.Logger.With("action", kind, "job", action.JobID, "why", action.Why, "took", out.took)
+	if errors.Is(out.err, ErrFenced) {
+		return out.err
+	}
+	if out.err != nil {
+		r.faults.failed(action.JobID, wishOf(out.task.item), out.err, r.cfg.Now())
+		log.WarnContext(ctx, "action failed", "error", out.err)
+		return nil
+	}
+	r.faults.succeeded(action.JobID)
+	log.InfoContext(ctx, "action done")
+	return nil
+}

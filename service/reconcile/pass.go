@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// passTimeout bounds what one pass asks of the database.
+const passTimeout = 30 * time.Second
+
+// pass compares everything once: it records what is seen and replaces the queue
+// with what is to be done. It asks nothing of Nomad.
+func (r *round) pass(ctx context.Context) (err error) {
+	start := r.cfg.Now()
+	defer func() {
+		result := "ok"
+		if err != nil {
+			result = "failed"
+		}
+		r.metrics.passes.WithLabelValues(result).Inc()
+		r.passed = r.cfg.Now()
+		r.metrics.passTime.Observe(r.passed.Sub(start).Seconds())
+	}()
+	ctx, cancel := context.WithTimeout(ctx, passTimeout)
+	defer cancel()
+
+	rows, err := r.cfg.Store.ReconcileList(ctx)
+	if err != nil {
+		return fmt.Errorf("list workspaces: %w", err)
+	}
+	items := r.items(ctx, rows)
+	snap := r.observe(items)
+	actions := Plan(r.cfg.Installation, items, snap, start)
+
+	byJob := make(map[string]Item, len(items))
+	for _, item := range items {
+		byJob[item.Slug.JobID()] = item
+	}
+	r.faults.retain(byJob)
+	changed := r.statuses(items, snap, start)
+	if err := r.record(ctx, changed); err != nil {
+		return err
+	}
+	r.report(ctx, actions)
+	r.enqueue(actions, byJob, start)
+	return nil
+}
+
+// items adds to each workspace what a start would submit now.
+func (r *round) items(ctx context.Context, rows []lab.WorkItem) []Item {
+	type course struct{ key, template string }
+	known := map[course]string{}
+	failed := map[string]string{}
+	items := make([]Item, len(rows))
+	for i, row := range rows {
+		c := course{row.CourseKey, row.Template}
+		fingerprint, ok := known[c]
+		if !ok {
+			var err error
+			if fingerprint, err = r.cfg.Jobs.Fingerprint(row); err != nil {
+				failed[c.key] = err.Error()
+				fingerprint = ""
+			}
+			known[c] = fingerprint
+		}
+		items[i] = Item{WorkItem: row, Fingerprint: fingerprint}
+	}
+	for key, problem := range failed {
+		if r.fingerprintErrors[key] != problem {
+			r.cfg.Logger.WarnContext(ctx, "a course can't be rendered", "course", key, "error", problem)
+		}
+	}
+	r.fingerprintErrors = failed
+	return items
+}
+
+// observe gives Nomad's snapshot with the health of the workspaces' services in it.
+func (r *round) observe(items []Item) lab.Snapshot {
+	snap := r.cfg.Nomad.Snapshot()
+	services, unread := r.cfg.Health.Services()
+	r.metrics.setReadable("nomad", snap.Unreadable == "")
+	r.metrics.setReadable("consul", unread == "")
+	for _, item := range items {
+		id := item.Slug.JobID()
+		job, ok := snap.Jobs[id]
+		if !ok {
+			continue
+		}
+		health, found := services[item.Slug.String()]
+		switch {
+		case found:
+			job.Health = health
+		case unread != "":
+			job.Health = lab.HealthUnread
+		default:
+			job.Health = lab.HealthAbsent
+		}
+		snap.Jobs[id] = job
+	}
+	return snap
+}
+
+// statuses gives what differs from what is stored, by workspace id.
+func (r *round) statuses(items []Item, snap lab.Snapshot, now time.Time) map[string]lab.Status {
+	changed := map[string]lab.Status{}
+	byPhase := map[lab.Phase]int{}
+	drifted := 0
+	for _, item := range items {
+		id := item.Slug.JobID()
+		status := item.Status
+		if _, busy := r.busy[id]; !busy {
+			status = r.statusOf(item, snap, now)
+			if status != item.Status {
+				changed[item.ID] = status
+			}
+		}
+		byPhase[status.Phase]++
+		if status.Drifted {
+			drifted++
+		}
+	}
+	r.metrics.count(byPhase)
+	r.metrics.reported.WithLabelValues("drifted").Set(float64(drifted))
+	return changed
+}
+
+func (r *round) statusOf(item Item, snap lab.Snapshot, now time.Time) lab.Status {
+	if snap.Unreadable != "" {
+		return waiting(item, snap.Unreadable, now)
+	}
+	status := Classify(r.cfg.Installation, item, lookup(snap, item.Slug.JobID()), now)
+	return since(item.Status, withFault(status, r.faults.of(item)), now)
+}
+
+func (r *round) record(ctx context.Context, changed map[string]lab.Status) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := r.cfg.Store.RecordStatuses(ctx, r.epoch, changed); err != nil {
+		return fmt.Errorf("record statuses: %w", fenced(err))
+	}
+	return nil
+}
+
+// fenced names the one conflict that the database has for a holder of the role.
+func fenced(err error) error {
+	if lab.CodeOf(err) == lab.CodeConflict {
+		return errors.Join(ErrFenced, err)
+	}
+	return err
+}
+
+// report logs each job that is left alone once, and counts them.
+func (r *round) report(ctx context.Context, actions []Action) {
+	reported := map[string]string{}
+	counts := map[string]int{whyForeign: 0, whyOrphan: 0}
+	for _, a := range actions {
+		if a.Kind != KindReport {
+			continue
+		}
+		reported[a.JobID] = a.Why
+		counts[a.Why]++
+		if r.reported[a.JobID] != a.Why {
+			r.cfg.Logger.WarnContext(ctx, "a job is left alone", "job", a.JobID, "why", a.Why)
+		}
+	}
+	r.reported = reported
+	r.metrics.reported.WithLabelValues("foreign").Set(float64(counts[whyForeign]))
+	r.metrics.reported.WithLabelValues("orphaned").Set(float64(counts[whyOrphan]))
+}
+
+// enqueue replaces the queue by what can be begun now.
+func (r *round) enqueue(actions []Action, byJob map[string]Item, now time.Time) {
+	r.queue = r.queue[:0:0]
+	for _, a := range actions {
+		item, ok := byJob[a.JobID]
+		if _, busy := r.busy[a.JobID]; a.Kind == KindReport || busy || !ok {
+			continue
+		}
+		if f := r.faults.of(item); f != nil && f.until.After(now) {
+			continue
+		}
+		r.queue = append(r.queue, task{action: a, item: item})
+	}
+}

@@ -1,0 +1,190 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// Kind is what an action does.
+type Kind string
+
+// The kinds.
+const (
+	// KindStop stops the job; what is stored stays.
+	KindStop Kind = "stop"
+	// KindConfirm finds out whether the live job is the one whose submission was
+	// begun but never recorded.
+	KindConfirm Kind = "confirm"
+	// KindRestart restarts the running allocation in place, or has Nomad place a
+	// failed one again.
+	KindRestart Kind = "restart"
+	// KindRelease gives up the secrets, and the home where that was asked for,
+	// and then ends the workspace.
+	KindRelease Kind = "release"
+	// KindRegister submits the job as it is rendered now.
+	KindRegister Kind = "register"
+	// KindReport changes nothing: it names a job that Bothy leaves alone.
+	KindReport Kind = "report"
+)
+
+// order is the sequence in which actions are taken: what makes room first, what
+// takes it last.
+func (k Kind) order() int {
+	return slices.Index([]Kind{KindStop, KindConfirm, KindRestart, KindRelease, KindRegister, KindReport}, k)
+}
+
+// Action is the one thing to do about one job.
+type Action struct {
+	Kind  Kind
+	JobID string
+	// WorkspaceID is "" for an orphan.
+	WorkspaceID string
+	// Index is the job modify index that Register expects: 0 for a job that must not exist.
+	Index uint64
+	// AllocID is what Restart restarts in place; "" when no allocation runs.
+	AllocID string
+	// Why is for the log.
+	Why string
+}
+
+// The reasons for which a job is reported.
+const (
+	whyForeign = "a foreign job has the workspace's id"
+	whyDrifted = "the job was changed by another hand"
+	whyOrphan  = "our mark, and no such workspace"
+)
+
+// reviveAfter is how long Plan leaves a job alone after Nomad last tried it and gave up.
+const reviveAfter = 5 * time.Minute
+
+// Plan decides what to do about every workspace: the decision table of the
+// design, as a function of values. installation is this installation's id. It
+// gives at most one action for a job, sorted by what makes room first and then by
+// job id, and none at all while the snapshot is unreadable.
+func Plan(installation string, items []Item, snap lab.Snapshot, now time.Time) []Action {
+	if snap.Unreadable != "" {
+		return nil
+	}
+	var actions []Action
+	known := make(map[string]struct{}, len(items))
+	for _, item := range items {
+		id := item.Slug.JobID()
+		known[id] = struct{}{}
+		if action, ok := decide(installation, item, lookup(snap, id), now); ok {
+			action.JobID, action.WorkspaceID = id, item.ID
+			actions = append(actions, action)
+		}
+	}
+	for id := range snap.Jobs {
+		if _, ok := known[id]; !ok && orphan(installation, snap.Jobs[id]) {
+			actions = append(actions, Action{Kind: KindReport, JobID: id, Why: whyOrphan})
+		}
+	}
+	slices.SortFunc(actions, func(a, b Action) int {
+		return cmp.Or(cmp.Compare(a.Kind.order(), b.Kind.order()), cmp.Compare(a.JobID, b.JobID))
+	})
+	return actions
+}
+
+func lookup(snap lab.Snapshot, jobID string) *lab.Observation {
+	if job, ok := snap.Jobs[jobID]; ok {
+		return &job
+	}
+	return nil
+}
+
+// orphan says that a job bears our mark and runs or may run: what ended stays in
+// Nomad until its garbage collection, after its workspace is gone.
+func orphan(installation string, job lab.Observation) bool {
+	if job.Mark.InstallationID != installation || job.Mark.InstallationID == "" {
+		return false
+	}
+	return alive(&job) || !job.Stopped && !job.Dead
+}
+
+func decide(installation string, item Item, job *lab.Observation, now time.Time) (Action, bool) {
+	seen := see(installation, item, job)
+	if seen == sightForeign {
+		return Action{Kind: KindReport, Why: whyForeign}, true
+	}
+	switch item.Desired {
+	case lab.DesiredRunning:
+		return decideRunning(seen, item, job, now)
+	case lab.DesiredStopped:
+		if seen.live() {
+			return Action{Kind: KindStop, Why: "stopped is wanted"}, true
+		}
+	case lab.DesiredDeleted:
+		return decideDeleted(seen, job)
+	}
+	return Action{}, false
+}
+
+func decideDeleted(seen sight, job *lab.Observation) (Action, bool) {
+	switch {
+	case seen.live():
+		return Action{Kind: KindStop, Why: "it is being deleted"}, true
+	case seen == sightStopping, job != nil && outOfSight(job) != nil:
+		return Action{}, false
+	default:
+		return Action{Kind: KindRelease, Why: "it is being deleted and nothing of it runs"}, true
+	}
+}
+
+func decideRunning(seen sight, item Item, job *lab.Observation, now time.Time) (Action, bool) {
+	restart := item.RestartsWanted > item.Submitted.RestartsDone
+	switch seen {
+	case sightAbsent:
+		return Action{Kind: KindRegister, Why: "Nomad has no such job"}, true
+	case sightEnded:
+		if a := outOfSight(job); a != nil && a.Client == lab.AllocUnknown {
+			return Action{}, false // it may still hold the home
+		}
+		return Action{Kind: KindRegister, Index: job.JobModifyIndex, Why: "the job is stopped"}, true
+	case sightGaveUp:
+		if !restart && seeVersion(item, job) == sightCurrent && now.Sub(lastTried(item, job)) < reviveAfter {
+			return Action{}, false
+		}
+		return Action{Kind: KindRegister, Index: job.JobModifyIndex, Why: "Nomad gave the job up"}, true
+	case sightUnconfirmed:
+		return Action{Kind: KindConfirm, Why: "a submission was begun and its outcome is not recorded"}, true
+	case sightCurrent, sightOlder, sightDrifted:
+		return decideLive(seen, restart, item, job, now)
+	case sightForeign, sightStopping:
+	}
+	return Action{}, false
+}
+
+// decideLive is for a job that runs as it should, apart from its version.
+func decideLive(seen sight, restart bool, item Item, job *lab.Observation, now time.Time) (Action, bool) {
+	switch {
+	case nodeAway(job):
+		return Action{}, false // Nomad's own rules hold
+	case seen == sightOlder && restart:
+		return Action{Kind: KindRegister, Index: job.JobModifyIndex, Why: "a restart of an older version was asked for"}, true
+	case seen == sightOlder && !atWork(item, job, now):
+		return Action{Kind: KindRegister, Index: job.JobModifyIndex, Why: "it runs an older version and nobody is at work"}, true
+	case seen == sightOlder:
+		return Action{}, false
+	case restart:
+		action := Action{Kind: KindRestart, Why: "a restart was asked for"}
+		if runs(job) {
+			action.AllocID = newest(job).ID
+		}
+		return action, true
+	case seen == sightDrifted:
+		return Action{Kind: KindReport, Why: whyDrifted}, true
+	}
+	return Action{}, false
+}
+
+// lastTried is when Nomad or Bothy last did something to get the job running.
+func lastTried(item Item, job *lab.Observation) time.Time {
+	if a := newest(job); a != nil && a.CreatedAt.After(item.Submitted.At) {
+		return a.CreatedAt
+	}
+	return item.Submitted.At
+}

@@ -1,0 +1,173 @@
+// Package vault is Bothy's one way to Vault, and the only importer of its client
+// library. It gives each workspace a secret of its own, without ever reading one,
+// and keeps Bothy's own token alive.
+package vault
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// Config is how Vault is reached. Fields without a default must be set.
+type Config struct {
+	// Address is Vault's, "http://127.0.0.1:8200".
+	Address string
+	// Namespace is "" outside of Vault Enterprise.
+	Namespace string
+	// Mount is the KV version 2 mount, without slashes at its ends.
+	Mount string
+	// Token gives the token for the next request.
+	Token func() (string, error)
+	// TLS is nil for the system's own settings.
+	TLS    *tls.Config
+	Logger *slog.Logger
+	// Random is where secrets come from. Default crypto/rand.
+	Random io.Reader
+}
+
+const (
+	// secretKey is the name that a workspace finds its credential under.
+	secretKey = "WORKSPACE_SECRET"
+	// secretBytes is the length of a credential before it is encoded.
+	secretBytes = 32
+
+	requestTimeout = 15 * time.Second
+)
+
+// Client makes and deletes the secrets of workspaces. Its methods give coded
+// errors: CodeUnavailable when Vault does not answer or is sealed, CodeRefused when
+// it says no.
+type Client struct {
+	cfg Config
+	api *api.Client
+}
+
+// New makes a client. It asks nothing of Vault.
+func New(cfg Config) (*Client, error) {
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
+	u, err := url.Parse(cfg.Address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, lab.Invalid("Vault can't be reached", lab.Field{
+			Name: "vault.address", Problem: fmt.Sprintf("%q is not an http:// or https:// address", cfg.Address),
+			Remedy: `write it like "http://127.0.0.1:8200"`,
+		})
+	}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 32,
+		IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
+	}
+	if cfg.TLS != nil {
+		transport.TLSClientConfig = cfg.TLS.Clone()
+	}
+	// No retries here: whoever calls tries again, and knows when to give up.
+	client, err := api.NewClient(&api.Config{
+		Address: cfg.Address, HttpClient: &http.Client{Transport: transport}, Timeout: requestTimeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the Vault client: %w", err)
+	}
+	if cfg.Namespace != "" {
+		client.SetNamespace(cfg.Namespace)
+	}
+	return &Client{cfg: cfg, api: client}, nil
+}
+
+// EnsureWorkspaceSecret gives the workspace with this job id a random credential,
+// unless it has one: that is left as it is, and never read.
+func (c *Client) EnsureWorkspaceSecret(ctx context.Context, jobID string) error {
+	if err := c.useToken(); err != nil {
+		return err
+	}
+	random := make([]byte, secretBytes)
+	if _, err := io.ReadFull(c.cfg.Random, random); err != nil {
+		return fmt.Errorf("make a random secret: %w", err)
+	}
+	data := map[string]any{secretKey: base64.RawURLEncoding.EncodeToString(random)}
+	_, err := c.api.KVv2(c.cfg.Mount).Put(ctx, secretPath(jobID), data, api.WithCheckAndSet(0))
+	if exists(err) {
+		return nil
+	}
+	return c.failed(err, fmt.Sprintf("create and update on %s/data/%s", c.cfg.Mount, secretPath(jobID)))
+}
+
+// DeleteWorkspaceSecret deletes all versions of the workspace's secret. No error
+// when there is none.
+func (c *Client) DeleteWorkspaceSecret(ctx context.Context, jobID string) error {
+	if err := c.useToken(); err != nil {
+		return err
+	}
+	err := c.api.KVv2(c.cfg.Mount).DeleteMetadata(ctx, secretPath(jobID))
+	return c.failed(err, fmt.Sprintf("delete on %s/metadata/%s", c.cfg.Mount, secretPath(jobID)))
+}
+
+// secretPath is where the workspace's template finds its secret, below the mount.
+func secretPath(jobID string) string { return "workspaces/" + jobID + "/env" }
+
+// exists says that a secret was not written because there is one.
+func exists(err error) bool {
+	var answer *api.ResponseError
+	return errors.As(err, &answer) && answer.StatusCode == http.StatusBadRequest &&
+		slices.ContainsFunc(answer.Errors, func(text string) bool {
+			return strings.Contains(text, "check-and-set parameter did not match")
+		})
+}
+
+// Ready says whether Vault answers, is unsealed and knows Bothy's token.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.lookup(ctx)
+	return err
+}
+
+func (c *Client) useToken() error {
+	token, err := c.cfg.Token()
+	if err != nil {
+		return lab.Wrap(lab.CodeUnavailable, err, "Vault can't be asked: its token can't be read")
+	}
+	c.api.SetToken(token)
+	return nil
+}
+
+// failed translates an error of Vault's client. needed is the right that the
+// request takes. Nothing of a request's body is ever in Vault's errors.
+func (c *Client) failed(err error, needed string) error {
+	var answer *api.ResponseError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return lab.Wrap(lab.CodeUnavailable, err, "Vault at %s does not answer in time", c.cfg.Address)
+	case !errors.As(err, &answer):
+		return lab.Wrap(lab.CodeUnavailable, err, "Vault does not answer at %s", c.cfg.Address).
+			WithHint("is it running, and is this its address?")
+	case answer.StatusCode == http.StatusServiceUnavailable:
+		return lab.Wrap(lab.CodeUnavailable, err, "Vault is sealed or not able to work").
+			WithHint("unseal it: vault operator unseal")
+	case answer.StatusCode == http.StatusForbidden:
+		return lab.Wrap(lab.CodeRefused, err, "Vault refused: the token is not valid any more or lacks %s", needed).
+			WithHint("compare the token's policy with the one that Bothy needs")
+	case answer.StatusCode == http.StatusNotFound:
+		return lab.Wrap(lab.CodeRefused, err, "Vault has no KV version 2 secrets engine at %q", c.cfg.Mount).
+			WithHint("enable it: vault secrets enable -path=%s -version=2 kv", c.cfg.Mount)
+	case answer.StatusCode >= http.StatusInternalServerError, answer.StatusCode == http.StatusTooManyRequests:
+		return lab.Wrap(lab.CodeUnavailable, err, "Vault at %s failed", c.cfg.Address)
+	default:
+		return lab.Wrap(lab.CodeRefused, err, "Vault refused the request")
+	}
+}
