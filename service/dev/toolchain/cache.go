@@ -29,10 +29,11 @@ func keyHash(parts ...[]byte) string {
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
-// makeEntry makes the cache entry dir, a folder, by calling build with an empty
-// folder beside it that then takes its name. Where two processes want it, one
-// makes it and the other waits: waiting is called once in that case.
-func makeEntry(ctx context.Context, dir string, waiting func(), build func(partial string) error) (err error) {
+// makeEntry makes the cache entry dir, a folder that holds program, by calling
+// build with an empty folder beside it that then takes its name. Where two
+// processes want it, one makes it and the other waits: waiting is called once in
+// that case.
+func makeEntry(ctx context.Context, dir, program string, waiting func(), build func(partial string) error) (err error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // programs, nothing private; tasks run as other users
 		return fmt.Errorf("make the cache: %w", err)
 	}
@@ -42,12 +43,13 @@ func makeEntry(ctx context.Context, dir string, waiting func(), build func(parti
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 
-	if _, err := os.Stat(dir); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, program)); err == nil {
 		return nil // made while this process waited
 	}
 	partial := dir + ".partial"
-	// Left by a process that was killed: whoever holds the lock owns it.
-	if err := os.RemoveAll(partial); err != nil {
+	// What a process that was killed left, or an entry that someone broke: whoever
+	// holds the lock owns them.
+	if err := errors.Join(os.RemoveAll(partial), os.RemoveAll(dir)); err != nil {
 		return fmt.Errorf("clear what an earlier run left: %w", err)
 	}
 	defer func() {

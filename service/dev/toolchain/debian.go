@@ -236,7 +236,7 @@ func (e *ensurer) aptGet(ctx context.Context, dir string, args []string, p *prog
 			return context.Cause(ctx)
 		case <-deadline.C:
 			return err
-		case <-time.After(lockRetry):
+		case <-time.After(e.lockRetry):
 		}
 	}
 }

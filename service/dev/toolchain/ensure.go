@@ -25,6 +25,8 @@ type ensurer struct {
 	cfg      Config
 	host     host
 	reporter *reporter
+	// lockRetry is the pause between two tries to get apt's locks.
+	lockRetry time.Duration
 }
 
 func newEnsurer(cfg Config, h host) (*ensurer, error) {
@@ -43,7 +45,7 @@ func newEnsurer(cfg Config, h host) (*ensurer, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &ensurer{cfg: cfg, host: h, reporter: &reporter{to: cfg.Report, now: cfg.Now}}, nil
+	return &ensurer{cfg: cfg, host: h, reporter: &reporter{to: cfg.Report, now: cfg.Now}, lockRetry: lockRetry}, nil
 }
 
 // finding is what is known of a tool before anything is changed: where it is, or

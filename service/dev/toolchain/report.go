@@ -89,7 +89,7 @@ func TextReporter(w io.Writer) Reporter {
 
 func eventLine(e Event) string {
 	name := string(e.Tool)
-	if name == "" {
+	if name == "" && e.Steps > 0 {
 		name = "packages"
 	}
 	took := e.Elapsed.Round(time.Second)
@@ -104,6 +104,9 @@ func eventLine(e Event) string {
 	case Done:
 		return fmt.Sprintf("[%d/%d] %s: done in %s", e.Step, e.Steps, name, took)
 	case Found, Note:
+	}
+	if name == "" {
+		return e.Text
 	}
 	return fmt.Sprintf("%s: %s", name, e.Text)
 }

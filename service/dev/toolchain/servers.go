@@ -2,11 +2,11 @@ package toolchain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/semver"
 
@@ -18,6 +18,8 @@ const (
 	oldestGo = "1.26"
 	// linkFlags leave out symbol tables: the servers become a third smaller.
 	linkFlags = "-s -w"
+	// probeTime is how long a program may take to say its version.
+	probeTime = 15 * time.Second
 )
 
 // findServer looks for a server by its setting, on PATH and in the cache.
@@ -65,6 +67,9 @@ func (e *ensurer) probe(ctx context.Context, s server, path string) (version, re
 	if program == "" {
 		return "", "is not a program"
 	}
+	// Another program of that name may do anything when it is run.
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
 	text, err := output(ctx, e.host, command{Path: program, Args: s.versionArgs})
 	if err != nil {
 		return "", "does not say its version"
@@ -122,7 +127,7 @@ func buildEnv() []string { return []string{"GOWORK=off", "CGO_ENABLED=1"} }
 func (e *ensurer) buildServer(ctx context.Context, s server, pin pin, goTool string, p *progress) (string, error) {
 	dir := filepath.Join(e.cfg.CacheDir, pin.key)
 	waiting := func() { e.reporter.note(s.tool, "another process is building it; waiting for that") }
-	err := makeEntry(ctx, dir, waiting, func(partial string) error {
+	err := makeEntry(ctx, dir, string(s.tool), waiting, func(partial string) error {
 		err := e.host.Run(ctx, command{
 			Path: goTool,
 			Args: buildArgs(s, filepath.Join(partial, string(s.tool))),
@@ -164,17 +169,17 @@ func (e *ensurer) findGo(ctx context.Context, tool Tool) (string, error) {
 	if path == "" && e.host.Exists("/usr/local/go/bin/go") {
 		path = "/usr/local/go/bin/go"
 	}
-	needs := lab.Errorf(lab.CodeUnavailable, "%s must be built, and there is no Go", tool)
+	hint := fmt.Sprintf("install Go %s or newer, or name a %s by its setting", oldestGo, tool)
 	if path == "" {
-		return "", needs.WithHint("install Go %s or newer, or name a %s by its setting", oldestGo, tool)
+		return "", lab.Errorf(lab.CodeUnavailable, "%s must be built, and there is no Go", tool).WithHint("%s", hint)
 	}
 	text, err := output(ctx, e.host, command{Path: path, Args: []string{"env", "GOVERSION"}})
 	if err != nil {
-		return "", errors.Join(needs, err)
+		return "", lab.Wrap(lab.CodeUnavailable, err, "%s must be built, and %s does not run", tool, path).WithHint("%s", hint)
 	}
 	if !newEnoughGo(text) {
 		return "", lab.Errorf(lab.CodeUnavailable, "%s must be built, and %s is %s", tool, path, strings.TrimSpace(text)).
-			WithHint("install Go %s or newer, or name a %s by its setting", oldestGo, tool)
+			WithHint("%s", hint)
 	}
 	return path, nil
 }

@@ -2,7 +2,6 @@ package toolchain
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -103,7 +102,7 @@ func pinnedVersion(goMod []byte, pkg string) (string, error) {
 		}
 	}
 	if best == "" {
-		return "", fmt.Errorf("go.mod requires no module that holds %s", path.Clean(pkg))
+		return "", fmt.Errorf("go.mod requires no module that holds %s", pkg)
 	}
 	return strings.TrimPrefix(version, "v"), nil
 }

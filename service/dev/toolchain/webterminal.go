@@ -3,6 +3,7 @@ package toolchain
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -38,7 +39,7 @@ func (e *ensurer) findWebTerminal() (finding, error) {
 		title: "unpacks Debian's " + webTerminalPackage + ", without installing it",
 		make: func(ctx context.Context, p *progress) (string, error) {
 			waiting := func() { e.reporter.note(WebTerminal, "another process is unpacking it; waiting for that") }
-			err := makeEntry(ctx, dir, waiting, func(partial string) error { return e.unpackWebTerminal(ctx, partial, p) })
+			err := makeEntry(ctx, dir, filepath.Join("usr", "bin", webTerminalProgram), waiting, func(partial string) error { return e.unpackWebTerminal(ctx, partial, p) })
 			return path, err
 		},
 	}, nil
@@ -54,6 +55,9 @@ func (e *ensurer) unpackWebTerminal(ctx context.Context, dir string, p *progress
 	}
 	if err := e.host.Run(ctx, command{Path: e.host.LookPath("dpkg-deb"), Args: []string{"--extract", files[0], dir}}); err != nil {
 		return err
+	}
+	if err := os.Remove(files[0]); err != nil {
+		return fmt.Errorf("remove the package: %w", err)
 	}
 	program := filepath.Join(dir, "usr", "bin", webTerminalProgram)
 	text, err := output(ctx, e.host, command{Path: program, Args: []string{"--version"}})
