@@ -1,0 +1,52 @@
+package auth_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const token = "correct-horse-battery-staple"
+
+func TestAStaticTokenNamesItsActor(t *testing.T) {
+	static, err := auth.NewStatic("dev", token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	actor, err := static.Authenticate(t.Context(), token)
+	if err != nil || actor != "token:dev" {
+		t.Fatalf("got %q, %v", actor, err)
+	}
+}
+
+func TestAnyOtherTokenIsUnauthenticated(t *testing.T) {
+	static, err := auth.NewStatic("dev", token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{"", token + "x", token[:len(token)-1], strings.ToUpper(token), " " + token} {
+		actor, err := static.Authenticate(t.Context(), other)
+		if lab.CodeOf(err) != lab.CodeUnauthenticated || actor != "" {
+			t.Errorf("%q: got %q, %v", other, actor, err)
+		}
+		if err != nil && other != "" && strings.Contains(err.Error(), other) {
+			t.Errorf("the error repeats the token: %v", err)
+		}
+	}
+}
+
+func TestATokenThatIsNoSecretIsRefused(t *testing.T) {
+	for why, args := range map[string][2]string{
+		"no name":    {"", token},
+		"empty":      {"dev", ""},
+		"short":      {"dev", "fifteen-letters"},
+		"a line end": {"dev", token + "\n"},
+		"not ASCII":  {"dev", token + "é"},
+	} {
+		if _, err := auth.NewStatic(args[0], args[1]); lab.CodeOf(err) != lab.CodeInvalid {
+			t.Errorf("%s: got %v", why, err)
+		}
+	}
+}
