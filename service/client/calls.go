@@ -1,0 +1,215 @@
+package client
+
+import (
+	"context"
+	"io"
+)
+
+// Status tells how the server is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	r, err := c.raw.GetStatusWithResponse(ctx)
+	return read(r, err, (*GetStatusResponse).GetJSON200)
+}
+
+// Cohorts lists the cohorts.
+func (c *Client) Cohorts(ctx context.Context) ([]Cohort, error) {
+	r, err := c.raw.ListCohortsWithResponse(ctx)
+	list, err := read(r, err, (*ListCohortsResponse).GetJSON200)
+	return list.Items, err
+}
+
+// CreateCohort creates an empty cohort.
+func (c *Client) CreateCohort(ctx context.Context, in CohortInput) (Cohort, error) {
+	r, err := c.raw.CreateCohortWithResponse(ctx, in)
+	return read(r, err, (*CreateCohortResponse).GetJSON201)
+}
+
+// Cohort gives one cohort.
+func (c *Client) Cohort(ctx context.Context, ref string) (Cohort, error) {
+	r, err := c.raw.GetCohortWithResponse(ctx, ref)
+	return read(r, err, (*GetCohortResponse).GetJSON200)
+}
+
+// DeleteCohort deletes a cohort that takes no class.
+func (c *Client) DeleteCohort(ctx context.Context, ref string) error {
+	_, err := c.raw.DeleteCohortWithResponse(ctx, ref)
+	return err
+}
+
+// Students lists the students of a cohort.
+func (c *Client) Students(ctx context.Context, cohort string) ([]Student, error) {
+	r, err := c.raw.ListStudentsWithResponse(ctx, cohort)
+	list, err := read(r, err, (*ListStudentsResponse).GetJSON200)
+	return list.Items, err
+}
+
+// EnrollStudent adds a student to a cohort.
+func (c *Client) EnrollStudent(ctx context.Context, cohort string, in StudentInput) (Student, error) {
+	r, err := c.raw.EnrollStudentWithResponse(ctx, cohort, in)
+	return read(r, err, (*EnrollStudentResponse).GetJSON201)
+}
+
+// ImportRoster enrolls everybody on a roster, which is CSV text.
+func (c *Client) ImportRoster(ctx context.Context, cohort string, csv io.Reader) (RosterReport, error) {
+	r, err := c.raw.ImportRosterWithBodyWithResponse(ctx, cohort, "text/csv", csv)
+	return read(r, err, (*ImportRosterResponse).GetJSON200)
+}
+
+// Student gives one student by id.
+func (c *Client) Student(ctx context.Context, id string) (Student, error) {
+	r, err := c.raw.GetStudentWithResponse(ctx, id)
+	return read(r, err, (*GetStudentResponse).GetJSON200)
+}
+
+// WithdrawStudent takes a student off the roster.
+func (c *Client) WithdrawStudent(ctx context.Context, id string) (Student, error) {
+	r, err := c.raw.WithdrawStudentWithResponse(ctx, id)
+	return read(r, err, (*WithdrawStudentResponse).GetJSON200)
+}
+
+// Courses lists the courses.
+func (c *Client) Courses(ctx context.Context) ([]Course, error) {
+	r, err := c.raw.ListCoursesWithResponse(ctx)
+	list, err := read(r, err, (*ListCoursesResponse).GetJSON200)
+	return list.Items, err
+}
+
+// CreateCourse creates a course from a template.
+func (c *Client) CreateCourse(ctx context.Context, in CourseInput) (Course, error) {
+	r, err := c.raw.CreateCourseWithResponse(ctx, in)
+	return read(r, err, (*CreateCourseResponse).GetJSON201)
+}
+
+// Course gives one course.
+func (c *Client) Course(ctx context.Context, ref string) (Course, error) {
+	r, err := c.raw.GetCourseWithResponse(ctx, ref)
+	return read(r, err, (*GetCourseResponse).GetJSON200)
+}
+
+// UpdateCourse changes the members of a course that the patch has.
+func (c *Client) UpdateCourse(ctx context.Context, ref string, patch CoursePatch) (Course, error) {
+	r, err := c.raw.UpdateCourseWithResponse(ctx, ref, patch)
+	return read(r, err, (*UpdateCourseResponse).GetJSON200)
+}
+
+// DeleteCourse deletes a course that no class takes.
+func (c *Client) DeleteCourse(ctx context.Context, ref string) error {
+	_, err := c.raw.DeleteCourseWithResponse(ctx, ref)
+	return err
+}
+
+// Classes lists the classes.
+func (c *Client) Classes(ctx context.Context) ([]Class, error) {
+	r, err := c.raw.ListClassesWithResponse(ctx)
+	list, err := read(r, err, (*ListClassesResponse).GetJSON200)
+	return list.Items, err
+}
+
+// CreateClass lets a cohort take a course.
+func (c *Client) CreateClass(ctx context.Context, in ClassInput) (Class, error) {
+	r, err := c.raw.CreateClassWithResponse(ctx, in)
+	return read(r, err, (*CreateClassResponse).GetJSON201)
+}
+
+// Class gives one class.
+func (c *Client) Class(ctx context.Context, ref string) (Class, error) {
+	r, err := c.raw.GetClassWithResponse(ctx, pathClass(ref))
+	return read(r, err, (*GetClassResponse).GetJSON200)
+}
+
+// DeleteClass deletes a class and its workspaces, and their homes when releaseHomes says so.
+func (c *Client) DeleteClass(ctx context.Context, ref string, releaseHomes bool) (Class, error) {
+	r, err := c.raw.DeleteClassWithResponse(ctx, pathClass(ref), &DeleteClassParams{ReleaseHomes: &releaseHomes})
+	return read(r, err, (*DeleteClassResponse).GetJSON202)
+}
+
+// LaunchClass gives every student of a class a running workspace.
+func (c *Client) LaunchClass(ctx context.Context, ref string) (ClassActResult, error) {
+	r, err := c.raw.LaunchClassWithResponse(ctx, pathClass(ref))
+	return read(r, err, (*LaunchClassResponse).GetJSON202)
+}
+
+// StartClass starts the workspaces of a class.
+func (c *Client) StartClass(ctx context.Context, ref string) (ClassActResult, error) {
+	r, err := c.raw.StartClassWithResponse(ctx, pathClass(ref))
+	return read(r, err, (*StartClassResponse).GetJSON202)
+}
+
+// StopClass stops the workspaces of a class.
+func (c *Client) StopClass(ctx context.Context, ref string) (ClassActResult, error) {
+	r, err := c.raw.StopClassWithResponse(ctx, pathClass(ref))
+	return read(r, err, (*StopClassResponse).GetJSON202)
+}
+
+// RestartClass restarts the workspaces of a class.
+func (c *Client) RestartClass(ctx context.Context, ref string) (ClassActResult, error) {
+	r, err := c.raw.RestartClassWithResponse(ctx, pathClass(ref))
+	return read(r, err, (*RestartClassResponse).GetJSON202)
+}
+
+// WorkspaceFilter says which workspaces to list; its zero value means all that are not deleted.
+type WorkspaceFilter struct {
+	Class, Cohort  string
+	IncludeDeleted bool
+}
+
+// Workspaces lists workspaces.
+func (c *Client) Workspaces(ctx context.Context, filter WorkspaceFilter) ([]Workspace, error) {
+	params := &ListWorkspacesParams{}
+	if filter.Class != "" {
+		class := pathClass(filter.Class)
+		params.Class = &class
+	}
+	if filter.Cohort != "" {
+		params.Cohort = &filter.Cohort
+	}
+	if filter.IncludeDeleted {
+		params.IncludeDeleted = &filter.IncludeDeleted
+	}
+	r, err := c.raw.ListWorkspacesWithResponse(ctx, params)
+	list, err := read(r, err, (*ListWorkspacesResponse).GetJSON200)
+	return list.Items, err
+}
+
+// Workspace gives one workspace.
+func (c *Client) Workspace(ctx context.Context, ref string) (Workspace, error) {
+	r, err := c.raw.GetWorkspaceWithResponse(ctx, ref)
+	return read(r, err, (*GetWorkspaceResponse).GetJSON200)
+}
+
+// DeleteWorkspace deletes a workspace, and its home when releaseHome says so.
+func (c *Client) DeleteWorkspace(ctx context.Context, ref string, releaseHome bool) (Workspace, error) {
+	r, err := c.raw.DeleteWorkspaceWithResponse(ctx, ref, &DeleteWorkspaceParams{ReleaseHome: &releaseHome})
+	return read(r, err, (*DeleteWorkspaceResponse).GetJSON202)
+}
+
+// StartWorkspace starts a workspace.
+func (c *Client) StartWorkspace(ctx context.Context, ref string) (Workspace, error) {
+	r, err := c.raw.StartWorkspaceWithResponse(ctx, ref)
+	return read(r, err, (*StartWorkspaceResponse).GetJSON202)
+}
+
+// StopWorkspace stops a workspace.
+func (c *Client) StopWorkspace(ctx context.Context, ref string) (Workspace, error) {
+	r, err := c.raw.StopWorkspaceWithResponse(ctx, ref)
+	return read(r, err, (*StopWorkspaceResponse).GetJSON202)
+}
+
+// RestartWorkspace restarts a workspace.
+func (c *Client) RestartWorkspace(ctx context.Context, ref string) (Workspace, error) {
+	r, err := c.raw.RestartWorkspaceWithResponse(ctx, ref)
+	return read(r, err, (*RestartWorkspaceResponse).GetJSON202)
+}
+
+// Templates lists the templates.
+func (c *Client) Templates(ctx context.Context) ([]TemplateSummary, error) {
+	r, err := c.raw.ListTemplatesWithResponse(ctx)
+	list, err := read(r, err, (*ListTemplatesResponse).GetJSON200)
+	return list.Items, err
+}
+
+// Template gives one template with its source and variables.
+func (c *Client) Template(ctx context.Context, name string) (Template, error) {
+	r, err := c.raw.GetTemplateWithResponse(ctx, name)
+	return read(r, err, (*GetTemplateResponse).GetJSON200)
+}
