@@ -1,0 +1,179 @@
+// Package api is Bothy over HTTP: the REST API of openapi.yaml, the probes and
+// the metrics. It checks and translates; what is done is the registrar's work.
+package api
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Time limits that suit a server of this handler: no answer streams, and the
+// longest waits for Nomad to check a job.
+const (
+	ReadHeaderTimeout = 5 * time.Second
+	ReadTimeout       = 30 * time.Second
+	WriteTimeout      = 60 * time.Second
+	IdleTimeout       = 2 * time.Minute
+	MaxHeaderBytes    = 64 << 10
+)
+
+// Config is what the API needs. Registrar, Authenticator and Log must be there;
+// the rest may be zero.
+type Config struct {
+	Registrar     Registrar
+	Authenticator Authenticator
+	Log           *slog.Logger
+
+	// Version is the program's version, InstallationID the store's.
+	Version        string
+	InstallationID string
+	// Dependencies are asked when somebody wants to know how Bothy is.
+	Dependencies []Dependency
+	// Reconciler tells how this instance's reconciler is doing.
+	Reconciler func() ReconcilerState
+	// Metrics is the registry behind /metrics, to which the API adds its own; nil makes one.
+	Metrics *prometheus.Registry
+	// TrustedOrigins may write from a browser besides the address that a request
+	// was sent to: "https://bothy.example.edu".
+	TrustedOrigins []string
+	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
+	TrustedProxies []string
+
+	// Now and NewRequestID may be set by tests.
+	Now          func() time.Time
+	NewRequestID func() string
+}
+
+// handler holds what all requests share.
+type handler struct {
+	config      Config
+	contract    *contract
+	metrics     *metrics
+	crossOrigin *http.CrossOriginProtection
+	landing     *landing
+}
+
+// New makes the handler of everything that Bothy serves on its console and API
+// origin. An unusable Config is an error.
+func New(config Config) (http.Handler, error) {
+	if config.Registrar == nil || config.Authenticator == nil || config.Log == nil {
+		return nil, errors.New("api: Registrar, Authenticator and Log must be set")
+	}
+	h, err := newHandler(config.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	engine, err := h.engine()
+	if err != nil {
+		return nil, err
+	}
+	return headAsGet(engine), nil
+}
+
+func (config Config) withDefaults() Config {
+	if config.Reconciler == nil {
+		config.Reconciler = func() ReconcilerState { return ReconcilerState{} }
+	}
+	if config.Metrics == nil {
+		config.Metrics = prometheus.NewRegistry()
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.NewRequestID == nil {
+		config.NewRequestID = rand.Text
+	}
+	return config
+}
+
+func newHandler(config Config) (*handler, error) {
+	h := &handler{config: config, crossOrigin: http.NewCrossOriginProtection()}
+	for _, origin := range config.TrustedOrigins {
+		if err := h.crossOrigin.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("trusted origin: %w", err)
+		}
+	}
+	var err error
+	if h.contract, err = loadContract(); err != nil {
+		return nil, err
+	}
+	if h.metrics, err = newMetrics(config.Metrics); err != nil {
+		return nil, err
+	}
+	if h.landing, err = newLanding(config.Version); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *handler) engine() (*gin.Engine, error) {
+	// Gin's mode is one for the process; the API is Gin's only user here, and
+	// setting it again to the same value is harmless.
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.ContextWithFallback = true
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	// A slash that is percent-encoded inside a name stays inside that name.
+	engine.UseEscapedPath = true
+	if err := engine.SetTrustedProxies(h.config.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
+	}
+	engine.Use(h.begin, h.observe, h.refuseCrossOrigin)
+	engine.NoRoute(h.noRoute)
+	engine.NoMethod(h.noMethod)
+
+	engine.GET("/", h.getLanding)
+	engine.GET("/healthz", getHealth)
+	engine.GET("/readyz", h.getReady)
+	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(h.config.Metrics, promhttp.HandlerOpts{})))
+	engine.GET("/v1/openapi.json", h.getContract)
+
+	guarded := engine.Group("", h.authenticate, h.checkRequest)
+	RegisterHandlersWithOptions(guarded, h.operations(), GinServerOptions{
+		ErrorHandler: func(c *gin.Context, err error, _ int) { fail(c, notBound(err)) },
+	})
+	return engine, nil
+}
+
+// operations is the generated dispatch to the server's methods.
+func (h *handler) operations() ServerInterface {
+	return NewStrictHandlerWithOptions(&server{config: h.config}, []StrictMiddlewareFunc{detach}, StrictGinServerOptions{
+		RequestErrorHandlerFunc:  func(c *gin.Context, err error) { fail(c, notBound(err)) },
+		HandlerErrorFunc:         fail,
+		ResponseErrorHandlerFunc: func(c *gin.Context, err error) { fail(c, fmt.Errorf("write the answer: %w", err)) },
+	})
+}
+
+// detach hands operations a context of their own: Gin uses its contexts again
+// for later requests, which whoever still holds one must not see.
+func detach(next StrictHandlerFunc, _ string) StrictHandlerFunc {
+	return func(c *gin.Context, request any) (any, error) { return next(c.Copy(), request) }
+}
+
+// notBound is a request that passed the contract's check and still does not fit
+// the generated types.
+func notBound(err error) error {
+	e := invalidBody("request", "does not fit the contract", "compare it with /v1/openapi.json")
+	e.Cause = err
+	return e
+}
+
+// headAsGet answers HEAD as GET; net/http leaves the body away.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			r = r.WithContext(r.Context())
+			r.Method = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+
+	"github.com/bothylabs/bothy/service/registrar"
+)
+
+// ListClasses gives all classes.
+func (s *server) ListClasses(ctx context.Context, _ ListClassesRequestObject) (ListClassesResponseObject, error) {
+	found, err := s.config.Registrar.Classes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ListClasses200JSONResponse{Items: each(found, asClass)}, nil
+}
+
+// CreateClass lets a cohort take a course.
+func (s *server) CreateClass(ctx context.Context, r CreateClassRequestObject) (CreateClassResponseObject, error) {
+	made, err := s.config.Registrar.CreateClass(ctx, actorOf(ctx), registrar.ClassInput{
+		Cohort:     r.Body.Cohort,
+		Course:     r.Body.Course,
+		Template:   given(r.Body.Template),
+		Parameters: given(r.Body.Parameters),
+		Students:   each(given(r.Body.Students), asStudentInput),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return CreateClass201JSONResponse{
+		Body:    asClass(made),
+		Headers: CreateClass201ResponseHeaders{Location: "/v1/classes/" + made.CohortKey + "~" + made.CourseKey},
+	}, nil
+}
+
+// GetClass gives one class.
+func (s *server) GetClass(ctx context.Context, r GetClassRequestObject) (GetClassResponseObject, error) {
+	found, err := s.config.Registrar.Class(ctx, classRef(r.Class))
+	if err != nil {
+		return nil, err
+	}
+	return GetClass200JSONResponse(asClass(found)), nil
+}
+
+// DeleteClass deletes a class and its workspaces.
+func (s *server) DeleteClass(ctx context.Context, r DeleteClassRequestObject) (DeleteClassResponseObject, error) {
+	going, err := s.config.Registrar.DeleteClass(ctx, actorOf(ctx), classRef(r.Class), given(r.Params.ReleaseHomes))
+	if err != nil {
+		return nil, err
+	}
+	return DeleteClass202JSONResponse(asClass(going)), nil
+}
+
+// LaunchClass gives every student a running workspace.
+func (s *server) LaunchClass(ctx context.Context, r LaunchClassRequestObject) (LaunchClassResponseObject, error) {
+	done, err := s.actOnClass(ctx, r.Class, registrar.ActLaunch)
+	if err != nil {
+		return nil, err
+	}
+	return LaunchClass202JSONResponse{done}, nil
+}
+
+// StartClass wants the workspaces of a class running.
+func (s *server) StartClass(ctx context.Context, r StartClassRequestObject) (StartClassResponseObject, error) {
+	done, err := s.actOnClass(ctx, r.Class, registrar.ActStart)
+	if err != nil {
+		return nil, err
+	}
+	return StartClass202JSONResponse{done}, nil
+}
+
+// StopClass wants the workspaces of a class stopped.
+func (s *server) StopClass(ctx context.Context, r StopClassRequestObject) (StopClassResponseObject, error) {
+	done, err := s.actOnClass(ctx, r.Class, registrar.ActStop)
+	if err != nil {
+		return nil, err
+	}
+	return StopClass202JSONResponse{done}, nil
+}
+
+// RestartClass restarts the workspaces of a class.
+func (s *server) RestartClass(ctx context.Context, r RestartClassRequestObject) (RestartClassResponseObject, error) {
+	done, err := s.actOnClass(ctx, r.Class, registrar.ActRestart)
+	if err != nil {
+		return nil, err
+	}
+	return RestartClass202JSONResponse{done}, nil
+}
+
+func (s *server) actOnClass(ctx context.Context, ref string, act registrar.Act) (ClassActJSONResponse, error) {
+	result, err := s.config.Registrar.ActOnClass(ctx, actorOf(ctx), classRef(ref), act)
+	if err != nil {
+		return ClassActJSONResponse{}, err
+	}
+	return ClassActJSONResponse{Affected: result.Affected, Workspaces: each(result.Workspaces, asWish)}, nil
+}

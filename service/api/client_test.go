@@ -1,0 +1,79 @@
+package api_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// ignored calls an operation for its error alone.
+func ignored[T any](_ T, err error) error { return err }
+
+func TestTheClientUnderstandsEveryOperation(t *testing.T) {
+	b := newBench(t)
+	server := httptest.NewServer(b)
+	defer server.Close()
+	c, err := client.New(server.URL, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	name, class := "New", "fall-26/py101"
+	calls := map[string]func() error{
+		"getStatus":    func() error { return ignored(c.Status(ctx)) },
+		"listCohorts":  func() error { return ignored(c.Cohorts(ctx)) },
+		"createCohort": func() error { return ignored(c.CreateCohort(ctx, client.CohortInput{Name: name})) },
+		"getCohort":    func() error { return ignored(c.Cohort(ctx, "fall-26")) },
+		"deleteCohort": func() error { return c.DeleteCohort(ctx, "fall-26") },
+		"listStudents": func() error { return ignored(c.Students(ctx, "fall-26")) },
+		"enrollStudent": func() error {
+			return ignored(c.EnrollStudent(ctx, "fall-26", client.StudentInput{Name: name, Email: "n@b.c"}))
+		},
+		"importRoster": func() error {
+			return ignored(c.ImportRoster(ctx, "fall-26", strings.NewReader("name,email\nAda,ada@example.edu\n")))
+		},
+		"getStudent":      func() error { return ignored(c.Student(ctx, "id-student")) },
+		"withdrawStudent": func() error { return ignored(c.WithdrawStudent(ctx, "id-student")) },
+		"listCourses":     func() error { return ignored(c.Courses(ctx)) },
+		"createCourse":    func() error { return ignored(c.CreateCourse(ctx, client.CourseInput{Name: name, Template: "shell"})) },
+		"getCourse":       func() error { return ignored(c.Course(ctx, "py101")) },
+		"updateCourse":    func() error { return ignored(c.UpdateCourse(ctx, "py101", client.CoursePatch{Name: &name})) },
+		"deleteCourse":    func() error { return c.DeleteCourse(ctx, "py101") },
+		"listClasses":     func() error { return ignored(c.Classes(ctx)) },
+		"createClass": func() error {
+			return ignored(c.CreateClass(ctx, client.ClassInput{Cohort: "fall-26", Course: "py101"}))
+		},
+		"getClass":         func() error { return ignored(c.Class(ctx, class)) },
+		"deleteClass":      func() error { return ignored(c.DeleteClass(ctx, class, true)) },
+		"launchClass":      func() error { return ignored(c.LaunchClass(ctx, class)) },
+		"startClass":       func() error { return ignored(c.StartClass(ctx, class)) },
+		"stopClass":        func() error { return ignored(c.StopClass(ctx, class)) },
+		"restartClass":     func() error { return ignored(c.RestartClass(ctx, class)) },
+		"listWorkspaces":   func() error { return ignored(c.Workspaces(ctx, client.WorkspaceFilter{Class: class})) },
+		"getWorkspace":     func() error { return ignored(c.Workspace(ctx, "fall-26-py101-ada")) },
+		"deleteWorkspace":  func() error { return ignored(c.DeleteWorkspace(ctx, "fall-26-py101-ada", false)) },
+		"startWorkspace":   func() error { return ignored(c.StartWorkspace(ctx, "fall-26-py101-ada")) },
+		"stopWorkspace":    func() error { return ignored(c.StopWorkspace(ctx, "fall-26-py101-ada")) },
+		"restartWorkspace": func() error { return ignored(c.RestartWorkspace(ctx, "fall-26-py101-ada")) },
+		"listTemplates":    func() error { return ignored(c.Templates(ctx)) },
+		"getTemplate":      func() error { return ignored(c.Template(ctx, "code-server")) },
+	}
+	for id := range operations(t, document(t, b)) {
+		call, ok := calls[id]
+		if !ok {
+			t.Errorf("the client has no %s", id)
+			continue
+		}
+		b.registrar.answers(nil)
+		if err := call(); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+		b.registrar.answers(lab.NotFound("thing", "there"))
+		if err := call(); lab.CodeOf(err) != lab.CodeNotFound && id != "getStatus" && id != "listTemplates" {
+			t.Errorf("%s: got %v", id, err)
+		}
+	}
+}

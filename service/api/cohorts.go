@@ -1,0 +1,108 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/bothylabs/bothy/service/registrar"
+	"github.com/bothylabs/bothy/service/roster"
+)
+
+// rosterName names an imported roster in errors: "roster:4:2".
+const rosterName = "roster"
+
+// ListCohorts gives all cohorts.
+func (s *server) ListCohorts(ctx context.Context, _ ListCohortsRequestObject) (ListCohortsResponseObject, error) {
+	found, err := s.config.Registrar.Cohorts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ListCohorts200JSONResponse{Items: each(found, asCohort)}, nil
+}
+
+// CreateCohort creates an empty cohort.
+func (s *server) CreateCohort(ctx context.Context, r CreateCohortRequestObject) (CreateCohortResponseObject, error) {
+	made, err := s.config.Registrar.CreateCohort(ctx, actorOf(ctx), registrar.CohortInput{Name: r.Body.Name, Key: given(r.Body.Key)})
+	if err != nil {
+		return nil, err
+	}
+	return CreateCohort201JSONResponse{
+		Body: asCohort(made), Headers: CreateCohort201ResponseHeaders{Location: "/v1/cohorts/" + made.Key},
+	}, nil
+}
+
+// GetCohort gives one cohort.
+func (s *server) GetCohort(ctx context.Context, r GetCohortRequestObject) (GetCohortResponseObject, error) {
+	found, err := s.config.Registrar.Cohort(ctx, r.Cohort)
+	if err != nil {
+		return nil, err
+	}
+	return GetCohort200JSONResponse(asCohort(found)), nil
+}
+
+// DeleteCohort deletes a cohort that takes no class.
+func (s *server) DeleteCohort(ctx context.Context, r DeleteCohortRequestObject) (DeleteCohortResponseObject, error) {
+	if err := s.config.Registrar.DeleteCohort(ctx, actorOf(ctx), r.Cohort); err != nil {
+		return nil, err
+	}
+	return DeleteCohort204Response{}, nil
+}
+
+// ListStudents gives the students of a cohort.
+func (s *server) ListStudents(ctx context.Context, r ListStudentsRequestObject) (ListStudentsResponseObject, error) {
+	found, err := s.config.Registrar.Students(ctx, r.Cohort)
+	if err != nil {
+		return nil, err
+	}
+	return ListStudents200JSONResponse{Items: each(found, asStudent)}, nil
+}
+
+// EnrollStudent adds a student to a cohort.
+func (s *server) EnrollStudent(ctx context.Context, r EnrollStudentRequestObject) (EnrollStudentResponseObject, error) {
+	made, err := s.config.Registrar.EnrollStudent(ctx, actorOf(ctx), r.Cohort, asStudentInput(*r.Body))
+	if err != nil {
+		return nil, err
+	}
+	return EnrollStudent201JSONResponse{
+		Body: asStudent(made), Headers: EnrollStudent201ResponseHeaders{Location: "/v1/students/" + made.ID},
+	}, nil
+}
+
+// ImportRoster enrolls everybody on a roster.
+func (s *server) ImportRoster(ctx context.Context, r ImportRosterRequestObject) (ImportRosterResponseObject, error) {
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the roster: %w", err)
+	}
+	rows, err := roster.Parse(bytes.NewReader(data), rosterName)
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.config.Registrar.ImportRoster(ctx, actorOf(ctx), r.Cohort, rows)
+	if err != nil {
+		return nil, err
+	}
+	return ImportRoster200JSONResponse{
+		New: each(report.New, asStudent), Changed: each(report.Changed, asStudent), Unchanged: each(report.Unchanged, asStudent),
+	}, nil
+}
+
+// GetStudent gives one student.
+func (s *server) GetStudent(ctx context.Context, r GetStudentRequestObject) (GetStudentResponseObject, error) {
+	found, err := s.config.Registrar.Student(ctx, r.Student)
+	if err != nil {
+		return nil, err
+	}
+	return GetStudent200JSONResponse(asStudent(found)), nil
+}
+
+// WithdrawStudent takes a student off the roster.
+func (s *server) WithdrawStudent(ctx context.Context, r WithdrawStudentRequestObject) (WithdrawStudentResponseObject, error) {
+	gone, err := s.config.Registrar.WithdrawStudent(ctx, actorOf(ctx), r.Student)
+	if err != nil {
+		return nil, err
+	}
+	return WithdrawStudent200JSONResponse(asStudent(gone)), nil
+}

@@ -1,0 +1,112 @@
+package api
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+//go:embed openapi.yaml
+var contractYAML []byte
+
+// Limits of a request's body, in bytes.
+const (
+	MaxJSONBody = 1 << 20
+	MaxCSVBody  = 8 << 20
+)
+
+const (
+	mediaJSON = "application/json"
+	mediaCSV  = "text/csv"
+)
+
+// contract is the OpenAPI document, in the form in which requests are checked against it.
+type contract struct {
+	// json is the document as it is served.
+	json []byte
+	// operations are the document's operations by method and Gin route: "GET /v1/cohorts/:cohort".
+	operations map[string]*operation
+}
+
+// operation is what the document says about one operation's requests.
+type operation struct {
+	id         string
+	parameters []*openapi3.Parameter
+	// query names the query parameters that the operation takes.
+	query []string
+	// body is nil for an operation that takes none.
+	body *body
+}
+
+// body is what the document says about an operation's body.
+type body struct {
+	mediaType string
+	limit     int64
+	schema    *openapi3.Schema
+}
+
+// loadContract reads the embedded document. It fails only when the document is broken.
+func loadContract() (*contract, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(contractYAML)
+	if err != nil {
+		return nil, fmt.Errorf("read the contract: %w", err)
+	}
+	text, err := doc.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("write the contract as JSON: %w", err)
+	}
+	ct := &contract{json: text, operations: map[string]*operation{}}
+	for path, item := range doc.Paths.Map() {
+		for method, documented := range item.Operations() {
+			op, err := newOperation(item, documented)
+			if err != nil {
+				return nil, fmt.Errorf("contract: %s %s: %w", method, path, err)
+			}
+			ct.operations[method+" "+ginRoute(path)] = op
+		}
+	}
+	return ct, nil
+}
+
+// operation gives the operation behind a method and a Gin route, nil for a route outside the document.
+func (ct *contract) operation(method, route string) *operation {
+	return ct.operations[method+" "+route]
+}
+
+func newOperation(item *openapi3.PathItem, documented *openapi3.Operation) (*operation, error) {
+	op := &operation{id: documented.OperationID}
+	for _, ref := range slices.Concat(item.Parameters, documented.Parameters) {
+		op.parameters = append(op.parameters, ref.Value)
+		if ref.Value.In == openapi3.ParameterInQuery {
+			op.query = append(op.query, ref.Value.Name)
+		}
+	}
+	if documented.RequestBody == nil {
+		return op, nil
+	}
+	content := documented.RequestBody.Value.Content
+	if len(content) != 1 {
+		return nil, errors.New("a body has exactly one media type")
+	}
+	for mediaType, media := range content {
+		op.body = &body{mediaType: mediaType, schema: media.Schema.Value}
+		switch mediaType {
+		case mediaJSON:
+			op.body.limit = MaxJSONBody
+		case mediaCSV:
+			op.body.limit = MaxCSVBody
+		default:
+			return nil, fmt.Errorf("no limit is set for %s", mediaType)
+		}
+	}
+	return op, nil
+}
+
+// ginRoute writes an OpenAPI path in Gin's way: "/v1/cohorts/:cohort".
+func ginRoute(path string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+}

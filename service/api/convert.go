@@ -1,0 +1,111 @@
+package api
+
+import (
+	"github.com/bothylabs/bothy/service/jobspec"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/registrar"
+)
+
+func asCohort(c lab.Cohort) Cohort {
+	return Cohort{ID: c.ID, Key: c.Key, Name: c.Name, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+}
+
+func asStudent(s lab.Student) Student {
+	return Student{
+		ID:          s.ID,
+		CohortID:    s.CohortID,
+		Name:        s.Name,
+		Email:       s.Email,
+		CreatedAt:   s.CreatedAt,
+		UpdatedAt:   s.UpdatedAt,
+		WithdrawnAt: s.WithdrawnAt,
+	}
+}
+
+func asStudentInput(in StudentInput) registrar.StudentInput {
+	return registrar.StudentInput{Name: in.Name, Email: in.Email}
+}
+
+func asCourse(c lab.Course) Course {
+	parameters := Parameters(c.Parameters)
+	if parameters == nil {
+		parameters = Parameters{}
+	}
+	return Course{
+		ID:         c.ID,
+		Key:        c.Key,
+		Name:       c.Name,
+		Template:   c.Template,
+		Parameters: parameters,
+		CreatedAt:  c.CreatedAt,
+		UpdatedAt:  c.UpdatedAt,
+	}
+}
+
+func asCoursePatch(in CoursePatch) registrar.CoursePatch {
+	return registrar.CoursePatch{Name: in.Name, Template: in.Template, Parameters: (*map[string]any)(in.Parameters)}
+}
+
+func asClass(c lab.Class) Class {
+	return Class{
+		ID:        c.ID,
+		Key:       c.Key(),
+		Cohort:    c.CohortKey,
+		Course:    c.CourseKey,
+		CohortID:  c.CohortID,
+		CourseID:  c.CourseID,
+		CreatedAt: c.CreatedAt,
+		UpdatedAt: c.UpdatedAt,
+	}
+}
+
+func asWish(w lab.Workspace) WorkspaceWish {
+	return WorkspaceWish{ID: w.ID, Slug: w.Slug.String(), Desired: Desired(w.Desired)}
+}
+
+func asWorkspace(w registrar.WorkspaceView) Workspace {
+	out := Workspace{
+		ID:        w.ID,
+		Slug:      w.Slug.String(),
+		URL:       w.URL,
+		Class:     w.CohortKey + "/" + w.CourseKey,
+		ClassID:   w.ClassID,
+		Cohort:    w.CohortKey,
+		Course:    w.CourseKey,
+		Student:   WorkspaceStudent{ID: w.StudentID, Name: w.StudentName, Email: w.StudentEmail},
+		Desired:   Desired(w.Desired),
+		Phase:     Phase(w.Status.Phase),
+		Reason:    w.Status.Reason,
+		Since:     timeOrNil(w.Status.Since),
+		Drifted:   w.Status.Drifted,
+		Outdated:  w.Status.Outdated,
+		CreatedAt: w.CreatedAt,
+		UpdatedAt: w.UpdatedAt,
+		DeletedAt: w.DeletedAt,
+	}
+	if out.Phase == "" {
+		out.Phase = PhaseUnknown
+	}
+	if w.Status.NodeName != "" {
+		out.Node = &w.Status.NodeName
+	}
+	return out
+}
+
+func asTemplateSummary(t registrar.TemplateView) TemplateSummary {
+	return TemplateSummary{Name: t.Name, Description: t.Description, Digest: t.Digest}
+}
+
+func asTemplate(t registrar.TemplateView) Template {
+	return Template{
+		Name: t.Name, Description: t.Description, Digest: t.Digest, Source: t.Source,
+		Variables: each(t.Variables, asVariable),
+	}
+}
+
+func asVariable(v jobspec.Variable) Variable {
+	return Variable{
+		Name: v.Name, Type: v.Type, Description: v.Description,
+		Required: v.Required, Reserved: v.Reserved, Default: v.Default,
+	}
+}

@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+
+	"github.com/bothylabs/bothy/service/registrar"
+)
+
+// ListCourses gives all courses.
+func (s *server) ListCourses(ctx context.Context, _ ListCoursesRequestObject) (ListCoursesResponseObject, error) {
+	found, err := s.config.Registrar.Courses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ListCourses200JSONResponse{Items: each(found, asCourse)}, nil
+}
+
+// CreateCourse creates a course from a template.
+func (s *server) CreateCourse(ctx context.Context, r CreateCourseRequestObject) (CreateCourseResponseObject, error) {
+	made, err := s.config.Registrar.CreateCourse(ctx, actorOf(ctx), registrar.CourseInput{
+		Name: r.Body.Name, Key: given(r.Body.Key), Template: r.Body.Template, Parameters: given(r.Body.Parameters),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return CreateCourse201JSONResponse{
+		Body: asCourse(made), Headers: CreateCourse201ResponseHeaders{Location: "/v1/courses/" + made.Key},
+	}, nil
+}
+
+// GetCourse gives one course.
+func (s *server) GetCourse(ctx context.Context, r GetCourseRequestObject) (GetCourseResponseObject, error) {
+	found, err := s.config.Registrar.Course(ctx, r.Course)
+	if err != nil {
+		return nil, err
+	}
+	return GetCourse200JSONResponse(asCourse(found)), nil
+}
+
+// UpdateCourse changes the members of a course that are given.
+func (s *server) UpdateCourse(ctx context.Context, r UpdateCourseRequestObject) (UpdateCourseResponseObject, error) {
+	changed, err := s.config.Registrar.UpdateCourse(ctx, actorOf(ctx), r.Course, asCoursePatch(*r.Body))
+	if err != nil {
+		return nil, err
+	}
+	return UpdateCourse200JSONResponse(asCourse(changed)), nil
+}
+
+// DeleteCourse deletes a course that no class takes.
+func (s *server) DeleteCourse(ctx context.Context, r DeleteCourseRequestObject) (DeleteCourseResponseObject, error) {
+	if err := s.config.Registrar.DeleteCourse(ctx, actorOf(ctx), r.Course); err != nil {
+		return nil, err
+	}
+	return DeleteCourse204Response{}, nil
+}

@@ -1,0 +1,199 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const headerRequestID = "X-Request-Id"
+
+// saneRequestID is a request id that is taken over from the caller: it can do no harm in a log.
+var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{7,63}$`)
+
+// statusClientGone is how the log names a request that its caller gave up; nobody sees it.
+const statusClientGone = 499
+
+// begin names the request and sets the headers that every answer has.
+func (h *handler) begin(c *gin.Context) {
+	id := c.GetHeader(headerRequestID)
+	if !saneRequestID.MatchString(id) {
+		id = h.config.NewRequestID()
+	}
+	header := c.Writer.Header()
+	header.Set(headerRequestID, id)
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+}
+
+// requestID gives the id that begin gave the request.
+func requestID(c *gin.Context) string { return c.Writer.Header().Get(headerRequestID) }
+
+// observe counts and logs the request, and turns a panic into a problem.
+func (h *handler) observe(c *gin.Context) {
+	started := h.config.Now()
+	name := h.operationName(c)
+	defer func() {
+		if cause := recover(); cause != nil {
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(cause)
+			}
+			h.config.Log.ErrorContext(c.Request.Context(), "panic while answering a request",
+				"request_id", requestID(c), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			fail(c, lab.Errorf(lab.CodeInternal, "panic: %v", cause))
+		}
+		took := h.config.Now().Sub(started)
+		h.metrics.observe(name, c.Writer.Status(), took)
+		h.logAccess(c, name, slog.Duration("took", took))
+	}()
+	c.Next()
+}
+
+// logAccess writes one line per request: the path without its query, and what
+// went wrong with its cause.
+func (h *handler) logAccess(c *gin.Context, name string, took slog.Attr) {
+	status := c.Writer.Status()
+	if c.Request.Context().Err() != nil && status >= http.StatusInternalServerError {
+		status = statusClientGone
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", requestID(c)),
+		slog.String("method", c.Request.Method),
+		slog.String("path", c.Request.URL.EscapedPath()),
+		slog.String("operation", name),
+		slog.Int("status", status),
+		slog.Int("bytes", max(0, c.Writer.Size())),
+		took,
+		slog.String("remote", c.ClientIP()),
+	}
+	if actor, ok := c.Request.Context().Value(actorKey{}).(lab.Actor); ok {
+		attrs = append(attrs, slog.String("actor", actor.Name))
+	}
+	level := slog.LevelInfo
+	if strings.HasPrefix(name, "probe:") {
+		level = slog.LevelDebug
+	}
+	if last := c.Errors.Last(); last != nil {
+		attrs = append(attrs, slog.String("error", last.Err.Error()))
+		if status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+	}
+	h.config.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+}
+
+// operationName names what was asked for, from a small fixed set: the
+// operationId, "probe:" and a path, or "unmatched".
+func (h *handler) operationName(c *gin.Context) string {
+	route := c.FullPath()
+	if op := h.contract.operation(c.Request.Method, route); op != nil {
+		return op.id
+	}
+	switch route {
+	case "":
+		return "unmatched"
+	case "/healthz", "/readyz", "/metrics":
+		return "probe:" + route
+	default:
+		return route
+	}
+}
+
+// refuseCrossOrigin refuses writes that a browser sends from another origin.
+func (h *handler) refuseCrossOrigin(c *gin.Context) {
+	if err := h.crossOrigin.Check(c.Request); err != nil {
+		fail(c, lab.Wrap(lab.CodeForbidden, err, "a browser sent this from another origin").
+			WithHint("use the console at Bothy's own address, or the command line"))
+	}
+}
+
+// actorKey is the context key of the lab.Actor who makes a request.
+type actorKey struct{}
+
+// authenticate finds out who makes the request, or refuses it.
+func (h *handler) authenticate(c *gin.Context) {
+	name, err := h.actorName(c.Request)
+	if err != nil {
+		if lab.CodeOf(err) == lab.CodeUnauthenticated {
+			c.Header("WWW-Authenticate", `Bearer realm="bothy"`)
+		}
+		fail(c, err)
+		return
+	}
+	actor := lab.Actor{Name: name, Remote: c.ClientIP()}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), actorKey{}, actor))
+}
+
+func (h *handler) actorName(r *http.Request) (string, error) {
+	const hint = `send the header "Authorization: Bearer <token>" with a token of this installation`
+	values := r.Header.Values("Authorization")
+	if len(values) == 0 {
+		return "", lab.Errorf(lab.CodeUnauthenticated, "no token was sent").WithHint(hint)
+	}
+	scheme, token, found := strings.Cut(values[0], " ")
+	if len(values) > 1 || !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", lab.Errorf(lab.CodeUnauthenticated, "the Authorization header holds no bearer token").WithHint(hint)
+	}
+	name, err := h.config.Authenticator.Authenticate(r.Context(), token)
+	var known *lab.Error
+	if errors.As(err, &known) && known.Code == lab.CodeUnauthenticated && known.Hint == "" {
+		return "", lab.Wrap(known.Code, err, "%s", known.Message).WithHint(hint)
+	}
+	if err != nil {
+		return "", fmt.Errorf("authenticate: %w", err)
+	}
+	return name, nil
+}
+
+// checkRequest holds a request against the contract before anything acts on it.
+func (h *handler) checkRequest(c *gin.Context) {
+	op := h.contract.operation(c.Request.Method, c.FullPath())
+	if op == nil {
+		fail(c, fmt.Errorf("the route %s %s is not in the contract", c.Request.Method, c.FullPath()))
+		return
+	}
+	path := make(map[string]string, len(c.Params))
+	for _, p := range c.Params {
+		path[p.Key] = p.Value
+	}
+	if err := op.check(c.Writer, c.Request, path); err != nil {
+		fail(c, err)
+	}
+}
+
+// noRoute answers for a path that there is not. Under /v1 it wants a token first, as everything there does.
+func (h *handler) noRoute(c *gin.Context) {
+	if h.guarded(c) {
+		fail(c, lab.Errorf(lab.CodeNotFound, "there is no such path").WithHint("the paths are in /v1/openapi.json"))
+	}
+}
+
+// noMethod answers for a path that does not take the method; Gin has set Allow.
+func (h *handler) noMethod(c *gin.Context) {
+	if h.guarded(c) {
+		fail(c, lab.Errorf(codeMethodNotAllowed, "this path does not take %s", shorten(c.Request.Method)).
+			WithHint("it takes %s", c.Writer.Header().Get("Allow")))
+	}
+}
+
+// guarded authenticates a request for an unknown thing under /v1, and says whether to go on.
+func (h *handler) guarded(c *gin.Context) bool {
+	if c.Request.URL.Path == "/v1" || strings.HasPrefix(c.Request.URL.Path, "/v1/") {
+		h.authenticate(c)
+	}
+	return !c.IsAborted()
+}

@@ -1,0 +1,82 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// server carries out the contract's operations. Its methods get requests that
+// the contract's check has passed, and the actor in the context.
+type server struct{ config Config }
+
+var _ StrictServerInterface = (*server)(nil)
+
+// actorOf gives who makes the request.
+func actorOf(ctx context.Context) lab.Actor {
+	actor, _ := ctx.Value(actorKey{}).(lab.Actor) // authenticate put it there before anything else
+	return actor
+}
+
+// classRef turns "fall-26~py101", as paths have it, into "fall-26/py101".
+func classRef(ref string) string { return strings.ReplaceAll(ref, "~", "/") }
+
+// GetStatus tells how Bothy is.
+func (s *server) GetStatus(ctx context.Context, _ GetStatusRequestObject) (GetStatusResponseObject, error) {
+	status := Status{
+		Version:        s.config.Version,
+		InstallationID: s.config.InstallationID,
+		Dependencies:   []DependencyStatus{},
+	}
+	for i, err := range ask(ctx, s.config.Dependencies) {
+		status.Dependencies = append(status.Dependencies, DependencyStatus{
+			Name: s.config.Dependencies[i].Name, Ok: err == nil, Detail: shown(err),
+		})
+	}
+	state := s.config.Reconciler()
+	status.Reconciler = ReconcilerStatus{
+		Active: state.Active, LastPassAt: timeOrNil(state.LastPassAt), Detail: shown(state.Err),
+	}
+	return GetStatus200JSONResponse(status), nil
+}
+
+// ListTemplates gives the catalog.
+func (s *server) ListTemplates(ctx context.Context, _ ListTemplatesRequestObject) (ListTemplatesResponseObject, error) {
+	return ListTemplates200JSONResponse{Items: each(s.config.Registrar.Templates(ctx), asTemplateSummary)}, nil
+}
+
+// GetTemplate gives one template of the catalog.
+func (s *server) GetTemplate(ctx context.Context, r GetTemplateRequestObject) (GetTemplateResponseObject, error) {
+	found, err := s.config.Registrar.Template(ctx, r.Template)
+	if err != nil {
+		return nil, err
+	}
+	return GetTemplate200JSONResponse(asTemplate(found)), nil
+}
+
+// each translates a list; the answer is never nil, so that JSON has [].
+func each[From, To any](items []From, translate func(From) To) []To {
+	out := make([]To, len(items))
+	for i, item := range items {
+		out[i] = translate(item)
+	}
+	return out
+}
+
+// given gives what an optional member holds, its zero value when it was left out.
+func given[T any](optional *T) T {
+	if optional == nil {
+		var zero T
+		return zero
+	}
+	return *optional
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+
+	"github.com/bothylabs/bothy/service/registrar"
+)
+
+// ListWorkspaces gives the workspaces that the query asks for.
+func (s *server) ListWorkspaces(ctx context.Context, r ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error) {
+	found, err := s.config.Registrar.Workspaces(ctx, registrar.WorkspaceFilter{
+		Class:          classRef(given(r.Params.Class)),
+		Cohort:         given(r.Params.Cohort),
+		IncludeDeleted: given(r.Params.IncludeDeleted),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ListWorkspaces200JSONResponse{Items: each(found, asWorkspace)}, nil
+}
+
+// GetWorkspace gives one workspace.
+func (s *server) GetWorkspace(ctx context.Context, r GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error) {
+	found, err := s.config.Registrar.Workspace(ctx, r.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	return GetWorkspace200JSONResponse(asWorkspace(found)), nil
+}
+
+// DeleteWorkspace deletes a workspace, and its home when that is asked for.
+func (s *server) DeleteWorkspace(ctx context.Context, r DeleteWorkspaceRequestObject) (DeleteWorkspaceResponseObject, error) {
+	going, err := s.config.Registrar.DeleteWorkspace(ctx, actorOf(ctx), r.Workspace, given(r.Params.ReleaseHome))
+	if err != nil {
+		return nil, err
+	}
+	return DeleteWorkspace202JSONResponse{WorkspaceActJSONResponse(asWorkspace(going))}, nil
+}
+
+// StartWorkspace wants a workspace running.
+func (s *server) StartWorkspace(ctx context.Context, r StartWorkspaceRequestObject) (StartWorkspaceResponseObject, error) {
+	done, err := s.actOnWorkspace(ctx, r.Workspace, registrar.ActStart)
+	if err != nil {
+		return nil, err
+	}
+	return StartWorkspace202JSONResponse{done}, nil
+}
+
+// StopWorkspace wants a workspace stopped.
+func (s *server) StopWorkspace(ctx context.Context, r StopWorkspaceRequestObject) (StopWorkspaceResponseObject, error) {
+	done, err := s.actOnWorkspace(ctx, r.Workspace, registrar.ActStop)
+	if err != nil {
+		return nil, err
+	}
+	return StopWorkspace202JSONResponse{done}, nil
+}
+
+// RestartWorkspace restarts a workspace.
+func (s *server) RestartWorkspace(ctx context.Context, r RestartWorkspaceRequestObject) (RestartWorkspaceResponseObject, error) {
+	done, err := s.actOnWorkspace(ctx, r.Workspace, registrar.ActRestart)
+	if err != nil {
+		return nil, err
+	}
+	return RestartWorkspace202JSONResponse{done}, nil
+}
+
+func (s *server) actOnWorkspace(ctx context.Context, ref string, act registrar.Act) (WorkspaceActJSONResponse, error) {
+	view, err := s.config.Registrar.ActOnWorkspace(ctx, actorOf(ctx), ref, act)
+	if err != nil {
+		return WorkspaceActJSONResponse{}, err
+	}
+	return WorkspaceActJSONResponse(asWorkspace(view)), nil
+}
