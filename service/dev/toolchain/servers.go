@@ -28,7 +28,7 @@ func (e *ensurer) findServer(ctx context.Context, s server) (finding, *lab.Field
 		version, reason := e.probe(ctx, s, path)
 		if reason != "" {
 			return finding{}, &lab.Field{
-				Name: string(s.tool), Problem: path + " " + reason,
+				Name: string(s.tool), Problem: path + ": " + reason,
 				Remedy: "name one that is " + s.accepts.String() + ", or leave the setting out",
 			}, nil
 		}
@@ -39,7 +39,7 @@ func (e *ensurer) findServer(ctx context.Context, s server) (finding, *lab.Field
 		if reason == "" {
 			return finding{path: path, detail: version + " (on PATH) " + path}, nil, nil
 		}
-		e.reporter.note(s.tool, "%s is passed over: it %s, and %s is needed", path, reason, s.accepts)
+		e.reporter.note(s.tool, "%s is passed over: %s", path, reason)
 	}
 	pin, err := e.readPin(s)
 	if err != nil {
@@ -65,20 +65,17 @@ func (e *ensurer) findServer(ctx context.Context, s server) (finding, *lab.Field
 func (e *ensurer) probe(ctx context.Context, s server, path string) (version, reason string) {
 	program := e.host.LookPath(path)
 	if program == "" {
-		return "", "is not a program"
+		return "", "it is not a program"
 	}
 	// Another program of that name may do anything when it is run.
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	text, err := output(ctx, e.host, command{Path: program, Args: s.versionArgs})
 	if err != nil {
-		return "", "does not say its version"
+		return "", "it does not say its version"
 	}
 	version = parseVersion(text)
-	if reason = s.accepts.reject(version); reason != "" && version != "" {
-		reason = "is " + reason
-	}
-	return version, reason
+	return version, s.accepts.reject(version)
 }
 
 // pin is what tools/<name> says of a server.

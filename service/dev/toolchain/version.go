@@ -30,7 +30,7 @@ func (r versionRange) reject(version string) string {
 	v := "v" + version
 	switch {
 	case !semver.IsValid(v):
-		return "does not say its version"
+		return "it does not say its version"
 	case semver.Prerelease(v) != "":
 		return fmt.Sprintf("%s is not a release", version)
 	case semver.Compare(v, "v"+r.From) < 0:
