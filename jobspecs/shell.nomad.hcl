@@ -372,15 +372,47 @@ job "shell" {
           "--inh-caps=-all",
           "--bounding-set=-all",
           "--no-new-privs",
-          var.terminal,
-          "--localhost-only",
-          "--port=8081",
-          "--disable-ssl",
-          "--disable-ssl-menu",
-          "--disable-utmp-logging",
-          "--no-beep",
-          "--service=/:coder:coder:HOME:SHELL",
+          "/bin/bash",
+          "${NOMAD_TASK_DIR}/start",
         ]
+      }
+
+      # The terminal opens a PAM session for the shell even though it asks nobody
+      # for a password: the door is NGINX's. What PAM needs for that is this file.
+      template {
+        destination = "etc/pam.d/shellinabox"
+        change_mode = "noop"
+        data        = <<-EOT
+          auth     required pam_permit.so
+          account  required pam_permit.so
+          session  required pam_permit.so
+        EOT
+      }
+
+      # It also gives each shell a bare environment. The task's own, with the
+      # course's variables and the secrets, waits in memory for the shell to read.
+      template {
+        destination = "${NOMAD_TASK_DIR}/start"
+        change_mode = "noop"
+        data        = <<-EOT
+          umask 077
+          export -p > "$NOMAD_SECRETS_DIR/environment"
+          umask 022
+          exec ${var.terminal} \
+            --localhost-only --port=8081 \
+            --disable-ssl --disable-ssl-menu --disable-utmp-logging --no-beep \
+            --service="/:coder:coder:HOME:/bin/bash $NOMAD_TASK_DIR/shell"
+        EOT
+      }
+
+      template {
+        destination = "${NOMAD_TASK_DIR}/shell"
+        change_mode = "noop"
+        data        = <<-EOT
+          terminal=$TERM
+          source /secrets/environment
+          TERM=$terminal exec /bin/bash --login
+        EOT
       }
 
       # HOME comes from /etc/passwd: the exec driver takes it from there.
