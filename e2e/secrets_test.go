@@ -2,12 +2,16 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
+
+	nomadapi "github.com/hashicorp/nomad/api"
 )
 
 // shortestSecret keeps words such as "dev" from counting as a secret.
@@ -85,4 +89,184 @@ func (s secrets) inFiles(root string, skip func(path string) bool) ([]string, er
 		return nil
 	})
 	return found, err //nolint:wrapcheck // already says what and where
+}
+
+// collectFiles learns the secrets that the stack keeps in files: one in each file,
+// but for the servers' configuration.
+func (d *dev) collectFiles() error {
+	for _, name := range []string{"BOTHY_TOKEN", "NOMAD_TOKEN", "CONSUL_HTTP_TOKEN", "VAULT_TOKEN"} {
+		d.seen.add(name, d.env[name])
+	}
+	dir := filepath.Join(d.state(), "secrets")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("read the stack's secrets: %w", err)
+	}
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) == ".hcl" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			return fmt.Errorf("read the stack's secrets: %w", err)
+		}
+		d.seen.add(entry.Name(), string(text))
+	}
+	return nil
+}
+
+// noSecrets: every secret of the run is looked for everywhere but where it belongs.
+func noSecrets(t *testing.T, d *dev) {
+	workspaces := d.collectWorkspaceSecrets(t)
+	if workspaces == 0 || len(d.seen) < 8 {
+		t.Fatalf("%d secrets are known, %d of them of workspaces; something was not collected", len(d.seen), workspaces)
+	}
+	t.Run("not in Nomad's jobs", func(t *testing.T) { d.notInJobs(t) })
+	t.Run("not in Consul", func(t *testing.T) { d.notInConsul(t) })
+	t.Run("not in the database, in a log or in what is left on disk", func(t *testing.T) { d.notInFiles(t) })
+	t.Run("not in a command line", func(t *testing.T) { d.notInCommandLines(t) })
+	if names := d.seen.in([]byte(d.out.String())); len(names) > 0 {
+		t.Errorf("what `bothy dev` printed holds %v", names)
+	}
+}
+
+// collectWorkspaceSecrets reads what Bothy made for workspaces, with Vault's root
+// token, and gives how many there are.
+func (d *dev) collectWorkspaceSecrets(t *testing.T) int {
+	t.Helper()
+	list, err := d.vault.Logical().ListWithContext(t.Context(), "bothy/metadata/workspaces")
+	if err != nil || list == nil {
+		t.Fatalf("list the workspaces' secrets: %v", err)
+	}
+	keys, _ := list.Data["keys"].([]any) //nolint:errcheck // none is the empty list
+	found := 0
+	for _, key := range keys {
+		job := strings.TrimSuffix(fmt.Sprint(key), "/")
+		secret, err := d.vault.KVv2("bothy").Get(t.Context(), "workspaces/"+job+"/env")
+		if err != nil {
+			t.Fatalf("read the secrets of %s: %v", job, err)
+		}
+		for name, value := range secret.Data {
+			if text, ok := value.(string); ok {
+				d.seen.add(job+"'s "+name, text)
+				found++
+			}
+		}
+	}
+	return found
+}
+
+// notInJobs looks at everything that Nomad says of jobs, their sources and their allocations.
+func (d *dev) notInJobs(t *testing.T) {
+	t.Helper()
+	query := &nomadapi.QueryOptions{Namespace: nomadapi.AllNamespacesNamespace}
+	jobs, _, err := d.nomad.Jobs().List(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stub := range jobs {
+		own := &nomadapi.QueryOptions{Namespace: stub.Namespace}
+		job, _, err := d.nomad.Jobs().Info(stub.ID, own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.notIn(t, "job "+stub.ID, job)
+		if submission, _, err := d.nomad.Jobs().Submission(stub.ID, int(*job.Version), own); err == nil { //nolint:gosec // versions are small
+			d.notIn(t, "submission of "+stub.ID, submission)
+		}
+	}
+	allocs, _, err := d.nomad.Allocations().List(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alloc := range allocs {
+		d.notIn(t, "allocation "+alloc.ID, alloc)
+	}
+	if len(jobs) == 0 || len(allocs) == 0 {
+		t.Fatalf("Nomad lists %d jobs and %d allocations", len(jobs), len(allocs))
+	}
+}
+
+func (d *dev) notInConsul(t *testing.T) {
+	t.Helper()
+	pairs, _, err := d.consul.KV().List("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.notIn(t, "Consul's keys and values", pairs)
+	services, err := d.consul.Agent().Services()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.notIn(t, "Consul's services", services)
+	checks, err := d.consul.Agent().Checks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.notIn(t, "Consul's checks", checks)
+	self, err := d.consul.Agent().Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.notIn(t, "Consul's agent", self)
+	if len(services) == 0 {
+		t.Fatal("Consul has no services")
+	}
+}
+
+// notIn fails the test where the JSON of something holds a secret.
+func (d *dev) notIn(t *testing.T, what string, something any) {
+	t.Helper()
+	text, err := json.Marshal(something)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range d.seen.in(text) {
+		t.Errorf("%s: holds %s", what, name)
+	}
+}
+
+// notInFiles looks into all that the run has left in its folder. Left out is where
+// secrets belong: the stack's own folder of them, .dev/env, what Consul and Nomad
+// keep of their own tokens (Vault encrypts), and the tasks' secret folders, which
+// are in memory and their own.
+func (d *dev) notInFiles(t *testing.T) {
+	t.Helper()
+	belongs := []string{
+		filepath.Join(d.state(), "secrets"), filepath.Join(d.state(), "env"), filepath.Join(d.state(), "bothy", "api.token"),
+		filepath.Join(d.state(), "data", "consul"), filepath.Join(d.state(), "data", "nomad"), filepath.Join(d.dir, "server", "api.token"),
+	}
+	looked := map[string]bool{}
+	found, err := d.seen.inFiles(d.dir, func(path string) bool {
+		looked[filepath.Ext(path)] = true
+		return slices.Contains(belongs, path) || filepath.Base(path) == "secrets" || filepath.Base(path) == "alloc_mounts"
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range found {
+		t.Error(line)
+	}
+	for _, kind := range []string{".db", ".log"} {
+		if !looked[kind] {
+			t.Errorf("no %s file was looked into", kind)
+		}
+	}
+}
+
+func (d *dev) notInCommandLines(t *testing.T) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		for _, name := range d.seen.in(text) {
+			t.Errorf("%s holds %s", file, name)
+		}
+	}
 }

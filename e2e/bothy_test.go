@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/bothylabs/bothy/service/dev/stack"
+)
+
+// Ports and networks of the two stacks, away from the usual ones and from those
+// that people choose for a second stack.
+const (
+	classOffset = 2000
+	killOffset  = 2100
+)
+
+// TestClass runs one `bothy dev` and everything that people and programs do with
+// it, in order; then it ends it and looks whether anything is left.
+func TestClass(t *testing.T) {
+	root, bothy := build(t)
+	before, err := readMachine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDev(t, root, bothy, classOffset)
+	d.start(t)
+	for _, part := range []struct {
+		name string
+		run  func(t *testing.T, d *dev)
+	}{
+		{"the summary says where everything is", summary},
+		{"the chain from URL to code-server", chain},
+		{"a student in the browser", func(t *testing.T, d *dev) { inBrowser(t, d, root) }},
+		{"a class of terminals from launch to deletion", lifecycle},
+		{"whose job it is", ownership},
+		{"bad input", refusals},
+		{"job files without Bothy", filesAlone},
+		{"faults", faults},
+		{"no secret is anywhere", noSecrets},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Log(d.logs())
+				}
+			})
+			part.run(t, d)
+		})
+	}
+	d.interrupt(t)
+	d.nothingLeft(t, before)
+}
+
+// TestKilled ends one `bothy dev` with an interrupt and one with a kill; after
+// each the next start brings back the same class with its homes.
+func TestKilled(t *testing.T) {
+	root, bothy := build(t)
+	before, err := readMachine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDev(t, root, bothy, killOffset)
+	d.start(t)
+	slugs := d.leaveNotes(t)
+
+	d.interrupt(t)
+	d.nothingLeft(t, before)
+	d.start(t)
+	d.findNotes(t, slugs)
+
+	d.kill(t)
+	d.start(t)
+	d.findNotes(t, slugs)
+	d.interrupt(t)
+	d.nothingLeft(t, before)
+}
+
+// build makes the binary that is tested. The tests need root, as `bothy dev` does.
+func build(t *testing.T) (root, bothy string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("NOT RUN with -short: the end-to-end tests start Nomad, Consul, Vault, Fabio and Chromium")
+	}
+	if os.Geteuid() != 0 {
+		t.Fatal("the end-to-end tests need root: Nomad's drivers and network do")
+	}
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		t.Fatal("where this file is, is not known")
+	}
+	root = filepath.Dir(filepath.Dir(file))
+	bothy = filepath.Join(root, "bin", "bothy")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bothy, "./cmd/bothy")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build bothy: %v\n%s", err, out)
+	}
+	return root, bothy
+}
+
+// nothingLeft looks at the machine after the end of `bothy dev`.
+func (d *dev) nothingLeft(t *testing.T, before machine) {
+	t.Helper()
+	after, err := readMachine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range after.since(before) {
+		t.Errorf("left behind: %s", line)
+	}
+	processes, err := processesOf(d.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range processes {
+		t.Errorf("left behind: %s", line)
+	}
+	leftovers, err := stack.Leftovers(t.Context(), d.stackConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range leftovers {
+		t.Errorf("left behind, by the stack's own account: %s", line)
+	}
+}
+
+const note = "a note from before"
+
+// leaveNotes writes a note into the home of every student of the demo class.
+func (d *dev) leaveNotes(t *testing.T) []string {
+	t.Helper()
+	var slugs []string
+	for _, w := range d.classReady(t, demoClass) {
+		d.putHome(t, w.Slug, "note.txt", note)
+		slugs = append(slugs, w.Slug)
+	}
+	return slugs
+}
+
+// findNotes wants the same workspaces, ready, with the note in each home.
+func (d *dev) findNotes(t *testing.T, slugs []string) {
+	t.Helper()
+	list := d.classReady(t, demoClass)
+	if len(list) != len(slugs) {
+		t.Errorf("the demo class has %d workspaces, not %d", len(list), len(slugs))
+	}
+	for i, w := range list {
+		if w.Slug != slugs[i] {
+			t.Errorf("the workspace %s is now %s", slugs[i], w.Slug)
+		}
+		d.answers(t, d.labsHost(), "/"+w.Slug+"/", workbenchMark)
+		if got := d.inHome(t, w.Slug, "note.txt"); got != note {
+			t.Errorf("the home of %s holds %q", w.Slug, got)
+		}
+	}
+}
+
+// summary: what `bothy dev` prints, and the file to source.
+func summary(t *testing.T, d *dev) {
+	printed := d.out.String()
+	for _, w := range d.classReady(t, demoClass) {
+		if !strings.Contains(printed, w.URL) {
+			t.Errorf("the summary lacks %s's URL, %s", w.Student.Name, w.URL)
+		}
+	}
+	for _, part := range []string{
+		"http://bothy.localhost:", d.env["BOTHY_ADDR"], d.env["NOMAD_ADDR"], d.env["CONSUL_HTTP_ADDR"], d.env["VAULT_ADDR"],
+		filepath.Join(d.state(), "env"),
+	} {
+		if !strings.Contains(printed, part) {
+			t.Errorf("the summary lacks %s", part)
+		}
+	}
+	info, err := os.Stat(filepath.Join(d.state(), "env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf(".dev/env has mode %v", info.Mode())
+	}
+	if names := d.seen.in([]byte(printed)); len(names) > 0 {
+		t.Errorf("what is printed holds %v", names)
+	}
+	if !bytes.Contains([]byte(d.must(t, "status")), []byte("ready")) {
+		t.Error("bothy status does not say that anything is ready")
+	}
+}

@@ -1,0 +1,201 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/dev/toolchain"
+)
+
+// The limits of one visit.
+const (
+	stepLimit  = time.Minute
+	visitLimit = 5 * time.Minute
+)
+
+// missingFiles are the two files that code-server's own build lacks and its
+// workbench asks for all the same.
+var missingFiles = regexp.MustCompile(`/static/node_modules/vsda/rust/web/vsda(_bg\.wasm|\.js)$`)
+
+// The scenario and the report of browser/visit.mjs.
+type (
+	scenario struct {
+		Chromium          string `json:"chromium"`
+		URL               string `json:"url"`
+		StepTimeoutMs     int64  `json:"stepTimeoutMs"`
+		FailureScreenshot string `json:"failureScreenshot"`
+		Steps             []step `json:"steps"`
+	}
+	step struct {
+		Do       string         `json:"do"`
+		Path     string         `json:"path,omitempty"`
+		Name     string         `json:"name,omitempty"`
+		Text     string         `json:"text,omitempty"`
+		Settings map[string]any `json:"settings,omitempty"`
+		Command  string         `json:"command,omitempty"`
+		Shows    string         `json:"shows,omitempty"`
+	}
+	report struct {
+		Problem  string   `json:"problem"`
+		Status   int      `json:"status"`
+		URL      string   `json:"url"`
+		Results  []string `json:"results"`
+		Requests int      `json:"requests"`
+		Failures []struct {
+			URL     string `json:"url"`
+			Status  int    `json:"status"`
+			Problem string `json:"problem"`
+		} `json:"failures"`
+		Sockets []struct {
+			URL      string `json:"url"`
+			Sent     int    `json:"sent"`
+			Received int    `json:"received"`
+			Open     bool   `json:"open"`
+			Problem  string `json:"problem"`
+		} `json:"sockets"`
+		Origins []string `json:"origins"`
+	}
+)
+
+// A browser visits workspaces in Chromium.
+type browser struct {
+	chromium, scripts, artifacts string
+}
+
+// newBrowser installs what a visit needs where it is missing.
+func newBrowser(t *testing.T, root string) browser {
+	t.Helper()
+	paths, err := toolchain.Ensure(t.Context(), toolchain.Config{SourceDir: root}, toolchain.Chromium)
+	if err != nil {
+		t.Fatalf("find Chromium: %v", err)
+	}
+	b := browser{
+		chromium:  paths.Chromium,
+		scripts:   filepath.Join(root, "e2e", "browser"),
+		artifacts: filepath.Join(root, "e2e", "artifacts"),
+	}
+	if err := os.MkdirAll(b.artifacts, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	install := exec.CommandContext(t.Context(), "npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = b.scripts
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	return b
+}
+
+// visit plays one scenario at a student's URL. Whatever the scenario, the page
+// must come over the labs origin alone, work over open WebSockets, and want for
+// nothing but what code-server itself lacks.
+func (b browser) visit(t *testing.T, name, at string, steps ...step) report {
+	t.Helper()
+	steps = append(steps, step{Do: "screenshot", Path: filepath.Join(b.artifacts, name+".png")})
+	input, err := json.Marshal(scenario{
+		Chromium: b.chromium, URL: at, StepTimeoutMs: stepLimit.Milliseconds(),
+		FailureScreenshot: filepath.Join(b.artifacts, name+"-failed.png"), Steps: steps,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), visitLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "visit.mjs")
+	cmd.Dir = b.scripts
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	var complaints strings.Builder
+	cmd.Stdin, cmd.Stderr = strings.NewReader(string(input)), &complaints
+	out, err := cmd.Output()
+	var seen report
+	if decodeErr := json.Unmarshal(out, &seen); decodeErr != nil {
+		t.Fatalf("%s: the visit gave no report (%v): %v\n%s", name, decodeErr, err, complaints.String())
+	}
+	for _, f := range seen.Failures {
+		if f.Status == 404 && missingFiles.MatchString(f.URL) {
+			continue
+		}
+		t.Errorf("%s: a request failed: %d %s %s", name, f.Status, f.Problem, f.URL)
+	}
+	if err != nil {
+		t.Fatalf("%s: %s (screenshot in e2e/artifacts/%s-failed.png)\n%s", name, seen.Problem, name, complaints.String())
+	}
+	b.checkTraffic(t, name, at, seen)
+	return seen
+}
+
+func (browser) checkTraffic(t *testing.T, name, at string, seen report) {
+	t.Helper()
+	origin, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"http://" + origin.Host}; !slices.Equal(seen.Origins, want) {
+		t.Errorf("%s: the page asked %v; a workspace is served by %v alone", name, seen.Origins, want)
+	}
+	if seen.Status != 200 {
+		t.Errorf("%s: the page came with status %d", name, seen.Status)
+	}
+	// VS Code holds one for the window and one for its extensions.
+	open := 0
+	for _, socket := range seen.Sockets {
+		if socket.Open && socket.Problem == "" && socket.Sent > 0 && socket.Received > 0 && strings.HasPrefix(socket.URL, "ws://"+origin.Host+origin.Path) {
+			open++
+		}
+	}
+	if open < 2 {
+		t.Errorf("%s: %d working WebSockets, not 2: %+v", name, open, seen.Sockets)
+	}
+	t.Logf("%s: %d requests, %d WebSockets", name, seen.Requests, len(seen.Sockets))
+}
+
+// inBrowser: a student's day. They open their URL, write a file, change a
+// setting and use the terminal; the workspace is stopped and started; they come
+// back with another browser and find everything.
+func inBrowser(t *testing.T, d *dev, root string) {
+	b := newBrowser(t, root)
+	w := d.classReady(t, demoClass)[0]
+
+	const (
+		text     = "Written in the editor by a student"
+		fontSize = 23
+		terms    = 1234
+	)
+	answer := fmt.Sprintf("answer %d", terms*(terms+1)/2)
+	b.visit(t, "first-visit", w.URL,
+		step{Do: "write", Path: "/home/coder/notes.txt", Text: text},
+		step{Do: "settings", Settings: map[string]any{"editor.fontSize": fontSize}},
+		step{
+			Do:      "terminal",
+			Command: fmt.Sprintf(`s=0; for i in $(seq %d); do s=$((s+i)); done; echo "answer $s" | tee answer.txt`, terms),
+			Shows:   answer,
+		},
+	)
+	if got := d.inHome(t, w.Slug, "notes.txt"); got != text {
+		t.Errorf("the home holds %q, not what was typed", got)
+	}
+	if got := d.inHome(t, w.Slug, "answer.txt"); got != answer+"\n" {
+		t.Errorf("the terminal's command has written %q", got)
+	}
+
+	d.must(t, "workspace", "stop", w.Slug)
+	d.workspaceIs(t, w.Slug, "stopped", inPhase(client.PhaseStopped))
+	d.must(t, "workspace", "start", w.Slug)
+	d.workspaceIs(t, w.Slug, "ready", inPhase(client.PhaseReady))
+	d.answers(t, d.labsHost(), "/"+w.Slug+"/", workbenchMark)
+
+	seen := b.visit(t, "second-visit", w.URL, step{Do: "read", Name: "answer.txt"}, step{Do: "read", Name: "notes.txt"}, step{Do: "fontSize"})
+	if want := []string{answer + "\n", text, fmt.Sprint(fontSize), ""}; !slices.Equal(seen.Results, want) {
+		t.Errorf("after stop and start the editor shows %q, not %q", seen.Results, want)
+	}
+}

@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/client"
+)
+
+// A server is a `bothy server` of its own beside that of `bothy dev`: another
+// installation in the same namespace, with the same grants, which a test can
+// kill, and take Nomad away from.
+type server struct {
+	d      *dev
+	config string
+	nomad  *valve
+	api    *client.Client
+	out    *transcript
+	cmd    *exec.Cmd
+	ended  chan struct{}
+}
+
+// newServer writes the configuration of a server and starts it.
+func newServer(t *testing.T, d *dev) *server {
+	t.Helper()
+	dir := filepath.Join(d.dir, "server")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	token := rand.Text()
+	d.seen.add("the second server's token", token)
+	if err := os.WriteFile(filepath.Join(dir, "api.token"), []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nomad, err := url.Parse(d.env["NOMAD_ADDR"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := freePort(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{d: d, config: filepath.Join(dir, "bothy.hcl"), nomad: newValve(t, nomad.Host)}
+	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	var config bytes.Buffer
+	fmt.Fprintf(&config, `
+listen      = %q
+console_url = "http://bothy.localhost:%d"
+labs_url    = %q
+data_dir    = %q
+
+api {
+  token_file = %q
+}
+`, listen, port, "http://"+d.labsHost(), filepath.Join(dir, "data"), filepath.Join(dir, "api.token"))
+	for name, address := range map[string]string{
+		"nomad": "http://" + s.nomad.address, "consul": d.env["CONSUL_HTTP_ADDR"], "vault": d.env["VAULT_ADDR"],
+	} {
+		fmt.Fprintf(&config, "\n%s {\n  address    = %q\n  token_file = %q\n}\n", name, address,
+			filepath.Join(d.state(), "secrets", name+"-bothy.token"))
+	}
+	if err := os.WriteFile(s.config, config.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s.api, err = client.New("http://"+listen, token); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t)
+	t.Cleanup(func() {
+		s.kill(t)
+		if t.Failed() {
+			t.Logf("---- bothy server, last lines\n%s", d.seen.redact(lastLines(s.out.String(), 40)))
+		}
+	})
+	return s
+}
+
+// start runs the server until it answers.
+func (s *server) start(t *testing.T) {
+	t.Helper()
+	s.out, s.ended = newTranscript(), make(chan struct{})
+	s.cmd = exec.Command(s.d.bothy, "server", "-config", s.config) //nolint:noctx // ended by kill
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // nothing of the caller's environment
+	if err := s.cmd.Start(); err != nil {
+		t.Fatalf("run bothy server: %v", err)
+	}
+	go func(cmd *exec.Cmd, ended chan struct{}) {
+		_ = cmd.Wait()
+		close(ended)
+	}(s.cmd, s.ended)
+	eventually(t, 30*time.Second, "bothy server answers", func(ctx context.Context) error {
+		if _, err := s.api.Status(ctx); err != nil {
+			return fmt.Errorf("status: %w", err)
+		}
+		return nil
+	})
+}
+
+// kill ends the server without a chance to clean up.
+func (s *server) kill(t *testing.T) {
+	t.Helper()
+	_ = s.cmd.Process.Kill() // it may have ended already
+	<-s.ended
+}
