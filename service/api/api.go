@@ -37,7 +37,7 @@ type Config struct {
 	InstallationID string
 	// Dependencies are asked when somebody wants to know how Bothy is.
 	Dependencies []Dependency
-	// Reconciler tells how this instance's reconciler is doing.
+	// Reconciler tells how this instance's reconciler is doing; nil leaves that out of the status.
 	Reconciler func() ReconcilerState
 	// Metrics is the registry behind /metrics, to which the API adds its own; nil makes one.
 	Metrics *prometheus.Registry
@@ -79,9 +79,6 @@ func New(config Config) (http.Handler, error) {
 }
 
 func (config Config) withDefaults() Config {
-	if config.Reconciler == nil {
-		config.Reconciler = func() ReconcilerState { return ReconcilerState{} }
-	}
 	if config.Metrics == nil {
 		config.Metrics = prometheus.NewRegistry()
 	}

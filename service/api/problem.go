@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -88,10 +89,12 @@ func fail(c *gin.Context, err error) {
 		Fields:    each(e.Fields, func(f lab.Field) ProblemField { return ProblemField(f) }),
 		RequestID: requestID(c),
 	}
-	text, err := json.Marshal(problem)
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // people read it in a terminal; no browser takes it for a page
+	if err := encoder.Encode(problem); err != nil {
 		c.Status(http.StatusInternalServerError)
 		return
 	}
-	c.Data(status, mediaProblem, text)
+	c.Data(status, mediaProblem, text.Bytes())
 }

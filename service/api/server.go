@@ -35,9 +35,11 @@ func (s *server) GetStatus(ctx context.Context, _ GetStatusRequestObject) (GetSt
 			Name: s.config.Dependencies[i].Name, Ok: err == nil, Detail: shown(err),
 		})
 	}
-	state := s.config.Reconciler()
-	status.Reconciler = ReconcilerStatus{
-		Active: state.Active, LastPassAt: timeOrNil(state.LastPassAt), Detail: shown(state.Err),
+	if s.config.Reconciler != nil {
+		state := s.config.Reconciler()
+		status.Reconciler = &ReconcilerStatus{
+			Active: state.Active, LastPassAt: timeOrNil(state.LastPassAt), Detail: shown(state.Err),
+		}
 	}
 	return GetStatus200JSONResponse(status), nil
 }

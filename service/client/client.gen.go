@@ -274,7 +274,7 @@ type ProblemField struct {
 	Remedy string `json:"remedy"`
 }
 
-// ReconcilerStatus defines model for ReconcilerStatus.
+// ReconcilerStatus What this instance's reconciler does; missing where that is not known.
 type ReconcilerStatus struct {
 	// Active This instance makes Nomad as it should be; false while another instance does, or none.
 	Active bool `json:"active"`
@@ -300,8 +300,10 @@ type RosterReport struct {
 type Status struct {
 	Dependencies   []DependencyStatus `json:"dependencies"`
 	InstallationID string             `json:"installation_id"`
-	Reconciler     ReconcilerStatus   `json:"reconciler"`
-	Version        string             `json:"version"`
+
+	// Reconciler What this instance's reconciler does; missing where that is not known.
+	Reconciler *ReconcilerStatus `json:"reconciler,omitempty"`
+	Version    string            `json:"version"`
 }
 
 // Student defines model for Student.
