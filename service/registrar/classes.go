@@ -1,0 +1,197 @@
+package registrar
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/slug"
+)
+
+// ClassInput is a class to be made, with what it takes.
+type ClassInput struct {
+	// Cohort is a ref, or the name of a cohort to be made.
+	Cohort string
+	// Course is a ref, or, with a Template, the name of a course to be made.
+	Course     string
+	Template   string
+	Parameters map[string]any
+	// Students are enrolled as ImportRoster does it.
+	Students []StudentInput
+}
+
+// CreateClass lets a cohort take a course, and makes what is missing for it:
+// all of it or nothing. CodeConflict when the cohort takes the course already.
+func (r *Registrar) CreateClass(ctx context.Context, actor lab.Actor, in ClassInput) (lab.Class, error) {
+	var p problems
+	cohort, newCohort, err := r.cohortOf(ctx, &p, in.Cohort)
+	if err != nil {
+		return lab.Class{}, err
+	}
+	course, newCourse, err := r.courseOf(ctx, &p, in)
+	if err != nil {
+		return lab.Class{}, err
+	}
+	students := p.people("students", in.Students)
+	if err := p.err("the class can't be made"); err != nil {
+		return lab.Class{}, err
+	}
+	now := r.now()
+	class := lab.NewClass{
+		Class: lab.Class{
+			ID: r.NewID(), CohortID: cohort.ID, CourseID: course.ID,
+			CohortKey: cohort.Key, CourseKey: course.Key, CreatedAt: now, UpdatedAt: now,
+		},
+	}
+	if newCohort {
+		class.Cohort = &cohort
+	}
+	if newCourse {
+		class.Course = &course
+	}
+	class.Audit = r.audit(actor, "class.create", class.ID, map[string]any{
+		"key": class.Key(), "students": len(students), "new_cohort": newCohort, "new_course": newCourse,
+	})
+	err = r.done(r.Store.CreateClass(ctx, class, func(enrolled []lab.Student) ([]lab.Student, error) {
+		return merge(enrolled, cohort.ID, students, now, r.NewID).toWrite(), nil
+	}))
+	if err != nil {
+		return lab.Class{}, err
+	}
+	return class.Class, nil
+}
+
+// cohortOf finds the cohort that a text means, or makes one of that name.
+func (r *Registrar) cohortOf(ctx context.Context, p *problems, text string) (lab.Cohort, bool, error) {
+	name := p.name("cohort", text)
+	if len(p.fields) > 0 {
+		return lab.Cohort{}, false, nil
+	}
+	cohort, err := r.Store.Cohort(ctx, name)
+	if lab.CodeOf(err) != lab.CodeNotFound {
+		return cohort, false, err
+	}
+	key := slug.Key(name)
+	cohort, err = r.Store.Cohort(ctx, key)
+	switch {
+	case lab.CodeOf(err) == lab.CodeNotFound:
+		cohort = r.newCohort(name)
+		cohort.Key = key
+		return cohort, true, nil
+	case err != nil:
+		return lab.Cohort{}, false, err
+	case !strings.EqualFold(cohort.Name, name):
+		return lab.Cohort{}, false, sameKey("cohort", name, cohort.Name, key)
+	}
+	return cohort, false, nil
+}
+
+// courseOf finds the course that a text means, or makes one of that name from the template given.
+func (r *Registrar) courseOf(ctx context.Context, p *problems, in ClassInput) (lab.Course, bool, error) {
+	before := len(p.fields)
+	name := p.name("course", in.Course)
+	if len(p.fields) > before {
+		return lab.Course{}, false, nil
+	}
+	course, err := r.Store.Course(ctx, name)
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		course, err = r.Store.Course(ctx, slug.Key(name))
+		if err == nil && !strings.EqualFold(course.Name, name) {
+			return lab.Course{}, false, sameKey("course", name, course.Name, course.Key)
+		}
+	}
+	switch {
+	case err == nil:
+		return course, false, agrees(course, in)
+	case lab.CodeOf(err) != lab.CodeNotFound:
+		return lab.Course{}, false, err
+	case in.Template == "":
+		p.add("course", fmt.Sprintf("there is no course %q", name), "name one that exists, or give a template to make it from")
+		return lab.Course{}, false, nil
+	}
+	course = r.newCourse(name, in.Template, in.Parameters)
+	course.Key = slug.Key(name)
+	return course, true, r.checkTemplate(p, in.Template, in.Parameters)
+}
+
+// agrees refuses to take a course for what it is not.
+func agrees(course lab.Course, in ClassInput) error {
+	e := lab.Errorf(lab.CodeConflict, "there is a course %q already, and it is another", course.Key).
+		WithHint("leave out template and parameters to use it as it is, change the course, or choose another name")
+	if in.Template != "" && in.Template != course.Template {
+		e.Fields = append(e.Fields, lab.Field{
+			Name:    "template",
+			Problem: fmt.Sprintf("the course is made from %q, not from %q", course.Template, in.Template),
+			Remedy:  "leave it out",
+		})
+	}
+	if len(in.Parameters) > 0 && !sameJSON(in.Parameters, course.Parameters) {
+		e.Fields = append(e.Fields, lab.Field{Name: "parameters", Problem: "the course has others", Remedy: "leave them out"})
+	}
+	if len(e.Fields) == 0 {
+		return nil
+	}
+	return e
+}
+
+func sameJSON(a, b map[string]any) bool {
+	left, leftErr := json.Marshal(a)
+	right, rightErr := json.Marshal(b)
+	return leftErr == nil && rightErr == nil && string(left) == string(right)
+}
+
+func sameKey(kind, name, other, key string) error {
+	return &lab.Error{
+		Code:    lab.CodeConflict,
+		Message: fmt.Sprintf("a %s named %q would share its key with another", kind, name),
+		Fields: []lab.Field{{
+			Name:    kind,
+			Problem: fmt.Sprintf("has the same key %q as the %s %q", key, kind, other),
+			Remedy:  fmt.Sprintf("give %q to use that one, or choose another name", key),
+		}},
+	}
+}
+
+// Classes gives all classes, by key. Those that are being deleted are among
+// them until their last workspace is gone.
+func (r *Registrar) Classes(ctx context.Context) ([]lab.Class, error) {
+	classes, err := r.Store.Classes(ctx)
+	slices.SortFunc(classes, func(a, b lab.Class) int {
+		return cmp.Or(cmp.Compare(a.CohortKey, b.CohortKey), cmp.Compare(a.CourseKey, b.CourseKey))
+	})
+	return classes, err
+}
+
+// Class gives one class.
+func (r *Registrar) Class(ctx context.Context, ref string) (lab.Class, error) {
+	return r.Store.Class(ctx, ref)
+}
+
+// DeleteClass wants all workspaces of a class deleted, and the class gone with
+// the last of them: at once when it has none.
+func (r *Registrar) DeleteClass(ctx context.Context, actor lab.Actor, ref string, releaseHomes bool) (lab.Class, error) {
+	class, err := r.Store.Class(ctx, ref)
+	if err != nil {
+		return lab.Class{}, err
+	}
+	err = r.done(r.Store.ChangeClass(ctx, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+		change := lab.ClassChange{Delete: true}
+		for _, w := range state.Workspaces {
+			if deleted, changed := toDelete(w, releaseHomes, r.now()); changed {
+				change.Update = append(change.Update, deleted)
+			}
+		}
+		change.Audit = r.audit(actor, "class.delete", class.ID, map[string]any{
+			"key": class.Key(), "release_homes": releaseHomes, "workspaces": len(change.Update),
+		})
+		return change, nil
+	}))
+	if err != nil {
+		return lab.Class{}, err
+	}
+	return class, nil
+}

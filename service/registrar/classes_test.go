@@ -1,0 +1,415 @@
+package registrar_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/registrar"
+)
+
+func TestAClassMakesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	class, err := o.CreateClass(ctx, o.actor, registrar.ClassInput{
+		Cohort: "Fall 26", Course: "Python 101", Template: "editor", Parameters: map[string]any{"cpu": 800.0},
+		Students: []registrar.StudentInput{person("Ada", 1), person("Bob", 2)},
+	})
+	o.must(err)
+	wantEqual(t, class.Key(), "fall-26/python-101")
+	course, err := o.Course(ctx, "python-101")
+	o.must(err)
+	wantEqual(t, []any{course.Name, course.Template, course.Parameters}, []any{"Python 101", "editor", map[string]any{"cpu": 800.0}})
+	students, err := o.Students(ctx, "fall-26")
+	o.must(err)
+	wantEqual(t, len(students), 2)
+
+	// Another class takes what is there: by key, by name, by id; a changed student is taken over.
+	for i, in := range []registrar.ClassInput{
+		{Cohort: "fall-26", Course: "Go 201", Template: "editor", Students: []registrar.StudentInput{person("Ada Lovelace", 1), person("Eve", 3)}},
+		{Cohort: "Spring 27", Course: "Python 101"},
+		{Cohort: "fall 26", Course: "go-301", Template: "editor"},
+		{Cohort: class.CohortID, Course: "go-401", Template: "editor"},
+		{Cohort: "Spring 28", Course: course.ID, Template: "editor", Parameters: map[string]any{"cpu": 800.0}},
+	} {
+		if _, err := o.CreateClass(ctx, o.actor, in); err != nil {
+			t.Errorf("class %d: %v", i, err)
+		}
+	}
+	cohorts, err := o.Cohorts(ctx)
+	o.must(err)
+	wantEqual(t, len(cohorts), 3)
+	students, err = o.Students(ctx, "fall-26")
+	o.must(err)
+	wantEqual(t, []string{students[0].Name, students[1].Name, students[2].Name}, []string{"Ada Lovelace", "Bob", "Eve"})
+}
+
+func TestAClassDoesNotTakeSomethingForWhatItIsNot(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	o.class("Ada")
+	o.must(second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: "C++"})))
+	for name, test := range map[string]struct {
+		in     registrar.ClassInput
+		fields []string
+	}{
+		"twice the same":          {registrar.ClassInput{Cohort: "fall-26", Course: "py101"}, []string{"course"}},
+		"another template":        {registrar.ClassInput{Cohort: "new", Course: "py101", Template: "other"}, []string{"template"}},
+		"other parameters":        {registrar.ClassInput{Cohort: "new", Course: "py101", Parameters: map[string]any{"cpu": 1.0}}, []string{"parameters"}},
+		"a cohort of another key": {registrar.ClassInput{Cohort: "Fall-26!", Course: "py101"}, []string{"cohort"}},
+		"a course of another key": {registrar.ClassInput{Cohort: "new", Course: "PY 101", Template: "editor"}, nil},
+		"a course like another":   {registrar.ClassInput{Cohort: "new", Course: "py101!", Template: "editor"}, []string{"course"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.fields == nil {
+				o.must(second(o.CreateClass(ctx, o.actor, test.in)))
+				return
+			}
+			wantFields(t, o.refused(lab.CodeConflict, func() error { return second(o.CreateClass(ctx, o.actor, test.in)) }), test.fields...)
+		})
+	}
+}
+
+func TestALaunchGivesEveryStudentARunningWorkspace(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	class := o.class("Ada Lovelace", "Ada Lovelace", "李")
+	result, err := o.ActOnClass(ctx, o.actor, "fall-26/py101", registrar.ActLaunch)
+	o.must(err)
+	wantEqual(t, result.Affected, 3)
+	for _, w := range result.Workspaces {
+		view, err := o.Workspace(ctx, w.Slug.String())
+		o.must(err)
+		wantEqual(t, view.Workspace, w)
+		wantEqual(t, view.URL, "http://labs.localhost:9999/"+w.Slug.String()+"/")
+		wantEqual(t, view.CohortKey+"/"+view.CourseKey, class.Key())
+		wantEqual(t, []any{w.Desired, w.Status.Phase, w.Submitted}, []any{lab.DesiredRunning, lab.PhaseUnknown, lab.Submission{}})
+	}
+	wantEqual(t, []lab.Slug{result.Workspaces[0].Slug, result.Workspaces[1].Slug}, []lab.Slug{"fall-26-py101-ada-lovelace", "fall-26-py101-ada-lovelace-2"})
+	wantEqual(t, o.lastAct(), lab.Audit{
+		ID: o.lastAct().ID, At: result.Workspaces[0].CreatedAt, Actor: o.actor, Action: "class.launch", Target: class.ID,
+		Detail: map[string]any{"key": "fall-26/py101", "affected": 3.0, "new": 3.0},
+	})
+
+	// Once more changes nothing; a newcomer gets what is missing, a stopped one runs again.
+	again, err := o.ActOnClass(ctx, o.actor, class.ID, registrar.ActLaunch)
+	o.must(err)
+	wantEqual(t, again, registrar.ActResult{Workspaces: result.Workspaces})
+	o.must(second(o.EnrollStudent(ctx, o.actor, "fall-26", person("Eve", 9))))
+	o.must(second(o.ActOnWorkspace(ctx, o.actor, "fall-26-py101-ada-lovelace", registrar.ActStop)))
+	more, err := o.ActOnClass(ctx, o.actor, class.ID, registrar.ActLaunch)
+	o.must(err)
+	wantEqual(t, []int{more.Affected, len(more.Workspaces)}, []int{2, 4})
+}
+
+func TestTheClusterIsAskedBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	class := o.class("Ada", "Bob")
+	full := lab.Errorf(lab.CodeUnplaceable, "no node has so much memory")
+	act := func(act registrar.Act) func() error {
+		return func() error { return second(o.ActOnClass(ctx, o.actor, class.ID, act)) }
+	}
+	actOne := func(act registrar.Act) func() error {
+		return func() error { return second(o.ActOnWorkspace(ctx, o.actor, "fall-26-py101-ada", act)) }
+	}
+	expect := func(asked int, do func() error, err error) {
+		t.Helper()
+		before := o.cluster.asked()
+		o.cluster.err = err
+		if err != nil {
+			o.refused(lab.CodeUnplaceable, do)
+		} else {
+			o.must(do())
+		}
+		wantEqual(t, o.cluster.asked()-before, asked)
+	}
+	expect(1, act(registrar.ActLaunch), full)
+	wantEqual(t, o.state(), map[lab.Slug]lab.Desired{})
+	expect(1, act(registrar.ActLaunch), nil)
+	if job := o.cluster.jobs[1]; !strings.Contains(job, `"fall-26-py101-ada"`) || strings.Contains(job, "Ada") {
+		t.Errorf("the cluster was not asked about a student's job: %s", job)
+	}
+	// What changes nothing is not worth a question; stopping never is.
+	expect(0, act(registrar.ActLaunch), nil)
+	expect(0, act(registrar.ActStart), nil)
+	expect(0, actOne(registrar.ActStart), nil)
+	expect(0, act(registrar.ActStop), nil)
+	expect(1, act(registrar.ActStart), full)
+	expect(1, actOne(registrar.ActStart), full)
+	expect(1, actOne(registrar.ActStart), nil)
+	expect(1, actOne(registrar.ActRestart), full)
+	expect(1, act(registrar.ActRestart), full)
+	expect(1, act(registrar.ActRestart), nil)
+	expect(0, actOne(registrar.ActStop), nil)
+}
+
+func TestActsSuitWhatIsWantedNow(t *testing.T) {
+	t.Parallel()
+	const conflict = lab.CodeConflict
+	for _, test := range []struct {
+		desired lab.Desired
+		act     registrar.Act
+		want    lab.Desired
+		code    lab.Code
+	}{
+		{lab.DesiredRunning, registrar.ActStart, lab.DesiredRunning, ""},
+		{lab.DesiredRunning, registrar.ActStop, lab.DesiredStopped, ""},
+		{lab.DesiredRunning, registrar.ActRestart, lab.DesiredRunning, ""},
+		{lab.DesiredStopped, registrar.ActStart, lab.DesiredRunning, ""},
+		{lab.DesiredStopped, registrar.ActStop, lab.DesiredStopped, ""},
+		{lab.DesiredStopped, registrar.ActRestart, "", conflict},
+		{lab.DesiredDeleted, registrar.ActStart, "", conflict},
+		{lab.DesiredDeleted, registrar.ActStop, "", conflict},
+		{lab.DesiredDeleted, registrar.ActRestart, "", conflict},
+	} {
+		t.Run(string(test.desired)+" "+string(test.act), func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			ctx := t.Context()
+			o.launched("Ada")
+			const ref = "fall-26-py101-ada"
+			switch test.desired {
+			case lab.DesiredStopped:
+				o.must(second(o.ActOnWorkspace(ctx, o.actor, ref, registrar.ActStop)))
+			case lab.DesiredDeleted:
+				o.must(second(o.DeleteWorkspace(ctx, o.actor, ref, false)))
+			case lab.DesiredRunning:
+			}
+			before, err := o.Workspace(ctx, ref)
+			o.must(err)
+			if test.code != "" {
+				if e := o.refused(test.code, func() error { return second(o.ActOnWorkspace(ctx, o.actor, ref, test.act)) }); e.Hint == "" {
+					t.Errorf("%v does not say what to do", e)
+				}
+				return
+			}
+			after, err := o.ActOnWorkspace(ctx, o.actor, ref, test.act)
+			o.must(err)
+			want := before
+			want.Desired = test.want
+			if test.act == registrar.ActRestart {
+				want.RestartsWanted++
+			}
+			wantEqual(t, after, want)
+			wantEqual(t, o.lastAct().Action, "workspace."+string(test.act))
+		})
+	}
+}
+
+func TestActsOnAClassLeaveWhatTheyDoNotSuit(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	class := o.launched("Ada", "Bob", "Eve")
+	o.must(second(o.ActOnWorkspace(ctx, o.actor, "fall-26-py101-bob", registrar.ActStop)))
+	o.must(second(o.DeleteWorkspace(ctx, o.actor, "fall-26-py101-eve", false)))
+	for _, test := range []struct {
+		act      registrar.Act
+		affected int
+		want     map[lab.Slug]lab.Desired
+	}{
+		{registrar.ActRestart, 1, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "running", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActStart, 1, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "running", "fall-26-py101-bob": "running", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActStop, 2, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "stopped", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActStop, 0, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "stopped", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActLaunch, 3, map[lab.Slug]lab.Desired{
+			"fall-26-py101-ada": "running", "fall-26-py101-bob": "running", "fall-26-py101-eve": "deleted", "fall-26-py101-eve-2": "running",
+		}},
+	} {
+		result, err := o.ActOnClass(ctx, o.actor, class.ID, test.act)
+		o.must(err)
+		wantEqual(t, result.Affected, test.affected)
+		wantEqual(t, o.state(), test.want)
+	}
+	ada, err := o.Workspace(ctx, "fall-26-py101-ada")
+	o.must(err)
+	wantEqual(t, ada.RestartsWanted, int64(1))
+}
+
+func TestAnActWithNothingToDoItOnSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	class := o.class()
+	for _, act := range []registrar.Act{registrar.ActLaunch, registrar.ActStart, registrar.ActRestart} {
+		if e := o.refused(lab.CodeConflict, func() error { return second(o.ActOnClass(ctx, o.actor, class.ID, act)) }); e.Hint == "" {
+			t.Errorf("%s: %v does not say what to do", act, e)
+		}
+	}
+	o.must(second(o.ActOnClass(ctx, o.actor, class.ID, registrar.ActStop)))
+	wantEqual(t, o.cluster.asked(), 0)
+}
+
+func TestACourseWhoseTemplateIsGoneCannotStart(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	class := o.class("Ada")
+	catalog, err := registrar.NewCatalog()
+	o.must(err)
+	o.Catalog = catalog
+	if e := o.refused(lab.CodeConflict, func() error {
+		return second(o.ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
+	}); e.Hint == "" {
+		t.Errorf("%v does not say what to do", e)
+	}
+}
+
+func TestAWithdrawnStudentComesBackWithAnotherSlug(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	class := o.launched("Ada", "Bob")
+	students, err := o.Students(ctx, "fall-26")
+	o.must(err)
+	withdrawn, err := o.WithdrawStudent(ctx, o.actor, students[0].ID)
+	o.must(err)
+	if withdrawn.WithdrawnAt == nil {
+		t.Fatal("the student is not withdrawn")
+	}
+	wantEqual(t, o.state(), map[lab.Slug]lab.Desired{"fall-26-py101-ada": "deleted", "fall-26-py101-bob": "running"})
+	w, err := o.Workspace(ctx, "fall-26-py101-ada")
+	o.must(err)
+	wantEqual(t, w.ReleaseHome, false)
+
+	back, err := o.EnrollStudent(ctx, o.actor, "fall-26", registrar.StudentInput{Name: "Ada", Email: students[0].Email})
+	o.must(err)
+	if back.ID == withdrawn.ID {
+		t.Error("the student was not enrolled anew")
+	}
+	o.must(second(o.ActOnClass(ctx, o.actor, class.ID, registrar.ActLaunch)))
+	wantEqual(t, o.state(), map[lab.Slug]lab.Desired{
+		"fall-26-py101-ada": "deleted", "fall-26-py101-ada-2": "running", "fall-26-py101-bob": "running",
+	})
+}
+
+func TestADeletedWorkspaceIsReleasedByTheReconciler(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	o.launched("Ada", "Bob")
+	remove := func(ref string, releaseHome bool) registrar.WorkspaceView {
+		t.Helper()
+		w, err := o.DeleteWorkspace(ctx, o.actor, ref, releaseHome)
+		o.must(err)
+		return w
+	}
+	w := remove("fall-26-py101-ada", false)
+	wantEqual(t, []any{w.Desired, w.ReleaseHome, w.DeletedAt == nil}, []any{lab.DesiredDeleted, false, true})
+	// While it goes, its home can still be given up, and is then not taken back.
+	wantEqual(t, remove("fall-26-py101-ada", true).ReleaseHome, true)
+	wantEqual(t, remove("fall-26-py101-ada", false).ReleaseHome, true)
+	o.release("fall-26-py101-ada")
+	remove("fall-26-py101-ada", true)
+
+	remove("fall-26-py101-bob", false)
+	o.release("fall-26-py101-bob")
+	remove("fall-26-py101-bob", false)
+	e := o.refused(lab.CodeConflict, func() error { return second(o.DeleteWorkspace(ctx, o.actor, "fall-26-py101-bob", true)) })
+	if !strings.Contains(e.Hint, "home-fall-26-py101-bob") {
+		t.Errorf("%v does not say where the home is", e)
+	}
+	open, err := o.Workspaces(ctx, registrar.WorkspaceFilter{Class: "fall-26/py101", Cohort: "fall-26"})
+	o.must(err)
+	wantEqual(t, len(open), 0)
+}
+
+func TestAClassGoesWithItsLastWorkspace(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	class := o.launched("Ada", "Bob")
+	o.must(second(o.DeleteWorkspace(ctx, o.actor, "fall-26-py101-ada", false)))
+	going, err := o.DeleteClass(ctx, o.actor, "fall-26/py101", true)
+	o.must(err)
+	wantEqual(t, going, class)
+	views, err := o.Workspaces(ctx, registrar.WorkspaceFilter{})
+	o.must(err)
+	for _, w := range views {
+		wantEqual(t, []any{w.Desired, w.ReleaseHome}, []any{lab.DesiredDeleted, true})
+	}
+	for _, act := range []registrar.Act{registrar.ActLaunch, registrar.ActStart, registrar.ActStop, registrar.ActRestart} {
+		o.refused(lab.CodeConflict, func() error { return second(o.ActOnClass(ctx, o.actor, class.ID, act)) })
+	}
+	o.refused(lab.CodeConflict, func() error { return o.DeleteCohort(ctx, o.actor, "fall-26") })
+	o.refused(lab.CodeConflict, func() error { return o.DeleteCourse(ctx, o.actor, "py101") })
+	o.release("fall-26-py101-ada")
+	o.must(second(o.Class(ctx, class.ID)))
+	o.release("fall-26-py101-bob")
+	wantCode(t, second(o.Class(ctx, class.ID)), lab.CodeNotFound)
+	o.must(o.DeleteCohort(ctx, o.actor, "fall-26"))
+	o.must(o.DeleteCourse(ctx, o.actor, "py101"))
+
+	// Everything is made again under the same keys; only the slugs are others.
+	again := o.launched("Ada")
+	wantEqual(t, again.Key(), "fall-26/py101")
+	wantEqual(t, o.state(), map[lab.Slug]lab.Desired{"fall-26-py101-ada-2": "running"})
+	o.must(second(o.DeleteClass(ctx, o.actor, again.ID, false)))
+	o.release("fall-26-py101-ada-2")
+	empty := o.class()
+	o.must(second(o.DeleteClass(ctx, o.actor, empty.ID, false)))
+	wantCode(t, second(o.Class(ctx, empty.ID)), lab.CodeNotFound)
+}
+
+func TestEveryChangeIsRecordedAndWakesTheReconciler(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	var student lab.Student
+	name := "Python"
+	for _, step := range []struct {
+		action string
+		do     func() error
+	}{
+		{"cohort.create", func() error {
+			return second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: "Fall 26"}))
+		}},
+		{"student.enroll", func() (err error) {
+			student, err = o.EnrollStudent(ctx, o.actor, "fall-26", person("Ada", 1))
+			return err
+		}},
+		{"roster.import", func() error { return second(o.ImportRoster(ctx, o.actor, "fall-26", nil)) }},
+		{"course.create", func() error {
+			return second(o.CreateCourse(ctx, o.actor, registrar.CourseInput{Name: "py101", Template: "editor"}))
+		}},
+		{"course.update", func() error {
+			return second(o.UpdateCourse(ctx, o.actor, "py101", registrar.CoursePatch{Name: &name}))
+		}},
+		{"class.create", func() error {
+			return second(o.CreateClass(ctx, o.actor, registrar.ClassInput{Cohort: "fall-26", Course: "py101"}))
+		}},
+		{"class.launch", func() error { return second(o.ActOnClass(ctx, o.actor, "fall-26/py101", registrar.ActLaunch)) }},
+		{"class.stop", func() error { return second(o.ActOnClass(ctx, o.actor, "fall-26/py101", registrar.ActStop)) }},
+		{"workspace.start", func() error { return second(o.ActOnWorkspace(ctx, o.actor, "fall-26-py101-ada", registrar.ActStart)) }},
+		{"student.withdraw", func() error { return second(o.WithdrawStudent(ctx, o.actor, student.ID)) }},
+		{"workspace.delete", func() error { return second(o.DeleteWorkspace(ctx, o.actor, "fall-26-py101-ada", true)) }},
+		{"class.delete", func() error { return second(o.DeleteClass(ctx, o.actor, "fall-26/py101", false)) }},
+	} {
+		notified := o.notified.Load()
+		o.must(step.do())
+		got := o.lastAct()
+		wantEqual(t, []any{got.Action, got.Actor, len(got.Detail) > 0, got.Target != ""}, []any{step.action, o.actor, true, true})
+		wantEqual(t, o.notified.Load()-notified, int64(1))
+	}
+	o.release("fall-26-py101-ada")
+	o.must(o.DeleteCohort(ctx, o.actor, "fall-26"))
+	wantEqual(t, o.lastAct().Action, "cohort.delete")
+	o.must(o.DeleteCourse(ctx, o.actor, "py101"))
+	wantEqual(t, o.lastAct().Action, "course.delete")
+}
+
+func TestAFaultOfTheClusterIsPassedOnAsItIs(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	class := o.class("Ada")
+	down := lab.Wrap(lab.CodeUnavailable, errors.New("connection refused"), "Nomad does not answer")
+	o.cluster.err = down
+	o.refused(lab.CodeUnavailable, func() error {
+		return second(o.ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
+	})
+}

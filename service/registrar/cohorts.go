@@ -1,0 +1,57 @@
+package registrar
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// CohortInput is a cohort to be made. Without a Key it is made from the name.
+type CohortInput struct {
+	Name string
+	Key  string
+}
+
+// CreateCohort makes an empty cohort; CodeConflict when its key is taken.
+func (r *Registrar) CreateCohort(ctx context.Context, actor lab.Actor, in CohortInput) (lab.Cohort, error) {
+	var p problems
+	cohort := r.newCohort(p.name("name", in.Name))
+	cohort.Key = p.key(in.Key, cohort.Name)
+	if err := p.err("the cohort can't be made"); err != nil {
+		return lab.Cohort{}, err
+	}
+	audit := r.audit(actor, "cohort.create", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
+	if err := r.done(r.Store.CreateCohort(ctx, cohort, audit)); err != nil {
+		return lab.Cohort{}, err
+	}
+	return cohort, nil
+}
+
+func (r *Registrar) newCohort(name string) lab.Cohort {
+	now := r.now()
+	return lab.Cohort{ID: r.NewID(), Name: name, CreatedAt: now, UpdatedAt: now}
+}
+
+// Cohorts gives all cohorts, by key.
+func (r *Registrar) Cohorts(ctx context.Context) ([]lab.Cohort, error) {
+	cohorts, err := r.Store.Cohorts(ctx)
+	slices.SortFunc(cohorts, func(a, b lab.Cohort) int { return cmp.Compare(a.Key, b.Key) })
+	return cohorts, err
+}
+
+// Cohort gives one cohort.
+func (r *Registrar) Cohort(ctx context.Context, ref string) (lab.Cohort, error) {
+	return r.Store.Cohort(ctx, ref)
+}
+
+// DeleteCohort removes a cohort and its students; CodeConflict while it has classes.
+func (r *Registrar) DeleteCohort(ctx context.Context, actor lab.Actor, ref string) error {
+	cohort, err := r.Store.Cohort(ctx, ref)
+	if err != nil {
+		return err
+	}
+	audit := r.audit(actor, "cohort.delete", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
+	return r.done(r.Store.DeleteCohort(ctx, cohort.ID, audit))
+}

@@ -1,0 +1,274 @@
+package registrar_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/bothylabs/bothy/service/jobspec"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/registrar"
+	"github.com/bothylabs/bothy/service/store"
+)
+
+// editor is a template with all that a workspace needs, and parameters of every kind.
+const editor = `# An editor for tests.
+variable "slug" {
+  type = string
+}
+variable "workspace_id" {
+  type    = string
+  default = ""
+}
+variable "cpu" {
+  description = "MHz."
+  type        = number
+  default     = 500
+  validation {
+    condition     = var.cpu >= 100
+    error_message = "At least 100."
+  }
+}
+variable "extensions" {
+  type    = list(string)
+  default = []
+}
+job "editor" {
+  group "workspace" {
+    network {
+      port "http" {}
+    }
+    volume "home" {
+      type   = "host"
+      source = "home"
+    }
+    service {
+      port = "http"
+      check {
+        type = "http"
+        path = "/healthz"
+      }
+    }
+    task "editor" {
+      driver = "exec"
+      volume_mount {
+        volume      = "home"
+        destination = "/home/coder"
+      }
+    }
+  }
+}
+`
+
+// cluster is a Preflight that keeps what it was asked, and answers with err.
+type cluster struct {
+	mu   sync.Mutex
+	jobs []string
+	err  error
+}
+
+func (c *cluster) Check(_ context.Context, job []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jobs = append(c.jobs, string(job))
+	return c.err
+}
+
+func (c *cluster) asked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.jobs)
+}
+
+// failer is what the builders need of *testing.T and *rapid.T alike.
+type failer interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// office is a registrar over a real store, with builders for what tests begin with.
+type office struct {
+	*registrar.Registrar
+	t        failer
+	store    *store.Store
+	cluster  *cluster
+	ids      atomic.Int64
+	notified atomic.Int64
+	now      time.Time
+	actor    lab.Actor
+}
+
+func open(t *testing.T) *office {
+	t.Helper()
+	o := &office{
+		t: t, cluster: &cluster{}, now: time.Date(2026, 9, 1, 8, 0, 0, 123_456_789, time.UTC),
+		actor: lab.Actor{Name: "token:teacher", Remote: "192.0.2.7"},
+	}
+	now := func() time.Time { return o.now }
+	var err error
+	o.store, err = store.Open(context.Background(), store.Config{Driver: "sqlite", DSN: filepath.Join(t.TempDir(), "bothy.db"), Now: now})
+	o.must(err)
+	t.Cleanup(func() {
+		if err := o.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	catalog, err := registrar.NewCatalog(fstest.MapFS{
+		"editor.nomad.hcl": {Data: []byte(editor)},
+		"other.nomad.hcl":  {Data: []byte(editor)},
+	})
+	o.must(err)
+	o.Registrar = registrar.New(registrar.Config{
+		Store: o.store, Catalog: catalog, Preflight: o.cluster,
+		Settings: jobspec.Settings{
+			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
+			HomeType: jobspec.HomeHost, LabsURL: "http://labs.localhost:9999",
+		},
+		NewID:  func() string { return fmt.Sprintf("id-%06d", o.ids.Add(1)) },
+		Now:    now,
+		Notify: func() { o.notified.Add(1) },
+	})
+	return o
+}
+
+func (o *office) must(err error) {
+	o.t.Helper()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// person is a student of one name, whose address is made from a number.
+func person(name string, n int) registrar.StudentInput {
+	return registrar.StudentInput{Name: name, Email: fmt.Sprintf("s%d@example.org", n)}
+}
+
+// class makes the class "fall-26/py101" with students of the names given.
+func (o *office) class(names ...string) lab.Class {
+	o.t.Helper()
+	in := registrar.ClassInput{Cohort: "Fall 26", Course: "py101", Template: "editor"}
+	for i, name := range names {
+		in.Students = append(in.Students, person(name, i))
+	}
+	class, err := o.CreateClass(context.Background(), o.actor, in)
+	o.must(err)
+	return class
+}
+
+// launched makes the class and launches it.
+func (o *office) launched(names ...string) lab.Class {
+	o.t.Helper()
+	class := o.class(names...)
+	_, err := o.ActOnClass(context.Background(), o.actor, class.ID, registrar.ActLaunch)
+	o.must(err)
+	return class
+}
+
+// state is slug and wish of every workspace, the released ones too.
+func (o *office) state() map[lab.Slug]lab.Desired {
+	o.t.Helper()
+	views, err := o.Workspaces(context.Background(), registrar.WorkspaceFilter{IncludeDeleted: true})
+	o.must(err)
+	state := make(map[lab.Slug]lab.Desired)
+	for _, v := range views {
+		state[v.Slug] = v.Desired
+	}
+	return state
+}
+
+// release does what the reconciler does once everything of a workspace is gone.
+func (o *office) release(ref string) {
+	o.t.Helper()
+	w, err := o.Workspace(context.Background(), ref)
+	o.must(err)
+	epoch, err := o.store.ClaimEpoch(context.Background())
+	o.must(err)
+	o.must(o.store.RecordDeleted(context.Background(), epoch, w.ID, o.now))
+}
+
+// everything is all that can be read, the audit included.
+func (o *office) everything() map[string]any {
+	o.t.Helper()
+	ctx := context.Background()
+	cohorts, err := o.Cohorts(ctx)
+	o.must(err)
+	courses, err := o.Courses(ctx)
+	o.must(err)
+	classes, err := o.Classes(ctx)
+	o.must(err)
+	workspaces, err := o.Workspaces(ctx, registrar.WorkspaceFilter{IncludeDeleted: true})
+	o.must(err)
+	audits, err := o.store.Audits(ctx, 1_000)
+	o.must(err)
+	all := map[string]any{"cohorts": cohorts, "courses": courses, "classes": classes, "workspaces": workspaces, "audits": audits}
+	for _, c := range cohorts {
+		all["students of "+c.Key], err = o.Students(ctx, c.ID)
+		o.must(err)
+	}
+	return all
+}
+
+// lastAct is the newest row of the audit.
+func (o *office) lastAct() lab.Audit {
+	o.t.Helper()
+	audits, err := o.store.Audits(context.Background(), 1)
+	o.must(err)
+	if len(audits) == 0 {
+		o.t.Fatal("nothing was recorded")
+	}
+	return audits[0]
+}
+
+// refused says that an act fails with a code and changes nothing.
+func (o *office) refused(code lab.Code, act func() error) *lab.Error {
+	o.t.Helper()
+	before, notified := o.everything(), o.notified.Load()
+	coded := wantCode(o.t, act(), code)
+	wantEqual(o.t, o.everything(), before)
+	if o.notified.Load() != notified {
+		o.t.Fatal("the reconciler was woken for nothing")
+	}
+	return coded
+}
+
+func wantCode(t failer, err error, want lab.Code) *lab.Error {
+	t.Helper()
+	var coded *lab.Error
+	if !errors.As(err, &coded) || coded.Code != want {
+		t.Fatalf("got error %v, want one with the code %q", err, want)
+	}
+	return coded
+}
+
+// wantFields says which values an error names.
+func wantFields(t failer, err *lab.Error, want ...string) {
+	t.Helper()
+	var got []string
+	for _, f := range err.Fields {
+		got = append(got, f.Name)
+		if f.Problem == "" || f.Remedy == "" {
+			t.Errorf("field %s has no problem or no remedy: %+v", f.Name, f)
+		}
+	}
+	wantEqual(t, got, want)
+}
+
+func wantEqual(t failer, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("-want +got\n%s", diff)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

@@ -1,0 +1,78 @@
+package registrar
+
+import (
+	"context"
+
+	"github.com/bothylabs/bothy/service/jobspec"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/slug"
+)
+
+// preflightClass asks the cluster about one workspace of a class, before
+// anything is written. What the act can't be done to is refused before that.
+func (r *Registrar) preflightClass(ctx context.Context, act Act, class lab.Class) error {
+	cohort, err := r.Store.Students(ctx, class.CohortID)
+	if err != nil {
+		return err
+	}
+	details, err := r.Store.Workspaces(ctx, class.ID, "", false)
+	if err != nil {
+		return err
+	}
+	state := lab.ClassState{Class: class}
+	for _, s := range cohort {
+		if s.WithdrawnAt == nil {
+			state.Students = append(state.Students, s)
+		}
+	}
+	for _, d := range details {
+		state.Workspaces = append(state.Workspaces, d.Workspace)
+	}
+	update, without, err := actOnClass(act, state, r.now())
+	if err != nil {
+		return err
+	}
+	subject := jobspec.Subject{CohortKey: class.CohortKey, CourseKey: class.CourseKey}
+	switch {
+	case len(update) > 0:
+		subject.Slug, subject.WorkspaceID = update[0].Slug, update[0].ID
+	case len(without) > 0:
+		// Which slug it will be is decided later; all are alike to the cluster.
+		subject.Slug = firstOf(slug.Candidates(class.CohortKey, class.CourseKey, without[0].Name))
+		subject.WorkspaceID = r.NewID()
+	default:
+		return nil
+	}
+	return r.preflight(ctx, class.CourseID, subject)
+}
+
+func (r *Registrar) preflightWorkspace(ctx context.Context, w lab.WorkspaceDetail) error {
+	class, err := r.Store.Class(ctx, w.ClassID)
+	if err != nil {
+		return err
+	}
+	return r.preflight(ctx, class.CourseID, jobspec.Subject{
+		Slug: w.Slug, WorkspaceID: w.ID, CohortKey: w.CohortKey, CourseKey: w.CourseKey,
+	})
+}
+
+// preflight renders a course's job for one subject and asks the cluster about it.
+func (r *Registrar) preflight(ctx context.Context, courseID string, subject jobspec.Subject) error {
+	course, err := r.Store.Course(ctx, courseID)
+	if err != nil {
+		return err
+	}
+	template, err := r.Catalog.Template(course.Template)
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		return lab.Errorf(lab.CodeConflict, "course %s is made from the template %q, which is not there any more", course.Key, course.Template).
+			WithHint("give the course another template, or bring this one back; there are: %s", r.templateNames())
+	}
+	if err != nil {
+		return err
+	}
+	rendered, err := jobspec.Render(template, r.Settings, subject, course.Parameters)
+	if err != nil {
+		return err
+	}
+	return r.Preflight.Check(ctx, rendered.Job)
+}

@@ -1,0 +1,93 @@
+// Package registrar holds the acts of people: it checks what they ask for, and
+// writes what should be. It submits nothing: the reconciler makes what is like
+// what should be.
+//
+// Every act is one transaction with a row of the audit in it. Input that is
+// wrong is lab.CodeInvalid with all of its problems at once, named as the API
+// names the values, and changes nothing. A ref is an id or the name for people:
+// a cohort's or course's key, "cohort/course" for a class, a slug for a workspace.
+package registrar
+
+import (
+	"context"
+	"time"
+
+	"github.com/bothylabs/bothy/service/jobspec"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// Store keeps what should be. Its writes are transactions; what the functions
+// handed to them decide is written as a whole or not at all.
+type Store interface {
+	Cohorts(ctx context.Context) ([]lab.Cohort, error)
+	Cohort(ctx context.Context, ref string) (lab.Cohort, error)
+	CreateCohort(ctx context.Context, cohort lab.Cohort, audit lab.Audit) error
+	DeleteCohort(ctx context.Context, id string, audit lab.Audit) error
+
+	Students(ctx context.Context, cohortID string) ([]lab.Student, error)
+	Student(ctx context.Context, id string) (lab.Student, error)
+	Enroll(ctx context.Context, cohortID string, decide func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error)) error
+	Withdraw(ctx context.Context, id string, at time.Time, audit lab.Audit) (lab.Student, error)
+
+	Courses(ctx context.Context) ([]lab.Course, error)
+	Course(ctx context.Context, ref string) (lab.Course, error)
+	CreateCourse(ctx context.Context, course lab.Course, audit lab.Audit) error
+	ChangeCourse(ctx context.Context, id string, decide func(lab.Course) (lab.Course, lab.Audit, error)) (lab.Course, error)
+	DeleteCourse(ctx context.Context, id string, audit lab.Audit) error
+
+	Classes(ctx context.Context) ([]lab.Class, error)
+	Class(ctx context.Context, ref string) (lab.Class, error)
+	CreateClass(ctx context.Context, class lab.NewClass, decide func(enrolled []lab.Student) ([]lab.Student, error)) error
+	ChangeClass(ctx context.Context, id string, decide func(lab.ClassState) (lab.ClassChange, error)) error
+
+	Workspaces(ctx context.Context, classID, cohortID string, released bool) ([]lab.WorkspaceDetail, error)
+	Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error)
+	ChangeWorkspace(ctx context.Context, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)
+}
+
+// Preflight asks the cluster whether it would take and could ever run a job:
+// CodeRefused when it would not, CodeUnplaceable when no node ever could,
+// CodeUnavailable when it does not answer. It changes nothing.
+type Preflight interface {
+	Check(ctx context.Context, jobHCL []byte) error
+}
+
+// Config is what a Registrar works with; all of it is needed.
+type Config struct {
+	Store     Store
+	Catalog   Catalog
+	Preflight Preflight
+	// Settings are what the deployment puts into every job.
+	Settings jobspec.Settings
+	// NewID makes ids that sort in the order in which they were made (UUIDv7).
+	NewID func() string
+	Now   func() time.Time
+	// Notify wakes the reconciler; it is called after a change is written, and must not block.
+	Notify func()
+}
+
+// Registrar does what people ask for. Its methods may be called at the same time.
+type Registrar struct {
+	Config
+}
+
+// New makes a Registrar.
+func New(cfg Config) *Registrar {
+	return &Registrar{Config: cfg}
+}
+
+// now is the time at the precision that is stored, so that what an act gives
+// back is what a later reading gives.
+func (r *Registrar) now() time.Time { return r.Now().UTC().Truncate(time.Microsecond) }
+
+func (r *Registrar) audit(actor lab.Actor, action, target string, detail map[string]any) lab.Audit {
+	return lab.Audit{ID: r.NewID(), At: r.now(), Actor: actor, Action: action, Target: target, Detail: detail}
+}
+
+// done wakes the reconciler when an act was written.
+func (r *Registrar) done(err error) error {
+	if err == nil {
+		r.Notify()
+	}
+	return err
+}

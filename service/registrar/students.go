@@ -1,0 +1,135 @@
+package registrar
+
+import (
+	"context"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/roster"
+)
+
+// StudentInput is a student to be enrolled.
+type StudentInput struct {
+	Name  string
+	Email string
+}
+
+// RosterReport says what an import did with each student of the roster.
+type RosterReport struct {
+	New       []lab.Student
+	Changed   []lab.Student
+	Unchanged []lab.Student
+}
+
+// EnrollStudent adds one student to a cohort; CodeConflict when the address
+// belongs to one already. Someone who was withdrawn comes back as a new student.
+func (r *Registrar) EnrollStudent(ctx context.Context, actor lab.Actor, cohortRef string, in StudentInput) (lab.Student, error) {
+	cohort, err := r.Store.Cohort(ctx, cohortRef)
+	if err != nil {
+		return lab.Student{}, err
+	}
+	var p problems
+	checked := StudentInput{Name: p.name("name", in.Name), Email: p.email("email", in.Email)}
+	if err := p.err("the student can't be enrolled"); err != nil {
+		return lab.Student{}, err
+	}
+	student := newStudent(cohort.ID, checked, r.now(), r.NewID)
+	audit := r.audit(actor, "student.enroll", student.ID, map[string]any{
+		"cohort": cohort.Key, "name": student.Name, "email": student.Email,
+	})
+	// Whether the address is free is the database's to say.
+	err = r.done(r.Store.Enroll(ctx, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+		return []lab.Student{student}, audit, nil
+	}))
+	if err != nil {
+		return lab.Student{}, err
+	}
+	return student, nil
+}
+
+// ImportRoster enrolls everybody on a roster, all or nothing. Students are
+// matched by address; a changed name is taken over, nobody is withdrawn.
+func (r *Registrar) ImportRoster(ctx context.Context, actor lab.Actor, cohortRef string, rows []roster.Row) (RosterReport, error) {
+	cohort, err := r.Store.Cohort(ctx, cohortRef)
+	if err != nil {
+		return RosterReport{}, err
+	}
+	students := make([]StudentInput, len(rows))
+	for i, row := range rows {
+		students[i] = StudentInput{Name: row.Name, Email: row.Email}
+	}
+	var p problems
+	students = p.people("rows", students)
+	if err := p.err("the roster can't be imported"); err != nil {
+		return RosterReport{}, err
+	}
+	var report RosterReport
+	err = r.done(r.Store.Enroll(ctx, cohort.ID, func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error) {
+		report = merge(enrolled, cohort.ID, students, r.now(), r.NewID)
+		return report.toWrite(), r.audit(actor, "roster.import", cohort.ID, report.detail(cohort.Key)), nil
+	}))
+	if err != nil {
+		return RosterReport{}, err
+	}
+	return report, nil
+}
+
+// Students gives a cohort's students in the order of their enrolment, the withdrawn ones too.
+func (r *Registrar) Students(ctx context.Context, cohortRef string) ([]lab.Student, error) {
+	cohort, err := r.Store.Cohort(ctx, cohortRef)
+	if err != nil {
+		return nil, err
+	}
+	return r.Store.Students(ctx, cohort.ID)
+}
+
+// Student gives one student by id.
+func (r *Registrar) Student(ctx context.Context, id string) (lab.Student, error) {
+	return r.Store.Student(ctx, id)
+}
+
+// WithdrawStudent ends a student's membership: their workspaces are to be
+// deleted, their homes are kept. Once more changes nothing.
+func (r *Registrar) WithdrawStudent(ctx context.Context, actor lab.Actor, id string) (lab.Student, error) {
+	student, err := r.Store.Student(ctx, id)
+	if err != nil {
+		return lab.Student{}, err
+	}
+	audit := r.audit(actor, "student.withdraw", student.ID, map[string]any{"name": student.Name, "email": student.Email})
+	student, err = r.Store.Withdraw(ctx, student.ID, r.now(), audit)
+	return student, r.done(err)
+}
+
+func newStudent(cohortID string, in StudentInput, now time.Time, newID func() string) lab.Student {
+	return lab.Student{ID: newID(), CohortID: cohortID, Name: in.Name, Email: in.Email, CreatedAt: now, UpdatedAt: now}
+}
+
+// merge says what a list of students makes of those who are enrolled.
+func merge(enrolled []lab.Student, cohortID string, list []StudentInput, now time.Time, newID func() string) RosterReport {
+	known := make(map[string]lab.Student, len(enrolled))
+	for _, s := range enrolled {
+		known[foldEmail(s.Email)] = s
+	}
+	var report RosterReport
+	for _, in := range list {
+		student, ok := known[foldEmail(in.Email)]
+		switch {
+		case !ok:
+			report.New = append(report.New, newStudent(cohortID, in, now, newID))
+		case student.Name == in.Name && student.Email == in.Email:
+			report.Unchanged = append(report.Unchanged, student)
+		default:
+			student.Name, student.Email, student.UpdatedAt = in.Name, in.Email, now
+			report.Changed = append(report.Changed, student)
+		}
+	}
+	return report
+}
+
+func (r RosterReport) toWrite() []lab.Student {
+	return append(append([]lab.Student(nil), r.New...), r.Changed...)
+}
+
+func (r RosterReport) detail(cohortKey string) map[string]any {
+	return map[string]any{"cohort": cohortKey, "new": len(r.New), "changed": len(r.Changed), "unchanged": len(r.Unchanged)}
+}
