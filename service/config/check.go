@@ -13,8 +13,7 @@ const minToken = 16
 // check looks at what only shows across settings, or on this machine's disk.
 func (l *loader) check() {
 	c := l.config
-	l.checkOrigins()
-	l.checkHome()
+	l.checkJob()
 	l.checkDisk()
 	l.checkToken("api", c.API.Token)
 	l.checkToken("nomad", c.Nomad.Token)
@@ -24,6 +23,12 @@ func (l *loader) check() {
 	l.checkTLS("nomad.tls", c.Nomad.TLS)
 	l.checkTLS("consul.tls", c.Consul.TLS)
 	l.checkTLS("vault.tls", c.Vault.TLS)
+}
+
+// checkJob looks at what is written into jobs.
+func (l *loader) checkJob() {
+	l.checkOrigins()
+	l.checkHome()
 }
 
 func (l *loader) checkTLS(block string, t TLS) {

@@ -30,9 +30,19 @@ type Flags map[string]string
 
 // Register declares a flag for each setting on set, to be read into f.
 func (f Flags) Register(set *flag.FlagSet) {
+	f.register(set, setting.flagName, func(s setting) bool { return !s.envOnly })
+}
+
+// RegisterJob declares flags for the settings that are written into every job;
+// LoadJob reads them.
+func (f Flags) RegisterJob(set *flag.FlagSet) {
+	f.register(set, setting.jobFlagName, func(s setting) bool { return s.inJobs })
+}
+
+func (f Flags) register(set *flag.FlagSet, flagName func(setting) string, wanted func(setting) bool) {
 	var unused Config
 	for _, s := range settings(&unused) {
-		if s.envOnly {
+		if !wanted(s) {
 			continue
 		}
 		keep := func(text string) error {
@@ -40,9 +50,9 @@ func (f Flags) Register(set *flag.FlagSet) {
 			return nil
 		}
 		if s.isBool {
-			set.BoolFunc(s.flagName(), s.usage, keep)
+			set.BoolFunc(flagName(s), s.usage, keep)
 		} else {
-			set.Func(s.flagName(), s.usage, keep)
+			set.Func(flagName(s), s.usage, keep)
 		}
 	}
 }
@@ -53,7 +63,7 @@ func (f Flags) Register(set *flag.FlagSet) {
 // setting, the problem and the remedy.
 func Load(src Sources) (Config, error) {
 	c := Default()
-	l := &loader{config: &c, settings: settings(&c), origins: map[string]string{}}
+	l := &loader{config: &c, settings: settings(&c), origins: map[string]string{}, flagName: setting.flagName}
 	if src.File != "" {
 		l.file(src.File)
 	}
@@ -61,14 +71,46 @@ func Load(src Sources) (Config, error) {
 		l.environment(src.LookupEnv)
 	}
 	l.flags(src.Flags)
+	return l.result((*loader).check)
+}
+
+// LoadJob reads what RegisterJob declared over the defaults; all else is default.
+func LoadJob(flags Flags) (Config, error) {
+	c := Default()
+	l := &loader{config: &c, settings: settings(&c), origins: map[string]string{}, flagName: setting.jobFlagName}
+	l.flags(flags)
+	return l.result((*loader).checkJob)
+}
+
+// LoadNomad reads how to reach Nomad from the environment, for a program that
+// talks to nothing else.
+func LoadNomad(lookup func(string) (string, bool)) (Nomad, error) {
+	c := Default()
+	var some []setting
+	for _, s := range settings(&c) {
+		if strings.HasPrefix(s.name, "nomad.") {
+			some = append(some, s)
+		}
+	}
+	l := &loader{config: &c, settings: some, origins: map[string]string{}}
+	l.environment(lookup)
+	c, err := l.result(func(l *loader) {
+		l.checkToken("nomad", l.config.Nomad.Token)
+		l.checkTLS("nomad.tls", l.config.Nomad.TLS)
+	})
+	return c.Nomad, err
+}
+
+// result gives the configuration, or all that is wrong with it.
+func (l *loader) result(check func(*loader)) (Config, error) {
 	if len(l.problems) == 0 {
 		// Checks across settings would only repeat what is wrong with a single one.
-		l.check()
+		check(l)
 	}
 	if len(l.problems) > 0 {
 		return Config{}, lab.Invalid("the configuration is not valid", l.problems...)
 	}
-	return c, nil
+	return *l.config, nil
 }
 
 type loader struct {
@@ -76,6 +118,7 @@ type loader struct {
 	settings []setting
 	// origins says where each setting that was given came from last.
 	origins  map[string]string
+	flagName func(setting) string
 	problems []lab.Field
 }
 
@@ -123,7 +166,7 @@ func (l *loader) environment(lookup func(string) (string, bool)) {
 func (l *loader) flags(flags Flags) {
 	for _, s := range l.settings {
 		if text, ok := flags[s.name]; ok {
-			l.take(s, "flag -"+s.flagName(), s.split(text))
+			l.take(s, "flag -"+l.flagName(s), s.split(text))
 		}
 	}
 }

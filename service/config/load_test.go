@@ -160,6 +160,48 @@ func TestEveryFlagIsDeclaredAndRead(t *testing.T) {
 	}
 }
 
+func TestWhatJobsHoldCanBeSaidWithoutAServer(t *testing.T) {
+	flags := Flags{}
+	set := flag.NewFlagSet("render", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	flags.RegisterJob(set)
+	if err := set.Parse([]string{"-namespace", "default", "-datacenters", "a,b", "-home-type", "csi"}); err != nil {
+		t.Fatal(err)
+	}
+	if set.Lookup("listen") != nil || set.Lookup("nomad-address") != nil {
+		t.Error("what only a server needs has no flag here")
+	}
+	_, err := LoadJob(flags)
+	var coded *lab.Error
+	if !errors.As(err, &coded) || len(coded.Fields) != 2 || coded.Fields[0].Name != "flag -home-type: home.csi.plugin_id" {
+		t.Errorf("got %v", err)
+	}
+	if err := set.Parse([]string{"-home-type", "host"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadJob(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Nomad.Namespace != "default" || strings.Join(c.Nomad.Datacenters, ",") != "a,b" || c.Nomad.NodePool != "default" {
+		t.Errorf("got %+v", c.Nomad)
+	}
+}
+
+func TestNomadAloneNeedsNoServersSettings(t *testing.T) {
+	src := newSources(t)
+	src.env = map[string]string{"NOMAD_ADDR": "http://n:1", "CONSUL_HTTP_ADDR": "not an address"}
+	lookup := func(name string) (string, bool) { v, ok := src.env[name]; return v, ok }
+	n, err := LoadNomad(lookup)
+	if err != nil || n.Address != "http://n:1" {
+		t.Errorf("got %+v, %v", n, err)
+	}
+	src.env["BOTHY_NOMAD_TOKEN_FILE"] = "/nowhere"
+	if _, err := LoadNomad(lookup); lab.CodeOf(err) != lab.CodeInvalid {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestDefaultsHoldWhereNothingIsSaid(t *testing.T) {
 	got := newSources(t).mustLoad()
 	want := Default()

@@ -19,7 +19,9 @@ type setting struct {
 	envOnly bool
 	isList  bool
 	isBool  bool
-	read    value
+	// inJobs marks what is written into every job; `bothy render` takes it too.
+	inJobs bool
+	read   value
 }
 
 // A variable is an environment variable of another program that Bothy understands.
@@ -39,8 +41,8 @@ func settings(c *Config) []setting {
 	return concat(
 		[]setting{
 			{name: "listen", usage: "Host and port to serve the API and the console on.", read: listenAddress(&c.Listen)},
-			{name: "console_url", usage: "Origin of the console and API as browsers see it.", read: origin(&c.ConsoleURL)},
-			{name: "labs_url", usage: "Origin of the workspaces as browsers see it; its host must differ from console_url's.", read: origin(&c.LabsURL)},
+			{name: "console_url", usage: "Origin of the console and API as browsers see it.", inJobs: true, read: origin(&c.ConsoleURL)},
+			{name: "labs_url", usage: "Origin of the workspaces as browsers see it; its host must differ from console_url's.", inJobs: true, read: origin(&c.LabsURL)},
 			{name: "data_dir", usage: "Folder for what the server stores on its own disk.", read: text(&c.DataDir)},
 			{name: "template_dir", usage: "Folder of job files offered beside the built-in templates.", read: text(&c.TemplateDir)},
 			{name: "tls.cert_file", usage: "Certificate (PEM) to serve; without it Bothy serves plain HTTP.", read: text(&c.TLS.CertFile)},
@@ -55,11 +57,11 @@ func settings(c *Config) []setting {
 		consulSettings(&c.Consul),
 		vaultSettings(&c.Vault),
 		[]setting{
-			{name: "home.type", usage: "Kind of volume for homes: host (dynamic host volume) or csi.", read: oneOf(&c.Home.Type, "host", "csi")},
-			{name: "home.uid", usage: "Numeric user that owns a home's directory: that of the workspaces' user.", read: integer(&c.Home.UID, 1, maxID)},
-			{name: "home.gid", usage: "Numeric group of a home's directory.", read: integer(&c.Home.GID, 1, maxID)},
-			{name: "home.csi.plugin_id", usage: "CSI plugin that makes homes, where home.type is csi.", read: name(&c.Home.CSI.PluginID)},
-			{name: "home.csi.file_system", usage: "EFS file system that holds the homes, where home.type is csi.", read: name(&c.Home.CSI.FileSystem)},
+			{name: "home.type", usage: "Kind of volume for homes: host (dynamic host volume) or csi.", inJobs: true, read: oneOf(&c.Home.Type, "host", "csi")},
+			{name: "home.uid", usage: "Numeric user that owns a home's directory: that of the workspaces' user.", inJobs: true, read: integer(&c.Home.UID, 1, maxID)},
+			{name: "home.gid", usage: "Numeric group of a home's directory.", inJobs: true, read: integer(&c.Home.GID, 1, maxID)},
+			{name: "home.csi.plugin_id", usage: "CSI plugin that makes homes, where home.type is csi.", inJobs: true, read: name(&c.Home.CSI.PluginID)},
+			{name: "home.csi.file_system", usage: "EFS file system that holds the homes, where home.type is csi.", inJobs: true, read: name(&c.Home.CSI.FileSystem)},
 			{name: "log.level", usage: "Least level that is logged: debug, info, warn or error.", read: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
 			{name: "log.format", usage: "Form of the log: text or json.", read: oneOf(&c.Log.Format, "text", "json")},
 			{name: "reconcile.workers", usage: "Most changes made at Nomad at the same time, 1 to 256.", read: integer(&c.Reconcile.Workers, 1, 256)},
@@ -73,9 +75,9 @@ func nomadSettings(n *Nomad) []setting {
 		[]setting{
 			{name: "nomad.address", usage: "URL of Nomad's HTTP API.", env: also("NOMAD_ADDR"), read: serverAddress(&n.Address)},
 			{name: "nomad.region", usage: "Nomad region (default: that of the agent asked).", env: also("NOMAD_REGION"), read: name(&n.Region)},
-			{name: "nomad.namespace", usage: "Nomad namespace that workspaces run in; Bothy should be alone in it.", env: also("NOMAD_NAMESPACE"), read: name(&n.Namespace)},
-			{name: "nomad.node_pool", usage: "Nomad node pool that workspaces run in.", read: name(&n.NodePool)},
-			{name: "nomad.datacenters", usage: "Nomad datacenters that workspaces may run in.", isList: true, read: list(&n.Datacenters)},
+			{name: "nomad.namespace", usage: "Nomad namespace that workspaces run in; Bothy should be alone in it.", inJobs: true, env: also("NOMAD_NAMESPACE"), read: name(&n.Namespace)},
+			{name: "nomad.node_pool", usage: "Nomad node pool that workspaces run in.", inJobs: true, read: name(&n.NodePool)},
+			{name: "nomad.datacenters", usage: "Nomad datacenters that workspaces may run in.", inJobs: true, isList: true, read: list(&n.Datacenters)},
 			{name: "nomad.token_file", usage: "File with Bothy's Nomad ACL token.", read: secretFile(&n.Token)},
 			{name: "nomad.token", usage: "Bothy's Nomad ACL token itself.", envOnly: true, env: also("NOMAD_TOKEN"), read: secretValue(&n.Token)},
 		},
@@ -117,8 +119,8 @@ func vaultSettings(n *Vault) []setting {
 			{name: "vault.namespace", usage: "Vault Enterprise namespace.", env: also("VAULT_NAMESPACE"), read: mount(&n.Namespace)},
 			{name: "vault.token_file", usage: "File with Bothy's Vault token.", read: secretFile(&n.Token)},
 			{name: "vault.token", usage: "Bothy's Vault token itself.", envOnly: true, env: also("VAULT_TOKEN"), read: secretValue(&n.Token)},
-			{name: "vault.mount", usage: "KV version 2 mount that holds the workspaces' secrets.", read: mount(&n.Mount)},
-			{name: "vault.role", usage: "Role of Vault's JWT auth method that a workspace's tasks take.", read: name(&n.Role)},
+			{name: "vault.mount", usage: "KV version 2 mount that holds the workspaces' secrets.", inJobs: true, read: mount(&n.Mount)},
+			{name: "vault.role", usage: "Role of Vault's JWT auth method that a workspace's tasks take.", inJobs: true, read: name(&n.Role)},
 		},
 		tlsSettings("vault", "Vault", &n.TLS, map[string][]variable{
 			"ca_file":     also("VAULT_CACERT"),
@@ -186,3 +188,6 @@ func (s setting) envName() string {
 func (s setting) flagName() string {
 	return strings.NewReplacer(".", "-", "_", "-").Replace(s.name)
 }
+
+// jobFlagName is its flag where jobs are rendered, as Nomad's own programs have it: -namespace.
+func (s setting) jobFlagName() string { return strings.TrimPrefix(s.flagName(), "nomad-") }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,6 +194,9 @@ func splitShell(t *testing.T, line string) []string {
 	}
 	if inWord {
 		words = append(words, word.String())
+	}
+	if i := slices.Index(words, ">"); i >= 0 {
+		words = words[:i] // where the output goes is the shell's business
 	}
 	return words
 }

@@ -58,7 +58,7 @@ func System() *Env {
 		Now:   time.Now,
 		After: time.After,
 		Interruptible: func() (context.Context, context.CancelFunc) {
-			return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		},
 		Version: buildVersion(),
 	}

@@ -30,6 +30,7 @@ func Run(args []string, env *Env) int {
 // actions are all commands by their names.
 func actions(env *Env) map[string]func() action {
 	return map[string]func() action{
+		"class create":      func() action { return &classCreate{env: env} },
 		"class delete":      func() action { return &classDelete{env: env} },
 		"class launch":      func() action { return &classAct{env: env, act: launch()} },
 		"class list":        func() action { return &classList{env: env} },
@@ -40,7 +41,15 @@ func actions(env *Env) map[string]func() action {
 		"cohort list":       func() action { return &cohortList{env: env} },
 		"config validate":   func() action { return &configValidate{env: env} },
 		"course list":       func() action { return &courseList{env: env} },
+		"dev":               func() action { return &devCommand{env: env} },
+		"render":            func() action { return &render{env: env} },
+		"roster import":     func() action { return &rosterImport{env: env} },
+		"server":            func() action { return &serverCommand{env: env} },
 		"status":            func() action { return &status{env: env} },
+		"template list":     func() action { return &templateList{env: env} },
+		"template show":     func() action { return &templateShow{env: env} },
+		"template vars":     func() action { return &templateVars{env: env} },
+		"validate":          func() action { return &validate{env: env} },
 		"version":           func() action { return &versionCommand{env: env} },
 		"workspace delete":  func() action { return &workspaceDelete{env: env} },
 		"workspace restart": func() action { return &workspaceAct{env: env, act: restart()} },
@@ -57,6 +66,8 @@ func groups() map[string]string {
 		"cohort":    "Show cohorts",
 		"config":    "Check the configuration of a server",
 		"course":    "Show courses",
+		"roster":    "Enroll students",
+		"template":  "Show the templates that workspaces are made from",
 		"workspace": "Start, stop and show single workspaces",
 	}
 }

@@ -1,0 +1,201 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/dev"
+	"github.com/bothylabs/bothy/service/dev/stack"
+	"github.com/bothylabs/bothy/service/dev/toolchain"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// demoTimeout is how long the demo class may take before the summary is shown all the same.
+const demoTimeout = 5 * time.Minute
+
+// devCommand is `bothy dev`.
+type devCommand struct {
+	env    *Env
+	config dev.Config
+	// programs are those that flags name.
+	programs map[toolchain.Tool]*string
+	dynamic  string
+}
+
+func (*devCommand) doc() doc {
+	return doc{
+		synopsis: "Run a complete stack with a demo class on this machine",
+		text: `
+Starts Consul, Vault, Nomad and Fabio with access control on, and Bothy beside
+them, then launches a demo class of three students and prints their addresses.
+What is missing on a Debian machine is installed first, and the servers are
+built once from the versions that the source tree pins; it says what it does
+before it does it. It needs root, Go, and Node 20 or newer. Everything listens
+on loopback only.
+
+State lives in .dev and survives: the next run brings back the same class with
+its homes. An interrupt ends everything that was started; a second one does so
+by force. After a kill, the next run clears what was left.
+`,
+		examples: []example{
+			{"Run it", "bothy dev"},
+			{"Begin again from nothing", "bothy dev -reset"},
+			{"Beside another one", "bothy dev -dir /tmp/second/.dev -offset 100"},
+		},
+	}
+}
+
+func (c *devCommand) flags(f *flags) {
+	c.programs = map[toolchain.Tool]*string{}
+	f.group("Options", func(set *flag.FlagSet) {
+		set.StringVar(&c.config.Stack.Dir, "dir", ".dev", "`Folder` of all state, logs and secrets.")
+		set.BoolVar(&c.config.Reset, "reset", false, "Remove all state first: classes, homes, everything.")
+		set.StringVar(&c.config.LogLevel, "log-level", "info", "`Level` of the servers' logs: debug, info, warn or error.")
+		set.StringVar(&c.config.Toolchain.SourceDir, "source", "", "`Folder` of Bothy's source, which pins the servers. Default: found around the working directory.")
+		set.StringVar(&c.config.Toolchain.CacheDir, "cache", "", "`Folder` for what is built. Also by BOTHY_CACHE. Default: bothy in the user's cache.")
+	})
+	f.group("Ports and network", func(set *flag.FlagSet) {
+		p := &c.config.Stack.Ports
+		set.IntVar(&c.config.Port, "http-port", 0, "`Port` of Bothy's console and API (default 8080).")
+		d := stack.DefaultPorts()
+		for _, one := range []struct {
+			name, what string
+			port       *int
+			usual      int
+		}{
+			{"labs-port", "the workspaces (Fabio)", &p.Labs, d.Labs},
+			{"fabio-ui-port", "Fabio's UI", &p.FabioUI, d.FabioUI},
+			{"nomad-port", "Nomad's API and UI", &p.NomadHTTP, d.NomadHTTP},
+			{"nomad-rpc-port", "Nomad's server RPC", &p.NomadRPC, d.NomadRPC},
+			{"nomad-serf-port", "Nomad's gossip", &p.NomadSerf, d.NomadSerf},
+			{"consul-port", "Consul's API and UI", &p.ConsulHTTP, d.ConsulHTTP},
+			{"consul-rpc-port", "Consul's server RPC", &p.ConsulRPC, d.ConsulRPC},
+			{"consul-serf-port", "Consul's gossip", &p.ConsulSerf, d.ConsulSerf},
+			{"vault-port", "Vault's API and UI", &p.VaultHTTP, d.VaultHTTP},
+			{"vault-cluster-port", "Vault's cluster traffic", &p.VaultCluster, d.VaultCluster},
+		} {
+			set.IntVar(one.port, one.name, 0, fmt.Sprintf("`Port` of %s (default %d).", one.what, one.usual))
+		}
+		set.StringVar(&c.dynamic, "dynamic-ports", "", fmt.Sprintf("`Range` of ports that Nomad gives to workspaces (default %d-%d).", d.DynamicMin, d.DynamicMax))
+		set.StringVar(&c.config.Stack.BridgeName, "bridge", "", "`Name` of the network bridge of the workspaces (default bothy0).")
+		set.StringVar(&c.config.Stack.BridgeSubnet, "bridge-subnet", "", "IPv4 `network` of that bridge (default 172.26.64.0/20).")
+		set.IntVar(&c.config.Offset, "offset", 0, "`Number` to add to every port, with a bridge of its own: a multiple of 100, for a second stack beside another.")
+	})
+	f.group("Programs to use instead of those on PATH or in the cache", func(set *flag.FlagSet) {
+		for _, tool := range []toolchain.Tool{toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.NGINX, toolchain.CNI, toolchain.CodeServer, toolchain.Node} {
+			c.programs[tool] = set.String(string(tool), "", "`Path` of "+string(tool)+".")
+		}
+	})
+}
+
+func (c *devCommand) run(ctx context.Context, _ []string) error {
+	if err := c.complete(); err != nil {
+		return err
+	}
+	running, err := dev.Start(ctx, c.force, c.config)
+	if err != nil {
+		if ctx.Err() != nil {
+			c.say("Interrupted; nothing is left running.")
+		}
+		return err
+	}
+	failed := c.attend(ctx, running)
+	c.say("Ending Bothy, Fabio, Nomad, Vault and Consul; state stays in " + running.Addresses().Dir + ". A second interrupt ends them by force.")
+	force, release := c.force()
+	defer release()
+	return errors.Join(failed, running.Stop(force))
+}
+
+// attend shows the demo class, and then waits until it is time to end.
+func (c *devCommand) attend(ctx context.Context, running *dev.Dev) error {
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	died := make(chan error, 1)
+	go func() {
+		died <- running.Wait(watching)
+		cancel() // a part that dies ends the wait for the demo class
+	}()
+	c.demo(watching, running)
+	return <-died
+}
+
+// demo waits for the demo class and prints the summary, however the wait ended.
+func (c *devCommand) demo(ctx context.Context, running *dev.Dev) {
+	workspaces, err := await{
+		env: c.env, goal: lab.PhaseReady, timeout: demoTimeout, what: dev.DemoClass, later: "bothy status -watch " + dev.DemoClass,
+		fetch: func(ctx context.Context) ([]client.Workspace, error) {
+			all, err := running.Client().Workspaces(ctx, client.WorkspaceFilter{Class: dev.DemoClass})
+			return wanted(all), err
+		},
+	}.run(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		c.env.report(err)
+	}
+	c.summary(running.Addresses(), workspaces)
+}
+
+// wanted leaves out what people have stopped or deleted.
+func wanted(all []client.Workspace) []client.Workspace {
+	var some []client.Workspace
+	for _, w := range all {
+		if lab.Desired(w.Desired) == lab.DesiredRunning {
+			some = append(some, w)
+		}
+	}
+	return some
+}
+
+func (c *devCommand) summary(a dev.Addresses, workspaces []client.Workspace) {
+	s := c.env.style()
+	t := newTable("Console and API", a.Console+"  (for programs "+a.API+")")
+	for _, w := range workspaces {
+		text := w.URL
+		if lab.Phase(w.Phase) != lab.PhaseReady {
+			text = string(w.Phase) + ": " + w.Reason
+		}
+		t.add(w.Student.Name, text)
+		t.paint(1, s.phase(w.Phase))
+	}
+	t.add("Nomad, Consul", a.Nomad+"  "+a.Consul)
+	t.add("Vault, Fabio", a.Vault+"  "+a.Fabio)
+	t.add("In a shell", ". "+a.EnvFile)
+	t.add("Logs", a.Logs)
+	c.say("\n" + t.String() + "\n\nCtrl-C ends everything; the class and its homes come back at the next start.")
+}
+
+func (c *devCommand) say(line string) { c.env.UI.Output(line) }
+
+// complete takes the flags into the configuration.
+func (c *devCommand) complete() error {
+	if c.dynamic != "" {
+		low, high, ok := strings.Cut(c.dynamic, "-")
+		from, err1 := strconv.Atoi(low)
+		to, err2 := strconv.Atoi(high)
+		if !ok || err1 != nil || err2 != nil {
+			return usagef("-dynamic-ports: write it as 20000-25999")
+		}
+		c.config.Stack.Ports.DynamicMin, c.config.Stack.Ports.DynamicMax = from, to
+	}
+	c.config.Stack.LogLevel = c.config.LogLevel
+	c.config.Version = c.env.Version
+	c.config.Report = c.say
+	c.config.Toolchain.Overrides = map[toolchain.Tool]string{}
+	for tool, path := range c.programs {
+		if *path != "" {
+			c.config.Toolchain.Overrides[tool] = *path
+		}
+	}
+	return nil
+}
+
+// force gives a context that ends when the person interrupts once more.
+func (c *devCommand) force() (context.Context, context.CancelFunc) { return c.env.Interruptible() }

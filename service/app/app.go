@@ -1,0 +1,225 @@
+// Package app is the composition root: it makes every part of the server from
+// the settings, and runs them together. The binary, `bothy dev` and the tests
+// start the same thing.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/bothylabs/bothy/jobspecs"
+	"github.com/bothylabs/bothy/service/api"
+	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/config"
+	"github.com/bothylabs/bothy/service/consul"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/nomad"
+	"github.com/bothylabs/bothy/service/reconcile"
+	"github.com/bothylabs/bothy/service/registrar"
+	"github.com/bothylabs/bothy/service/store"
+	"github.com/bothylabs/bothy/service/vault"
+)
+
+// shutdownTimeout is how long requests that are under way may take to end.
+const shutdownTimeout = 10 * time.Second
+
+// Deps are what the settings do not hold. Logger must be set; a test sets the others too.
+type Deps struct {
+	Logger *slog.Logger
+	// Version is shown by the API.
+	Version string
+	// NewID makes ids that sort in the order in which they were made. Default: UUIDv7.
+	NewID func() string
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// App is a server that has been made and not yet run, or is running.
+type App struct {
+	cfg      config.Config
+	log      *slog.Logger
+	store    *store.Store
+	listener net.Listener
+	http     *http.Server
+	nomad    *nomad.Client
+	consul   *consul.Watcher
+	vault    *vault.Client
+	role     *role
+	loop     *reconcile.Loop
+}
+
+// New opens the database and the listener and makes everything else; Nomad,
+// Consul and Vault are not asked yet, and need not be there. What New opened is
+// closed by Run, or by Close where Run is never called.
+func New(ctx context.Context, cfg config.Config, deps Deps) (_ *App, err error) {
+	deps = deps.withDefaults()
+	a := &App{cfg: cfg, log: deps.Logger}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if err := a.openStore(ctx, deps.Now); err != nil {
+		return nil, err
+	}
+	if err := a.makeAdapters(deps); err != nil {
+		return nil, err
+	}
+	if err := a.makeService(ctx, deps); err != nil {
+		return nil, err
+	}
+	return a, a.listen(ctx)
+}
+
+func (d Deps) withDefaults() Deps {
+	if d.NewID == nil {
+		d.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	return d
+}
+
+func (a *App) openStore(ctx context.Context, now func() time.Time) (err error) {
+	path := a.cfg.StorePath()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return lab.Wrap(lab.CodeUnavailable, err, "the folder of the database cannot be made").WithHint("correct data_dir or store.path, or its permissions")
+	}
+	a.store, err = store.Open(ctx, store.Config{Driver: a.cfg.Store.Driver, DSN: path, Now: now})
+	if err != nil {
+		return fmt.Errorf("open the database %s: %w", path, err)
+	}
+	return nil
+}
+
+func (a *App) makeAdapters(deps Deps) error {
+	consulTLS, err := clientTLS("consul.tls", a.cfg.Consul.TLS)
+	if err != nil {
+		return err
+	}
+	vaultTLS, err := clientTLS("vault.tls", a.cfg.Vault.TLS)
+	if err != nil {
+		return err
+	}
+	if a.nomad, err = NewNomad(a.cfg.Nomad, deps); err != nil {
+		return err
+	}
+	if a.consul, err = consul.New(consul.Config{
+		Address: a.cfg.Consul.Address, Datacenter: a.cfg.Consul.Datacenter, Namespace: a.cfg.Consul.Namespace,
+		Token: tokenOf(a.cfg.Consul.Token), TLS: consulTLS, Logger: deps.Logger.With("part", "consul"),
+	}); err != nil {
+		return fmt.Errorf("make the Consul client: %w", err)
+	}
+	if a.vault, err = vault.New(vault.Config{
+		Address: a.cfg.Vault.Address, Namespace: a.cfg.Vault.Namespace, Mount: a.cfg.Vault.Mount,
+		Token: tokenOf(a.cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"),
+	}); err != nil {
+		return fmt.Errorf("make the Vault client: %w", err)
+	}
+	return nil
+}
+
+// NewNomad makes the client of Nomad; it asks nothing of it.
+func NewNomad(cfg config.Nomad, deps Deps) (*nomad.Client, error) {
+	settings, err := clientTLS("nomad.tls", cfg.TLS)
+	if err != nil {
+		return nil, err
+	}
+	deps = deps.withDefaults()
+	client, err := nomad.New(nomad.Config{
+		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace,
+		Token: tokenOf(cfg.Token), TLS: settings, Logger: deps.Logger.With("part", "nomad"), Now: deps.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the Nomad client: %w", err)
+	}
+	return client, nil
+}
+
+// tokenOf gives the token for each request, read anew from a file that may have been rotated.
+func tokenOf(c config.Credential) func() (string, error) {
+	return func() (string, error) {
+		secret, err := c.Read()
+		return secret.Reveal(), err
+	}
+}
+
+// makeService makes the parts that decide, and the API over them.
+func (a *App) makeService(ctx context.Context, deps Deps) error {
+	installation, err := a.store.Installation(ctx, deps.NewID)
+	if err != nil {
+		return fmt.Errorf("name the installation: %w", err)
+	}
+	folders := []fs.FS{jobspecs.FS}
+	if a.cfg.TemplateDir != "" {
+		folders = append(folders, os.DirFS(a.cfg.TemplateDir))
+	}
+	catalog, err := registrar.NewCatalog(folders...)
+	if err != nil {
+		return fmt.Errorf("read the templates: %w", err)
+	}
+	settings := JobSettings(a.cfg, installation)
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.role = &role{Store: a.store, now: deps.Now, snapshot: a.nomad.Snapshot}
+	if a.loop, err = reconcile.New(reconcile.Config{
+		Store: a.role, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{catalog: catalog, settings: settings},
+		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: metrics,
+		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now,
+	}); err != nil {
+		return fmt.Errorf("make the reconciler: %w", err)
+	}
+	people := registrar.New(registrar.Config{
+		Store: a.store, Catalog: catalog, Preflight: a.nomad, Settings: settings,
+		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
+	})
+	return a.makeAPI(people, installation, metrics, deps)
+}
+
+func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics *prometheus.Registry, deps Deps) error {
+	token, err := a.cfg.API.Token.Read()
+	if err != nil {
+		return fmt.Errorf("read the API token: %w", err)
+	}
+	authenticator, err := auth.NewStatic("operator", token.Reveal())
+	if err != nil {
+		return err
+	}
+	handler, err := api.New(api.Config{
+		Registrar: people, Authenticator: authenticator, Log: deps.Logger.With("part", "api"),
+		Version: deps.Version, InstallationID: installation,
+		Dependencies: []api.Dependency{
+			{Name: "store", Required: true, Ready: a.store.Ready},
+			{Name: "nomad", Ready: a.nomad.Ready},
+			{Name: "consul", Ready: a.consul.Ready},
+			{Name: "vault", Ready: a.vault.Ready},
+		},
+		Reconciler: a.role.state, Metrics: metrics, TrustedOrigins: []string{a.cfg.ConsoleURL}, TrustedProxies: a.cfg.API.TrustedProxies, Now: deps.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("make the API: %w", err)
+	}
+	a.http = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: api.ReadHeaderTimeout,
+		ReadTimeout:       api.ReadTimeout,
+		WriteTimeout:      api.WriteTimeout,
+		IdleTimeout:       api.IdleTimeout,
+		MaxHeaderBytes:    api.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(deps.Logger.With("part", "http").Handler(), slog.LevelWarn),
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/reconcile"
+)
+
+// listen takes the port early, so that a taken one is known before anything runs.
+func (a *App) listen(ctx context.Context) error {
+	config, err := listenerTLS(a.cfg.TLS)
+	if err != nil {
+		return err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
+	if err != nil {
+		return lab.Invalid("the server cannot listen", lab.Field{
+			Name: "listen", Problem: listenProblem(a.cfg.Listen, err), Remedy: "end the program that holds the port, or choose another address with listen, BOTHY_LISTEN or -listen",
+		})
+	}
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	a.listener = l
+	return nil
+}
+
+func listenProblem(address string, err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return address + " is taken by another program"
+	case errors.Is(err, syscall.EACCES):
+		return address + " may not be listened on by this user"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return address + " is not an address of this machine"
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return fmt.Sprintf("%s cannot be listened on: %v", address, err)
+}
+
+// Address is where the server listens: host and port, the port chosen where the setting was 0.
+func (a *App) Address() string { return a.listener.Addr().String() }
+
+// Run serves until ctx ends, which is no error, or a part fails for good. When
+// it returns, everything has ended and is closed.
+func (a *App) Run(ctx context.Context) error {
+	a.log.InfoContext(ctx, "serving", "address", a.Address(), "console", a.cfg.ConsoleURL, "labs", a.cfg.LabsURL,
+		"nomad", a.cfg.Nomad.Address, "consul", a.cfg.Consul.Address, "vault", a.cfg.Vault.Address)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(a.serve)
+	g.Go(func() error { return a.endServing(ctx) })
+	g.Go(func() error { return a.nomad.Run(ctx) })
+	g.Go(func() error { return a.consul.Run(ctx) })
+	g.Go(func() error { return a.vault.Run(ctx) })
+	g.Go(func() error { return a.reconcile(ctx) })
+	err := g.Wait()
+	a.log.Info("ended")
+	return errors.Join(err, a.Close())
+}
+
+func (a *App) serve() error {
+	if err := a.http.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// endServing lets requests end once ctx has; those that take too long are cut.
+func (a *App) endServing(ctx context.Context) error {
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := a.http.Shutdown(ctx); err != nil {
+		a.log.WarnContext(ctx, "requests were cut off", "error", err)
+		return errors.Join(a.http.Close())
+	}
+	return nil
+}
+
+// reconcile holds the reconciler's role until another instance takes it, after
+// which this one goes on serving the API.
+func (a *App) reconcile(ctx context.Context) error {
+	err := a.loop.Run(ctx)
+	a.role.resign()
+	if errors.Is(err, reconcile.ErrFenced) {
+		a.log.WarnContext(ctx, "another instance reconciles now; this one serves the API only")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	return nil
+}
+
+// Close closes what New opened. Run does it by itself; twice does no harm.
+func (a *App) Close() error {
+	var errs []error
+	if a.listener != nil {
+		if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, fmt.Errorf("close the listener: %w", err))
+		}
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}

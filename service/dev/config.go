@@ -1,0 +1,118 @@
+// Package dev runs everything that Bothy needs on one machine, for people who
+// try it and for those who build it: the programs (toolchain), the servers
+// (stack), Bothy itself on an embedded database, and a demo class.
+package dev
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/bothylabs/bothy/service/dev/stack"
+	"github.com/bothylabs/bothy/service/dev/toolchain"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// DefaultPort is where Bothy itself listens.
+const DefaultPort = 8080
+
+// Config says what to run and where its state lives.
+type Config struct {
+	// Stack is handed on; its Binaries, ChrootEnv and Report are filled in here.
+	// Stack.Dir is the folder of all state, Bothy's included.
+	Stack stack.Config
+	// Toolchain is handed on; its Report is filled in here.
+	Toolchain toolchain.Config
+	// Port is Bothy's own, on 127.0.0.1. Default DefaultPort.
+	Port int
+	// Offset is added to every port, and gives the stack a bridge of its own: see stack.Config.Offset.
+	Offset int
+	// LogLevel is of Bothy's own log. Default "info".
+	LogLevel string
+	// Reset removes all state first.
+	Reset bool
+	// Version is shown by the API.
+	Version string
+	// Report is told what happens, a line for a person each; from one goroutine at a
+	// time. May be nil.
+	Report func(line string)
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Stack.Dir == "" {
+		c.Stack.Dir = ".dev"
+	}
+	dir, err := filepath.Abs(c.Stack.Dir)
+	if err != nil {
+		return c, fmt.Errorf("find the state directory: %w", err)
+	}
+	c.Stack.Dir = dir
+	if c.Port == 0 {
+		c.Port = DefaultPort
+	}
+	c.Port += c.Offset
+	c.Stack = c.Stack.Offset(c.Offset)
+	if c.LogLevel == "" {
+		c.LogLevel = "info"
+	}
+	if c.Report == nil {
+		c.Report = func(string) {}
+	}
+	if c.Toolchain.SourceDir == "" {
+		c.Toolchain.SourceDir = findSource()
+	}
+	c.Toolchain.Report = func(e toolchain.Event) { c.Report(toolLine(e)) }
+	c.Stack.Report = func(e stack.Event) { c.Report(stackLine(e)) }
+	return c, nil
+}
+
+// checkPort finds a taken port before the stack is started for nothing.
+func checkPort(ctx context.Context, port int) error {
+	if err := tryListen(ctx, port); err != nil {
+		return lab.Invalid("Bothy's port cannot be used", lab.Field{
+			Name: "-http-port", Problem: fmt.Sprintf("port %d, meant for Bothy's console and API, cannot be listened on: %v", port, err),
+			Remedy: "end the program that holds it, or choose another port with -http-port",
+		})
+	}
+	return nil
+}
+
+// findSource looks for a checkout around the working directory, "" when there is none.
+func findSource() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "tools", "nomad", "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+// The files that are Bothy's own below the state directory.
+func (c Config) dataDir() string   { return filepath.Join(c.Stack.Dir, "bothy") }
+func (c Config) tokenFile() string { return filepath.Join(c.dataDir(), "api.token") }
+func (c Config) logs() string      { return filepath.Join(c.Stack.Dir, "logs") }
+func (c Config) logFile() string   { return filepath.Join(c.logs(), "bothy.log") }
+func (c Config) envFile() string   { return filepath.Join(c.Stack.Dir, "env") }
+
+// The addresses: programs use the number, browsers the names.
+func (c Config) apiAddr() string    { return "http://" + c.listen() }
+func (c Config) listen() string     { return "127.0.0.1:" + strconv.Itoa(c.Port) }
+func (c Config) consoleURL() string { return "http://bothy.localhost:" + strconv.Itoa(c.Port) }
+
+func (c Config) labsURL() string {
+	port := c.Stack.Ports.Labs
+	if port == 0 {
+		port = stack.DefaultPorts().Labs
+	}
+	return "http://labs.localhost:" + strconv.Itoa(port)
+}

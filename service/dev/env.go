@@ -1,0 +1,73 @@
+package dev
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bothylabs/bothy/service/config"
+	"github.com/bothylabs/bothy/service/dev/stack"
+)
+
+// apiToken gives the token of Bothy's API, which is made once.
+func apiToken(path string) (config.Secret, error) {
+	secret, err := config.Credential{File: path}.Read()
+	if err == nil {
+		return secret, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return config.Secret{}, fmt.Errorf("read the API token: %w", err)
+	}
+	text := rand.Text() + rand.Text()
+	if err := writeSecret(path, text+"\n"); err != nil {
+		return config.Secret{}, err
+	}
+	return config.NewSecret(text), nil
+}
+
+// envText is a shell script that sets the addresses and an operator's tokens.
+// Every value is an address of 127.0.0.1 or a token and needs no quoting; it gets
+// some all the same.
+func envText(apiAddr string, token config.Secret, e stack.Env) string {
+	values := [][2]string{
+		{"BOTHY_ADDR", apiAddr},
+		{"BOTHY_TOKEN", token.Reveal()},
+		{"NOMAD_ADDR", e.NomadAddr},
+		{"NOMAD_TOKEN", e.Operator.Nomad.Reveal()},
+		{"CONSUL_HTTP_ADDR", e.ConsulAddr},
+		{"CONSUL_HTTP_TOKEN", e.Operator.Consul.Reveal()},
+		{"VAULT_ADDR", e.VaultAddr},
+		{"VAULT_TOKEN", e.Operator.Vault.Reveal()},
+	}
+	var b strings.Builder
+	b.WriteString("# Addresses and tokens of this development stack, for a shell:  . .dev/env\n")
+	for _, v := range values {
+		fmt.Fprintf(&b, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
+	}
+	return b.String()
+}
+
+// writeSecret replaces a file in one step, readable by its owner alone.
+func writeSecret(path, text string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // it is gone when all went well
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
