@@ -274,7 +274,7 @@ type ProblemField struct {
 	Remedy string `json:"remedy"`
 }
 
-// ReconcilerStatus What this instance's reconciler does; missing where that is not known.
+// ReconcilerStatus What this instance's reconciler does.
 type ReconcilerStatus struct {
 	// Active This instance makes Nomad as it should be; false while another instance does, or none.
 	Active bool `json:"active"`
@@ -301,9 +301,9 @@ type Status struct {
 	Dependencies   []DependencyStatus `json:"dependencies"`
 	InstallationID string             `json:"installation_id"`
 
-	// Reconciler What this instance's reconciler does; missing where that is not known.
-	Reconciler *ReconcilerStatus `json:"reconciler,omitempty"`
-	Version    string            `json:"version"`
+	// Reconciler What this instance's reconciler does.
+	Reconciler ReconcilerStatus `json:"reconciler"`
+	Version    string           `json:"version"`
 }
 
 // Student defines model for Student.

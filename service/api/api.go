@@ -13,6 +13,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/bothylabs/bothy/service/lab"
 )
 
 // Time limits that suit a server of this handler: no answer streams, and the
@@ -37,7 +39,7 @@ type Config struct {
 	InstallationID string
 	// Dependencies are asked when somebody wants to know how Bothy is.
 	Dependencies []Dependency
-	// Reconciler tells how this instance's reconciler is doing; nil leaves that out of the status.
+	// Reconciler tells how this instance's reconciler is doing; nil is shown as not known.
 	Reconciler func() ReconcilerState
 	// Metrics is the registry behind /metrics, to which the API adds its own; nil makes one.
 	Metrics *prometheus.Registry
@@ -79,6 +81,11 @@ func New(config Config) (http.Handler, error) {
 }
 
 func (config Config) withDefaults() Config {
+	if config.Reconciler == nil {
+		config.Reconciler = func() ReconcilerState {
+			return ReconcilerState{Err: lab.Errorf(lab.CodeUnavailable, "its state is not known")}
+		}
+	}
 	if config.Metrics == nil {
 		config.Metrics = prometheus.NewRegistry()
 	}

@@ -35,11 +35,9 @@ func (s *server) GetStatus(ctx context.Context, _ GetStatusRequestObject) (GetSt
 			Name: s.config.Dependencies[i].Name, Ok: err == nil, Detail: shown(err),
 		})
 	}
-	if s.config.Reconciler != nil {
-		state := s.config.Reconciler()
-		status.Reconciler = &ReconcilerStatus{
-			Active: state.Active, LastPassAt: timeOrNil(state.LastPassAt), Detail: shown(state.Err),
-		}
+	state := s.config.Reconciler()
+	status.Reconciler = ReconcilerStatus{
+		Active: state.Active, LastPassAt: timeOrNil(state.LastPassAt), Detail: shown(state.Err),
 	}
 	return GetStatus200JSONResponse(status), nil
 }
