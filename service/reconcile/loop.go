@@ -40,6 +40,17 @@ type Config struct {
 	Jitter float64
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+	// Passed is told of each pass once it has ended, and must not block. May be nil.
+	Passed func(Pass)
+}
+
+// Pass is how one comparison went.
+type Pass struct {
+	At time.Time
+	// Unreadable says why nothing could be decided; "" when Nomad could be read.
+	Unreadable string
+	// Err is what kept it from its end, nil when it was complete.
+	Err error
 }
 
 // actionTimeout bounds one action. Making a home is the longest part of one.
@@ -60,6 +71,9 @@ func New(cfg Config) (*Loop, error) {
 	setDefault(&cfg.Jitter, 0.5)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Passed == nil {
+		cfg.Passed = func(Pass) {}
 	}
 	m, err := newMetrics(cfg.Registry)
 	if err != nil {

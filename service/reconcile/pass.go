@@ -16,6 +16,7 @@ const passTimeout = 30 * time.Second
 // with what is to be done. It asks nothing of Nomad.
 func (r *round) pass(ctx context.Context) (err error) {
 	start := r.cfg.Now()
+	unreadable := ""
 	defer func() {
 		result := "ok"
 		if err != nil {
@@ -24,6 +25,7 @@ func (r *round) pass(ctx context.Context) (err error) {
 		r.metrics.passes.WithLabelValues(result).Inc()
 		r.passed = r.cfg.Now()
 		r.metrics.passTime.Observe(r.passed.Sub(start).Seconds())
+		r.cfg.Passed(Pass{At: r.passed, Unreadable: unreadable, Err: err})
 	}()
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
@@ -34,6 +36,7 @@ func (r *round) pass(ctx context.Context) (err error) {
 	}
 	items := r.items(ctx, rows)
 	snap := r.observe(items)
+	unreadable = snap.Unreadable
 	actions := Plan(r.cfg.Installation, items, snap, start)
 
 	byJob := make(map[string]Item, len(items))
