@@ -71,7 +71,6 @@ func TestWhatDoesNotExistIsNotFound(t *testing.T) {
 			"withdraw":        func() error { _, err := f.Withdraw(ctx, "none", f.now, audit); return err },
 			"change a class":  func() error { return f.change(lab.Class{ID: "none"}, lab.ClassChange{}) },
 			"record nothing":  func() error { return f.RecordSubmission(ctx, f.epoch(), "none", lab.Submission{}) },
-			"delete nothing":  func() error { return f.RecordDeleted(ctx, f.epoch(), "none", f.now) },
 			"class of nobody": func() error { return f.CreateClass(ctx, f.newClass(lab.Cohort{ID: "none"}, f.course("c")), nobody) },
 		} {
 			t.Run(name, func(t *testing.T) { wantCode(t, call(), lab.CodeNotFound) })

@@ -138,7 +138,8 @@ func (s *Store) changedStatuses(ctx context.Context, epoch int64, statuses map[s
 
 // RecordDeleted writes that everything of a workspace was released at the time
 // given, and removes its class when that was to go with its last workspace. A
-// second time changes nothing; CodeConflict when the workspace is not to be deleted.
+// second time changes nothing, also when the workspace went with its class;
+// CodeConflict when the workspace is not to be deleted.
 func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID string, at time.Time) error {
 	return s.update(ctx, "record a deletion", func(tx session) error {
 		if err := hold(ctx, tx, epoch); err != nil {
@@ -146,6 +147,9 @@ func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID stri
 		}
 		var row workspaceRow
 		err := tx.find(ctx, "workspace", workspaceID, &row, `SELECT `+workspaceColumns+` FROM workspaces w WHERE w.id = ?`, workspaceID)
+		if lab.CodeOf(err) == lab.CodeNotFound {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -119,6 +119,7 @@ func TestAReleasedWorkspaceIsLeftOutAndGoesWithItsClass(t *testing.T) {
 		workspaces, err := f.Workspaces(ctx, "", "", true)
 		f.must(err)
 		wantEqual(t, workspaces, []lab.WorkspaceDetail{})
+		f.must(f.RecordDeleted(ctx, epoch, bob.ID, at))
 	})
 }
 

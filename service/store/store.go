@@ -90,8 +90,8 @@ func (s *Store) Close() error {
 
 // Ready says whether the database answers; CodeUnavailable when it does not.
 func (s *Store) Ready(ctx context.Context) error {
-	var one int
-	if err := s.reader().get(ctx, &one, `SELECT 1`); err != nil {
+	var epoch int64 // something that has to be read from the database itself
+	if err := s.reader().get(ctx, &epoch, `SELECT epoch FROM reconciler`); err != nil {
 		return lab.Wrap(lab.CodeUnavailable, err, "the database does not answer")
 	}
 	return nil
