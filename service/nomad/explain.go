@@ -88,6 +88,10 @@ func sentence(ev taskEvent) string {
 	return text
 }
 
+// homeMissing is Nomad's word for a node without the home, or whose home has just
+// been made and is not known to the scheduler.
+const homeMissing = "missing compatible host volumes"
+
 // unplaced says why Nomad found no place: "memory exhausted on 3 nodes".
 func unplaced(groups map[string]*api.AllocationMetric) string {
 	var parts []string
@@ -104,7 +108,12 @@ func unplaced(groups map[string]*api.AllocationMetric) string {
 			parts = append(parts, exhausted(dimension)+" on "+nodes(m.DimensionExhausted[dimension]))
 		}
 		for _, constraint := range slices.Sorted(maps.Keys(m.ConstraintFiltered)) {
-			parts = append(parts, fmt.Sprintf("%s on %s", constraint, nodes(m.ConstraintFiltered[constraint])))
+			switch {
+			case constraint != homeMissing:
+				parts = append(parts, constraint+" on "+nodes(m.ConstraintFiltered[constraint]))
+			case len(m.DimensionExhausted) == 0:
+				parts = append(parts, "no ready node has its home yet")
+			}
 		}
 		for _, quota := range m.QuotaExhausted {
 			parts = append(parts, "quota exhausted: "+quota)

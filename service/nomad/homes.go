@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/nomad/api"
 
@@ -17,14 +16,13 @@ import (
 // Nomad answers a listing without that right with an empty one.
 const anyVolume = "00000000-0000-0000-0000-000000000000"
 
-// pollHome is how long one question for a volume that is not ready yet may wait.
-const pollHome = 10 * time.Second
-
 // EnsureHome makes the volume of a rendered volume file, unless there is one of
-// this name, and waits until it is ready. A host volume is bound to its node for
-// good: Bothy chooses one that can run the rendered job now, and the one with the
-// fewest homes for its size among those. CodeUnplaceable when no node could ever run
-// the job, CodeConflict when there are two volumes of this name.
+// this name. A host volume is bound to its node for good: Bothy chooses one that can
+// run the rendered job now, and the one with the fewest homes for its size among
+// those. It does not wait until the node has shown the volume to the scheduler,
+// which takes seconds: a job that is registered meanwhile is placed as soon as it has.
+// CodeUnplaceable when no node could ever run the job, CodeUnavailable when the node
+// of an existing home is away, CodeConflict when there are two volumes of this name.
 func (c *Client) EnsureHome(ctx context.Context, volume, job []byte) error {
 	v, err := parseVolume(volume)
 	if err != nil {
@@ -34,15 +32,17 @@ func (c *Client) EnsureHome(ctx context.Context, volume, job []byte) error {
 		return c.ensureCSI(ctx, v)
 	}
 	existing, err := c.hostVolume(ctx, v.Name)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case existing == nil:
+		return c.createHost(ctx, v, job)
+	case existing.State == api.HostVolumeStateUnavailable:
+		return lab.Errorf(lab.CodeUnavailable, "the node that has volume %s is not connected", v.Name).
+			WithHint("a home on a node's disk can't move: it starts when its node is back")
+	default:
+		return nil
 	}
-	if existing == nil {
-		if existing, err = c.createHost(ctx, v, job); err != nil {
-			return err
-		}
-	}
-	return c.awaitHost(ctx, existing)
 }
 
 // DeleteHome deletes the volume of this name, with what it holds. No error when
@@ -132,55 +132,27 @@ func (c *Client) hostVolumes(ctx context.Context, name string) ([]*api.HostVolum
 }
 
 // createHost makes a host volume on a node of our choice.
-func (c *Client) createHost(ctx context.Context, v volumeFile, job []byte) (*api.HostVolumeStub, error) {
+func (c *Client) createHost(ctx context.Context, v volumeFile, job []byte) error {
 	node, err := c.place(ctx, v, job)
 	if err != nil {
-		return nil, err
-	}
-	volume, err := v.host(node)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	w, err := c.write(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	made, _, err := c.api.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: volume}, w)
+	made, _, err := c.api.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: v.host(node)}, w)
 	if err != nil {
-		return nil, c.failed(err, c.needs("host-volume-create"))
+		return c.failed(err, c.needs("host-volume-create"))
 	}
 	// A request that was given up on may have made one meanwhile. Ours is empty:
 	// it gives way to the older one.
 	all, err := c.hostVolumes(ctx, v.Name)
-	if err != nil {
-		return nil, err
-	}
-	if len(all) > 1 && all[0].ID != made.Volume.ID {
-		if _, _, err := c.api.HostVolumes().Delete(&api.HostVolumeDeleteRequest{ID: made.Volume.ID}, w); err != nil {
-			return nil, c.undeleted(err, v.Name, "host-volume-delete")
-		}
-		return all[0], nil
-	}
-	return &api.HostVolumeStub{ID: made.Volume.ID, Name: v.Name, NodeID: made.Volume.NodeID, State: made.Volume.State}, nil
-}
-
-// awaitHost waits until the volume's node has shown it to the scheduler.
-func (c *Client) awaitHost(ctx context.Context, v *api.HostVolumeStub) error {
-	q, err := c.query(ctx)
-	if err != nil {
+	if err != nil || len(all) < 2 || all[0].ID == made.Volume.ID {
 		return err
 	}
-	q.WaitTime = pollHome
-	for state := v.State; state != api.HostVolumeStateReady; {
-		if state == api.HostVolumeStateUnavailable {
-			return lab.Errorf(lab.CodeUnavailable, "the node that has volume %s is not connected", v.Name).
-				WithHint("a home on a host can't move: it starts when its node is back")
-		}
-		volume, meta, err := c.api.HostVolumes().Get(v.ID, q)
-		if err != nil {
-			return c.failed(err, c.needs("host-volume-read"))
-		}
-		state, q.WaitIndex = volume.State, meta.LastIndex
+	if _, _, err := c.api.HostVolumes().Delete(&api.HostVolumeDeleteRequest{ID: made.Volume.ID}, w); err != nil {
+		return c.undeleted(err, v.Name, "host-volume-delete")
 	}
 	return nil
 }
@@ -201,27 +173,17 @@ func (c *Client) csiVolume(ctx context.Context, id string) (*api.CSIVolume, erro
 	return volume, nil
 }
 
-// ensureCSI creates the volume through its plugin, or registers one that exists in
-// the storage already.
+// ensureCSI has the plugin create the volume unless Nomad knows one with its id.
 func (c *Client) ensureCSI(ctx context.Context, v volumeFile) error {
-	existing, err := c.csiVolume(ctx, v.csiID())
+	existing, err := c.csiVolume(ctx, v.ID)
 	if err != nil || existing != nil {
-		return err
-	}
-	volume, err := v.csi()
-	if err != nil {
 		return err
 	}
 	w, err := c.write(ctx)
 	if err != nil {
 		return err
 	}
-	if v.ExternalID != "" {
-		_, err = c.api.CSIVolumes().Register(volume, w)
-	} else {
-		_, _, err = c.api.CSIVolumes().Create(volume, w)
-	}
-	if err != nil {
+	if _, _, err := c.api.CSIVolumes().Create(v.csi(), w); err != nil {
 		return c.failed(err, c.needs("csi-write-volume"))
 	}
 	return nil

@@ -45,23 +45,23 @@ func (c *Client) parse(ctx context.Context, source []byte) (*api.Job, error) {
 
 // Register submits a job file with its source attached, if the job's modify index
 // is still the one given; 0 is for a job that must not exist. It gives the index
-// afterwards, and whether anything changed: an equal job keeps its index.
+// afterwards: an equal job keeps its index, and nothing is placed anew for it.
 // CodeConflict when the index is another one, CodeInvalid for a file that Nomad
 // can't read, CodeRefused when the file is for another job than the one named.
-func (c *Client) Register(ctx context.Context, jobID string, mark lab.Mark, source []byte, index uint64) (uint64, bool, error) {
+func (c *Client) Register(ctx context.Context, jobID string, mark lab.Mark, source []byte, index uint64) (uint64, error) {
 	job, err := c.parse(ctx, source)
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
 	if value(job.ID) != jobID || markOf(job.Meta) != mark {
-		return 0, false, lab.Errorf(lab.CodeRefused, "the job file is not of job %q, or does not bear this workspace's mark", jobID).
+		return 0, lab.Errorf(lab.CodeRefused, "the job file is not of job %q, or does not bear this workspace's mark", jobID).
 			WithHint("let the template set the job's id and meta as the built-in ones do")
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	w, err := c.write(ctx)
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
 	answer, _, err := c.api.Jobs().RegisterOpts(job, &api.RegisterOptions{
 		EnforceIndex: true, ModifyIndex: index,
@@ -72,18 +72,18 @@ func (c *Client) Register(ctx context.Context, jobID string, mark lab.Mark, sour
 		if lab.CodeOf(err) == lab.CodeConflict {
 			c.refresh(ctx, jobID)
 		}
-		return 0, false, err
+		return 0, err
 	}
 	if answer.JobModifyIndex != answer.EvalCreateIndex {
 		// An equal job is not written again, and the answer is not its modify index.
-		return index, false, nil
+		return index, nil
 	}
 	c.cache.registered(jobState{
 		ID: jobID, Status: "pending", Meta: job.Meta,
 		ModifyIndex: answer.JobModifyIndex, JobModifyIndex: answer.JobModifyIndex,
 	})
 	c.notify()
-	return answer.JobModifyIndex, true, nil
+	return answer.JobModifyIndex, nil
 }
 
 // Submitted gives the SHA-256 in hex of the source that the job's current version

@@ -40,7 +40,6 @@ func (c *Client) place(ctx context.Context, v volumeFile, source []byte) (string
 		return "", err
 	}
 	job = withoutVolumes(job)
-	job.Constraints = append(slices.Clone(job.Constraints), v.constraints()...)
 	if v.PluginID != "" {
 		job.Constraints = append(job.Constraints, &api.Constraint{
 			LTarget: "${attr.plugins.host_volume." + v.PluginID + ".version}", Operand: api.ConstraintAttributeIsSet,

@@ -3,7 +3,6 @@ package nomad
 import (
 	"fmt"
 
-	"github.com/dustin/go-humanize"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/hashicorp/hcl/v2/hclparse"
@@ -12,7 +11,8 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// volumeFile is a volume specification, as `nomad volume create` takes it.
+// volumeFile is a volume specification as Bothy renders it: the part that homes
+// need of what `nomad volume create` takes.
 type volumeFile struct {
 	Type         string             `hcl:"type"`
 	ID           string             `hcl:"id,optional"`
@@ -20,30 +20,13 @@ type volumeFile struct {
 	Namespace    string             `hcl:"namespace,optional"`
 	PluginID     string             `hcl:"plugin_id,optional"`
 	NodePool     string             `hcl:"node_pool,optional"`
-	ExternalID   string             `hcl:"external_id,optional"`
-	CapacityMin  string             `hcl:"capacity_min,optional"`
-	CapacityMax  string             `hcl:"capacity_max,optional"`
 	Capabilities []volumeCapability `hcl:"capability,block"`
-	Constraints  []volumeConstraint `hcl:"constraint,block"`
 	Parameters   *volumeAttributes  `hcl:"parameters,block"`
-	Context      *volumeAttributes  `hcl:"context,block"`
-	MountOptions *volumeMount       `hcl:"mount_options,block"`
 }
 
 type volumeCapability struct {
 	AccessMode     string `hcl:"access_mode"`
 	AttachmentMode string `hcl:"attachment_mode"`
-}
-
-type volumeConstraint struct {
-	Attribute string `hcl:"attribute,optional"`
-	Operator  string `hcl:"operator,optional"`
-	Value     string `hcl:"value,optional"`
-}
-
-type volumeMount struct {
-	FSType     string   `hcl:"fs_type,optional"`
-	MountFlags []string `hcl:"mount_flags,optional"`
 }
 
 // volumeAttributes is a block of free names with text values.
@@ -64,7 +47,7 @@ const (
 	volumeCSI  = "csi"
 )
 
-// parseVolume reads a volume file. Secrets have no place in one, and are refused.
+// parseVolume reads a volume file.
 func parseVolume(source []byte) (volumeFile, error) {
 	var v volumeFile
 	file, diagnostics := hclparse.NewParser().ParseHCL(source, "home.volume.hcl")
@@ -97,47 +80,11 @@ func fieldsOf(diagnostics hcl.Diagnostics) []lab.Field {
 	return fields
 }
 
-// capacity reads the bounds of the volume's size in bytes, 0 for none.
-func (v volumeFile) capacity() (least, most int64, err error) {
-	read := func(name, text string) int64 {
-		if text == "" || err != nil {
-			return 0
-		}
-		bytes, parseErr := humanize.ParseBytes(text)
-		if parseErr != nil || bytes > 1<<62 {
-			err = lab.Invalid("the home's volume file can't be used", lab.Field{
-				Name: "home.volume.hcl: " + name, Problem: fmt.Sprintf("%q is not a size", text), Remedy: `write it like "10GiB"`,
-			})
-			return 0
-		}
-		return int64(bytes)
-	}
-	least, most = read("capacity_min", v.CapacityMin), read("capacity_max", v.CapacityMax)
-	return least, most, err
-}
-
-// constraints gives what a node must satisfy to have the volume.
-func (v volumeFile) constraints() []*api.Constraint {
-	constraints := make([]*api.Constraint, 0, len(v.Constraints))
-	for _, c := range v.Constraints {
-		if c.Operator == "" {
-			c.Operator = "="
-		}
-		constraints = append(constraints, &api.Constraint{LTarget: c.Attribute, Operand: c.Operator, RTarget: c.Value})
-	}
-	return constraints
-}
-
 // host gives the volume as a dynamic host volume on a node.
-func (v volumeFile) host(nodeID string) (*api.HostVolume, error) {
-	least, most, err := v.capacity()
-	if err != nil {
-		return nil, err
-	}
+func (v volumeFile) host(nodeID string) *api.HostVolume {
 	volume := &api.HostVolume{
 		Name: v.Name, Namespace: v.Namespace, PluginID: v.PluginID, NodePool: v.NodePool, NodeID: nodeID,
-		Constraints: v.constraints(), Parameters: v.Parameters.values(),
-		RequestedCapacityMinBytes: least, RequestedCapacityMaxBytes: most,
+		Parameters: v.Parameters.values(),
 	}
 	for _, c := range v.Capabilities {
 		volume.RequestedCapabilities = append(volume.RequestedCapabilities, &api.HostVolumeCapability{
@@ -145,22 +92,13 @@ func (v volumeFile) host(nodeID string) (*api.HostVolume, error) {
 			AttachmentMode: api.HostVolumeAttachmentMode(c.AttachmentMode),
 		})
 	}
-	return volume, nil
+	return volume
 }
 
 // csi gives the volume as a CSI volume.
-func (v volumeFile) csi() (*api.CSIVolume, error) {
-	least, most, err := v.capacity()
-	if err != nil {
-		return nil, err
-	}
+func (v volumeFile) csi() *api.CSIVolume {
 	volume := &api.CSIVolume{
-		ID: v.csiID(), Name: v.Name, Namespace: v.Namespace, PluginID: v.PluginID, ExternalID: v.ExternalID,
-		Parameters: v.Parameters.values(), Context: v.Context.values(),
-		RequestedCapacityMin: least, RequestedCapacityMax: most,
-	}
-	if v.MountOptions != nil {
-		volume.MountOptions = &api.CSIMountOptions{FSType: v.MountOptions.FSType, MountFlags: v.MountOptions.MountFlags}
+		ID: v.ID, Name: v.Name, Namespace: v.Namespace, PluginID: v.PluginID, Parameters: v.Parameters.values(),
 	}
 	for _, c := range v.Capabilities {
 		volume.RequestedCapabilities = append(volume.RequestedCapabilities, &api.CSIVolumeCapability{
@@ -168,13 +106,5 @@ func (v volumeFile) csi() (*api.CSIVolume, error) {
 			AttachmentMode: api.CSIVolumeAttachmentMode(c.AttachmentMode),
 		})
 	}
-	return volume, nil
-}
-
-// csiID is the id that a job's volume block names as its source.
-func (v volumeFile) csiID() string {
-	if v.ID != "" {
-		return v.ID
-	}
-	return v.Name
+	return volume
 }

@@ -60,18 +60,16 @@ func (e effects) register(ctx context.Context, item Item, index uint64) error {
 	if err := e.recordSubmission(ctx, item, submission); err != nil {
 		return err
 	}
-	after, changed, err := e.cfg.Nomad.Register(ctx, jobID, mark(e.cfg.Installation, item.WorkItem), rendered.Job, index)
+	after, err := e.cfg.Nomad.Register(ctx, jobID, mark(e.cfg.Installation, item.WorkItem), rendered.Job, index)
 	if err != nil {
 		return e.unregistered(ctx, item, fmt.Errorf("register job: %w", err))
 	}
-	if !changed {
-		// The same job places nothing anew, even when all its allocations have failed.
-		if err := e.cfg.Nomad.Reschedule(ctx, jobID); err != nil {
-			return fmt.Errorf("reschedule job: %w", err)
-		}
+	if after != index {
+		// An equal job changes nothing: a restart that is wanted is still to come.
+		submission.RestartsDone = item.RestartsWanted
 	}
-	submission.JobModifyIndex = after
-	return e.submitted(ctx, item, submission)
+	submission.JobModifyIndex, submission.At = after, e.cfg.Now()
+	return e.recordSubmission(ctx, item, submission)
 }
 
 // unregistered takes back what was meant, if Nomad certainly did not take it.
@@ -94,13 +92,12 @@ func (e effects) confirm(ctx context.Context, item Item) error {
 		return fmt.Errorf("read submitted source: %w", err)
 	}
 	submission := item.Submitted
-	if sum != "" && sum != submission.SourceSHA256 {
-		submission.At = e.cfg.Now()
-		return e.recordSubmission(ctx, item, submission)
-	}
+	submission.At = e.cfg.Now()
 	// A cluster that keeps no sources leaves nothing to compare: our mark has to do.
-	submission.JobModifyIndex = index
-	return e.submitted(ctx, item, submission)
+	if sum == "" || sum == submission.SourceSHA256 {
+		submission.JobModifyIndex = index
+	}
+	return e.recordSubmission(ctx, item, submission)
 }
 
 func (e effects) restart(ctx context.Context, item Item, allocID string) error {
@@ -157,12 +154,6 @@ func (e effects) announce(ctx context.Context, item Item, phase lab.Phase, reaso
 		return fmt.Errorf("announce: %w", fenced(err))
 	}
 	return nil
-}
-
-// submitted records that Nomad has what was meant.
-func (e effects) submitted(ctx context.Context, item Item, s lab.Submission) error {
-	s.RestartsDone, s.At = item.RestartsWanted, e.cfg.Now()
-	return e.recordSubmission(ctx, item, s)
 }
 
 func (e effects) recordSubmission(ctx context.Context, item Item, s lab.Submission) error {

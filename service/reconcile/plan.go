@@ -145,10 +145,7 @@ func decideRunning(seen sight, item Item, job *lab.Observation, now time.Time) (
 		}
 		return Action{Kind: KindRegister, Index: job.JobModifyIndex, Why: "the job is stopped"}, true
 	case sightGaveUp:
-		if !restart && seeVersion(item, job) == sightCurrent && now.Sub(lastTried(item, job)) < reviveAfter {
-			return Action{}, false
-		}
-		return Action{Kind: KindRegister, Index: job.JobModifyIndex, Why: "Nomad gave the job up"}, true
+		return decideGaveUp(restart, item, job, now)
 	case sightUnconfirmed:
 		return Action{Kind: KindConfirm, Why: "a submission was begun and its outcome is not recorded"}, true
 	case sightCurrent, sightOlder, sightDrifted:
@@ -156,6 +153,19 @@ func decideRunning(seen sight, item Item, job *lab.Observation, now time.Time) (
 	case sightForeign, sightStopping:
 	}
 	return Action{}, false
+}
+
+// decideGaveUp tries again what Nomad will not. Nomad places nothing anew for a job
+// that is the same as before, so that one is stopped first and then started.
+func decideGaveUp(restart bool, item Item, job *lab.Observation, now time.Time) (Action, bool) {
+	switch {
+	case seeVersion(item, job) != sightCurrent:
+		return Action{Kind: KindRegister, Index: job.JobModifyIndex, Why: "Nomad gave up another version"}, true
+	case restart || now.Sub(lastTried(item, job)) >= reviveAfter:
+		return Action{Kind: KindStop, Why: "Nomad gave it up: it is stopped to be started anew"}, true
+	default:
+		return Action{}, false
+	}
 }
 
 // decideLive is for a job that runs as it should, apart from its version.

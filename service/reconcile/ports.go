@@ -27,14 +27,14 @@ type Nomad interface {
 	// Changed receives after something changed that a snapshot shows.
 	Changed() <-chan struct{}
 	// EnsureHome makes the volume of a rendered volume file where the rendered job
-	// can run, unless a volume of this name exists, and waits until it is ready.
+	// can run, unless a volume of this name exists.
 	EnsureHome(ctx context.Context, volume, job []byte) error
 	// DeleteHome deletes the volume of this name; no error when there is none.
 	DeleteHome(ctx context.Context, name string) error
 	// Register submits a job file if the job's modify index is still the one given,
-	// 0 for a job that must not exist. It gives the index afterwards, and false
-	// when the job was the same already. CodeConflict when the index is another.
-	Register(ctx context.Context, jobID string, mark lab.Mark, source []byte, index uint64) (uint64, bool, error)
+	// 0 for a job that must not exist, and gives the index afterwards.
+	// CodeConflict when the index is another.
+	Register(ctx context.Context, jobID string, mark lab.Mark, source []byte, index uint64) (uint64, error)
 	// Submitted gives the SHA-256 (hex) of the source that the job's current
 	// version was submitted with, "" where Nomad keeps none, and its modify index.
 	Submitted(ctx context.Context, jobID string) (sha256 string, index uint64, err error)
