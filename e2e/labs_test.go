@@ -50,15 +50,18 @@ func (d *dev) get(ctx context.Context, host, path string) (page, error) {
 	return d.do(request)
 }
 
-func (d *dev) do(request *http.Request) (page, error) {
-	answer, err := d.visitor().Do(request)
+func (d *dev) do(request *http.Request) (page, error) { return ask(d.visitor().Transport, request) }
+
+// ask sends a request and reads the whole answer.
+func ask(by http.RoundTripper, request *http.Request) (page, error) {
+	answer, err := by.RoundTrip(request)
 	if err != nil {
-		return page{}, fmt.Errorf("ask the labs origin: %w", err)
+		return page{}, fmt.Errorf("ask for %s: %w", request.URL, err)
 	}
 	defer answer.Body.Close() //nolint:errcheck // read to its end
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxPage))
 	if err != nil {
-		return page{}, fmt.Errorf("read the answer: %w", err)
+		return page{}, fmt.Errorf("read the answer to %s: %w", request.URL, err)
 	}
 	return page{status: answer.StatusCode, header: answer.Header, body: string(body)}, nil
 }

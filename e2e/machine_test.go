@@ -164,7 +164,7 @@ func readCgroups(context.Context) ([]string, error) {
 
 // processesOf gives the processes that belong to a stack in dir, wherever they
 // are in the tree of processes: those with the folder in their command line,
-// environment, working directory or mounts.
+// environment, working directory or root.
 func processesOf(dir string) ([]string, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -197,11 +197,31 @@ func belongs(proc, dir string) string {
 	}
 	if text, err := os.ReadFile(filepath.Join(proc, "mountinfo")); err == nil {
 		for line := range strings.Lines(string(text)) {
-			// The fourth field is what of its file system is mounted: a chroot below dir.
-			if fields := strings.Fields(line); len(fields) > 4 && strings.Contains(fields[3], dir+"/") {
+			// The fourth field is what of its file system is mounted at the fifth: a task's root is a folder below dir.
+			if fields := strings.Fields(line); len(fields) > 4 && fields[4] == "/" && strings.Contains(fields[3], dir+"/") {
 				return "root"
 			}
 		}
 	}
 	return ""
+}
+
+// nomadAgents gives the Nomad agents of the machine by their process ids.
+func nomadAgents() ([]string, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var found []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		args := strings.Split(string(text), "\x00")
+		if len(args) > 1 && filepath.Base(args[0]) == "nomad" && args[1] == "agent" {
+			found = append(found, filepath.Base(filepath.Dir(file)))
+		}
+	}
+	return found, nil
 }
