@@ -211,19 +211,8 @@ variable "environment" {
 
 # ---- Set by the operator, where programs lie elsewhere in the chroot ----
 
-variable "node" {
-  description = "Node.js, in the chroot."
-  type        = string
-  default     = "/usr/bin/node"
-
-  validation {
-    condition     = regex_replace(var.node, "^/[A-Za-z0-9/._-]+$", "") == ""
-    error_message = "Node.js is named by an absolute path."
-  }
-}
-
 variable "code_server" {
-  description = "code-server's folder, in the chroot."
+  description = "The folder of code-server's release, in the chroot."
   type        = string
   default     = "/opt/code-server"
 
@@ -387,8 +376,7 @@ job "code-server" {
           "--inh-caps=-all",
           "--bounding-set=-all",
           "--no-new-privs",
-          var.node,
-          "${var.code_server}/out/node/entry.js",
+          "${var.code_server}/bin/code-server",
           "--bind-addr=127.0.0.1:8081",
           "--auth=none",
           "--config=/dev/null",
@@ -396,6 +384,7 @@ job "code-server" {
           "--disable-telemetry",
           "--disable-update-check",
           "--disable-workspace-trust",
+          "--disable-getting-started-override",
           "/home/coder",
         ]
       }

@@ -383,6 +383,7 @@ job "code-server" {
           "--disable-telemetry",
           "--disable-update-check",
           "--disable-workspace-trust",
+          "--disable-getting-started-override",
           "/home/coder",
         ]
       }

@@ -400,7 +400,7 @@ job "shell" {
           umask 022
           exec ${var.terminal} \
             --localhost-only --port=8081 \
-            --disable-ssl --disable-ssl-menu --disable-utmp-logging --no-beep \
+            --disable-ssl --disable-ssl-menu --disable-utmp-logging --disable-peer-check --no-beep \
             --service="/:coder:coder:HOME:/bin/bash $NOMAD_TASK_DIR/shell"
         EOT
       }

@@ -3,86 +3,77 @@ package jobspec
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/bothylabs/bothy/jobspecs"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// homeFile gives the volume file of a workspace's home, for "nomad volume create".
+// homeFile gives the file of a workspace's home, for "nomad volume create": the
+// file of its kind from jobspecs, with the workspace's own values. Volume files
+// have no variables in Nomad.
 func homeFile(s Settings, sub Subject) ([]byte, error) {
+	if fields := s.homeProblems(); len(fields) > 0 {
+		return nil, lab.Invalid("the home cannot be described", fields...)
+	}
+	name := "home-" + string(s.HomeType) + ".volume.hcl"
+	source, err := jobspecs.FS.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the file of homes: %w", err)
+	}
+	file, diags := hclwrite.ParseConfig(source, name, hcl.InitialPos)
+	if diags.HasErrors() {
+		return nil, fmt.Errorf("parse the file of homes: %w", diags)
+	}
+	body := file.Body()
+	parameters := body.FirstMatchingBlock("parameters", nil)
+	if parameters == nil {
+		return nil, fmt.Errorf("%s: no parameters block", name)
+	}
+	set(body, "namespace", s.Namespace)
+	set(parameters.Body(), "uid", strconv.Itoa(s.HomeUID))
+	set(parameters.Body(), "gid", strconv.Itoa(s.HomeGID))
 	switch s.HomeType {
 	case HomeHost:
-		return hostHome(s, sub), nil
+		set(body, "name", sub.Slug.HomeVolume())
+		set(body, "node_pool", s.NodePool)
 	case HomeCSI:
-		return csiHome(s, sub)
+		set(body, "id", sub.Slug.HomeVolume())
+		set(body, "name", string(sub.Slug))
+		set(body, "plugin_id", s.CSIPlugin)
+		set(parameters.Body(), "fileSystemId", s.CSIFileSystem)
+		set(parameters.Body(), "subPathPattern", "/"+sub.CohortKey+"/"+sub.CourseKey+"/"+sub.student())
 	}
-	return nil, lab.Invalid("the home cannot be described", lab.Field{
-		Name: "settings.home_type", Problem: fmt.Sprintf("%q is not a kind of home", s.HomeType), Remedy: "it is host or csi",
-	})
+	return file.Bytes(), nil
 }
 
-// hostHome is a dynamic host volume (https://developer.hashicorp.com/nomad/docs/other-specifications/volume/host):
-// a directory on one node, which Nomad's own plugin "mkdir" makes.
-func hostHome(s Settings, sub Subject) []byte {
-	f := hclwrite.NewEmptyFile()
-	body := f.Body()
-	text(body, "type", "host")
-	text(body, "name", sub.Slug.HomeVolume())
-	text(body, "namespace", s.Namespace)
-	text(body, "node_pool", s.NodePool)
-	text(body, "plugin_id", "mkdir")
-	capability(body, "single-node-single-writer")
-	body.AppendNewline()
-	parameters := body.AppendNewBlock("parameters", nil).Body()
-	text(parameters, "mode", "0700")
-	text(parameters, "uid", strconv.Itoa(s.HomeUID))
-	text(parameters, "gid", strconv.Itoa(s.HomeGID))
-	return f.Bytes()
-}
-
-// csiHome is an access point of its own on EFS, which makes the directory
-// /<cohort>/<course>/<student> and enforces who owns it
-// (parameters as in https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/master/docs/README.md).
-func csiHome(s Settings, sub Subject) ([]byte, error) {
-	for name, value := range map[string]string{"home.csi_plugin": s.CSIPlugin, "home.csi_file_system": s.CSIFileSystem} {
-		if value == "" {
-			return nil, lab.Invalid("the home cannot be described", lab.Field{
-				Name: "settings." + name, Problem: "is not set, and homes are CSI volumes", Remedy: "name it, or set the home's type to host",
-			})
+// homeProblems tells which settings do not describe a home.
+func (s Settings) homeProblems() []lab.Field {
+	var fields []lab.Field
+	add := func(name, problem, remedy string) {
+		fields = append(fields, lab.Field{Name: "settings." + name, Problem: problem, Remedy: remedy})
+	}
+	if s.HomeUID <= 0 || s.HomeGID <= 0 {
+		add("home.uid", fmt.Sprintf("a home cannot belong to user %d, group %d", s.HomeUID, s.HomeGID), "name the user that workspaces run as; code-server's image has 1000 and 1000")
+	}
+	switch s.HomeType {
+	case HomeHost:
+	case HomeCSI:
+		if !namePattern.MatchString(s.CSIPlugin) {
+			add("home.csi.plugin_id", fmt.Sprintf("%.60q is not the id of a CSI plugin", s.CSIPlugin), "name the plugin, or set the home's type to host")
 		}
+		if !namePattern.MatchString(s.CSIFileSystem) {
+			add("home.csi.file_system", fmt.Sprintf("%.60q is not the id of a file system", s.CSIFileSystem), "name the EFS file system, or set the home's type to host")
+		}
+	default:
+		add("home.type", fmt.Sprintf("%q is not a kind of home", string(s.HomeType)), "it is host or csi")
 	}
-	student := strings.TrimPrefix(string(sub.Slug), sub.CohortKey+"-"+sub.CourseKey+"-")
-	f := hclwrite.NewEmptyFile()
-	body := f.Body()
-	text(body, "type", "csi")
-	text(body, "id", sub.Slug.HomeVolume())
-	text(body, "name", sub.Slug.HomeVolume())
-	text(body, "namespace", s.Namespace)
-	text(body, "plugin_id", s.CSIPlugin)
-	capability(body, "single-node-writer")
-	body.AppendNewline()
-	parameters := body.AppendNewBlock("parameters", nil).Body()
-	text(parameters, "provisioningMode", "efs-ap")
-	text(parameters, "fileSystemId", s.CSIFileSystem)
-	text(parameters, "basePath", "/"+sub.CohortKey+"/"+sub.CourseKey)
-	text(parameters, "subPathPattern", student)
-	text(parameters, "ensureUniqueDirectory", "false")
-	text(parameters, "directoryPerms", "700")
-	text(parameters, "uid", strconv.Itoa(s.HomeUID))
-	text(parameters, "gid", strconv.Itoa(s.HomeGID))
-	return f.Bytes(), nil
+	return fields
 }
 
-func text(body *hclwrite.Body, name, value string) {
+func set(body *hclwrite.Body, name, value string) {
 	body.SetAttributeValue(name, cty.StringVal(value))
-}
-
-func capability(body *hclwrite.Body, accessMode string) {
-	body.AppendNewline()
-	b := body.AppendNewBlock("capability", nil).Body()
-	text(b, "access_mode", accessMode)
-	text(b, "attachment_mode", "file-system")
 }

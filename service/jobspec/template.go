@@ -9,16 +9,21 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
 
 // MaxSource is the largest template, in bytes. (Nomad keeps at most 1 MB of a job's source by default.)
 const MaxSource = 512 << 10
+
+// Suffix is how a template's file name ends; what stands before it is the template's name.
+const Suffix = ".nomad.hcl"
 
 // Template is a parsed job file. It is read-only and may be shared.
 type Template struct {
@@ -32,42 +37,70 @@ type Template struct {
 	digest    string
 	variables []*variable // in the order of the file
 	body      *hclsyntax.Body
+	functions map[string]function.Function
 }
-
-// Suffix is how a template's file name ends; what stands before it is the template's name.
-const Suffix = ".nomad.hcl"
 
 // Parse reads a template. File is its path, which gives the template its name
 // and errors their place: what is wrong is CodeInvalid, with a field
-// "file:line:column" for each problem.
+// "file:line:column" for each problem. It does not judge the job itself: Check
+// does.
 func Parse(file string, source []byte) (*Template, error) {
 	if len(source) > MaxSource {
 		return nil, lab.Invalid("the template cannot be used", lab.Field{
 			Name: file, Problem: fmt.Sprintf("is larger than %d KB", MaxSource>>10), Remedy: "a job file is a few KB of text",
 		})
 	}
-	parsed, diags := hclsyntax.ParseConfig(source, file, hcl.InitialPos)
-	if diags.HasErrors() {
-		return nil, invalid("the template is not HCL", diags)
+	body, err := parseHCL(file, source)
+	if err != nil {
+		return nil, err
 	}
-	body, ok := parsed.Body.(*hclsyntax.Body)
-	if !ok {
-		return nil, fmt.Errorf("template %s: body is a %T", file, parsed.Body)
-	}
-	variables, diags := readVariables(body)
-	if diags.HasErrors() {
-		return nil, invalid("the template's variables cannot be used", diags)
+	diags := topLevel(body)
+	variables, more := readVariables(source, body)
+	if diags = append(diags, more...); diags.HasErrors() {
+		return nil, invalid(fmt.Sprintf("the template %s cannot be used", file), diags)
 	}
 	sum := sha256.Sum256(source)
 	return &Template{
 		Name:        strings.TrimSuffix(path.Base(filepath.ToSlash(file)), Suffix),
 		Description: leadingComment(source),
 		file:        file,
-		source:      source,
+		source:      slices.Clone(source),
 		digest:      hex.EncodeToString(sum[:]),
 		variables:   variables,
 		body:        body,
+		functions:   functions(),
 	}, nil
+}
+
+func parseHCL(file string, source []byte) (*hclsyntax.Body, error) {
+	parsed, diags := hclsyntax.ParseConfig(source, file, hcl.InitialPos)
+	if diags.HasErrors() {
+		return nil, invalid(fmt.Sprintf("the template %s is not HCL", file), diags)
+	}
+	body, ok := parsed.Body.(*hclsyntax.Body)
+	if !ok {
+		return nil, fmt.Errorf("template %s: HCL's body is a %T", file, parsed.Body)
+	}
+	return body, nil
+}
+
+// topLevel refuses what a job file does not have, or Bothy does not take, beside its blocks.
+func topLevel(body *hclsyntax.Body) hcl.Diagnostics {
+	const has = "a template has variable, locals and job blocks"
+	var diags hcl.Diagnostics
+	for _, attr := range attributes(body) {
+		diags = append(diags, problem(attr.NameRange, fmt.Sprintf("a job file has no %q outside its blocks", attr.Name), has))
+	}
+	for _, block := range body.Blocks {
+		switch block.Type {
+		case "variable", "locals", "job":
+		case "variables":
+			diags = append(diags, problem(block.DefRange(), `a "variables" block has no types, descriptions or validations`, "write a variable block for each"))
+		default:
+			diags = append(diags, problem(block.DefRange(), fmt.Sprintf("a job file has no %q block", block.Type), has))
+		}
+	}
+	return diags
 }
 
 // Source is the file, byte for byte.
@@ -117,9 +150,14 @@ func invalid(message string, diags hcl.Diagnostics) *lab.Error {
 		}
 		f := lab.Field{Problem: d.Summary, Remedy: d.Detail}
 		if d.Subject != nil {
-			f.Name = fmt.Sprintf("%s:%d:%d", d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column)
+			f.Name = place(*d.Subject)
 		}
 		fields = append(fields, f)
 	}
 	return lab.Invalid(message, fields...)
+}
+
+// place gives where something stands, as "file:line:column".
+func place(at hcl.Range) string {
+	return fmt.Sprintf("%s:%d:%d", at.Filename, at.Start.Line, at.Start.Column)
 }

@@ -3,19 +3,19 @@ package jobspec
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
 // Variable describes one variable block of a template.
 type Variable struct {
 	Name string
-	// Type as HCL writes it: "string", "list(string)"; "any" when the block names none.
+	// Type as HCL writes it: "string", "list(string)"; "any" when neither a type nor a default tells it.
 	Type        string
 	Description string
 	// Required: it has no default.
@@ -24,6 +24,8 @@ type Variable struct {
 	Reserved bool
 	// Default as JSON decodes it, nil without one.
 	Default any
+	// Rules are the messages of its validation blocks.
+	Rules []string
 }
 
 type variable struct {
@@ -33,54 +35,48 @@ type variable struct {
 	fallback    cty.Value // the default; cty.NilVal without one
 	rules       []rule
 	at          hcl.Range
-}
-
-type rule struct {
-	condition hcl.Expression
-	message   string
+	// reserved: Bothy sets it.
+	reserved bool
+	slot     slot
 }
 
 func (v *variable) public() Variable {
 	out := Variable{
 		Name:        v.name,
-		Type:        typeexpr.TypeString(v.typ),
+		Type:        "any",
 		Description: v.description,
 		Required:    v.fallback == cty.NilVal,
-		Reserved:    isReserved(v.name),
+		Reserved:    v.reserved,
+	}
+	if v.typ != cty.DynamicPseudoType {
+		out.Type = typeexpr.TypeString(v.typ)
 	}
 	if !out.Required {
 		out.Default = plain(v.fallback)
 	}
+	for _, r := range v.rules {
+		out.Rules = append(out.Rules, r.message)
+	}
 	return out
 }
 
-// plain gives a value as JSON decodes it. A default was converted to a concrete
-// type when it was read, so it always has a JSON form.
+// plain gives a known value as JSON decodes it.
 func plain(v cty.Value) any {
-	raw, err := ctyjson.Marshal(v, v.Type())
-	if err != nil {
-		return nil
-	}
 	var out any
-	if err := json.Unmarshal(raw, &out); err != nil {
+	if err := json.Unmarshal(asJSON(v), &out); err != nil {
 		return nil
 	}
 	return out
 }
 
-func readVariables(body *hclsyntax.Body) ([]*variable, hcl.Diagnostics) {
+// readVariables reads a file's variable blocks, in the order of the file.
+func readVariables(source []byte, body *hclsyntax.Body) ([]*variable, hcl.Diagnostics) {
 	var (
 		out   []*variable
 		diags hcl.Diagnostics
-		seen  = make(map[string]hcl.Range)
 	)
 	for _, block := range body.Blocks {
-		switch block.Type {
-		case "variable":
-		case "variables":
-			diags = append(diags, problem(block.DefRange(), `A "variables" block is not supported`, "Write one variable block for each, with its type."))
-			continue
-		default:
+		if block.Type != "variable" {
 			continue
 		}
 		v, more := readVariable(block)
@@ -88,11 +84,12 @@ func readVariables(body *hclsyntax.Body) ([]*variable, hcl.Diagnostics) {
 		if v == nil {
 			continue
 		}
-		if first, ok := seen[v.name]; ok {
-			diags = append(diags, problem(v.at, fmt.Sprintf("Variable %q is there twice", v.name), fmt.Sprintf("The first is in line %d.", first.Start.Line)))
+		if i := slices.IndexFunc(out, func(other *variable) bool { return other.name == v.name }); i >= 0 {
+			diags = append(diags, problem(v.at, fmt.Sprintf("the variable %q is there twice", v.name),
+				fmt.Sprintf("the first is in line %d; remove one", out[i].at.Start.Line)))
 			continue
 		}
-		seen[v.name] = v.at
+		v.slot = findSlot(source, block)
 		out = append(out, v)
 	}
 	return out, diags
@@ -100,40 +97,52 @@ func readVariables(body *hclsyntax.Body) ([]*variable, hcl.Diagnostics) {
 
 func readVariable(block *hclsyntax.Block) (*variable, hcl.Diagnostics) {
 	if len(block.Labels) != 1 || !hclsyntax.ValidIdentifier(block.Labels[0]) {
-		return nil, hcl.Diagnostics{problem(block.DefRange(), "A variable block has one label, its name", `As in: variable "memory" { … }`)}
+		return nil, hcl.Diagnostics{problem(block.DefRange(), "a variable block has one label, the variable's name, made of letters, digits, hyphens and underscores", `write: variable "memory" { … }`)}
 	}
 	v := &variable{name: block.Labels[0], typ: cty.DynamicPseudoType, fallback: cty.NilVal, at: block.DefRange()}
 	var diags hcl.Diagnostics
 	for _, attr := range attributes(block.Body) {
-		switch attr.Name {
-		case "type":
-			typ, more := typeexpr.TypeConstraint(attr.Expr)
-			diags = append(diags, more...)
-			v.typ = typ
-		case "description":
-			diags = append(diags, literal(attr, &v.description)...)
-		case "default": // read below, once the type is known
-		case "sensitive":
-			diags = append(diags, problem(attr.NameRange, `Nomad's job files have no "sensitive"`, "A secret belongs in Vault, not in a variable."))
-		default:
-			diags = append(diags, problem(attr.NameRange, fmt.Sprintf("A variable block has no %q", attr.Name), "It has type, description, default and validation."))
-		}
+		diags = append(diags, v.readArgument(attr)...)
 	}
 	for _, inner := range block.Body.Blocks {
 		if inner.Type != "validation" {
-			diags = append(diags, problem(inner.DefRange(), fmt.Sprintf("A variable block has no %q block", inner.Type), "It has validation blocks."))
+			diags = append(diags, problem(inner.DefRange(), fmt.Sprintf("a variable has no %q block", inner.Type), "it may have validation blocks"))
 			continue
 		}
-		r, more := readRule(inner)
+		r, more := readRule(v.name, inner)
 		diags = append(diags, more...)
 		v.rules = append(v.rules, r)
 	}
 	if attr, ok := block.Body.Attributes["default"]; ok && !diags.HasErrors() {
 		diags = append(diags, v.readDefault(attr)...)
 	}
+	want, reserved := reservedTypes()[v.name]
+	v.reserved = reserved
+	if reserved && !diags.HasErrors() && !v.typ.Equals(want) {
+		diags = append(diags, problem(v.at, fmt.Sprintf("the variable %q is set by Bothy and is %s here", v.name, article(v.typ)),
+			fmt.Sprintf("declare it with type = %s, or give the course's parameter another name", typeexpr.TypeString(want))))
+	}
 	return v, diags
 }
 
+// readArgument reads all of a variable's arguments but the default, which needs the type.
+func (v *variable) readArgument(attr *hclsyntax.Attribute) hcl.Diagnostics {
+	switch attr.Name {
+	case "type":
+		typ, diags := typeexpr.Type(attr.Expr)
+		v.typ = typ
+		return diags
+	case "description":
+		return literal(attr, &v.description)
+	case "default":
+		return nil
+	case "sensitive", "ephemeral":
+		return hcl.Diagnostics{problem(attr.NameRange, fmt.Sprintf("Nomad's job files have no %q", attr.Name), "a secret belongs in Vault, not in a variable")}
+	}
+	return hcl.Diagnostics{problem(attr.NameRange, fmt.Sprintf("a variable of Nomad's has no %q", attr.Name), "it has type, description, default and validation blocks")}
+}
+
+// readDefault reads a default. As in Nomad, it also gives the type where none is declared.
 func (v *variable) readDefault(attr *hclsyntax.Attribute) hcl.Diagnostics {
 	value, diags := attr.Expr.Value(nil)
 	if diags.HasErrors() {
@@ -141,31 +150,11 @@ func (v *variable) readDefault(attr *hclsyntax.Attribute) hcl.Diagnostics {
 	}
 	converted, err := convert.Convert(value, v.typ)
 	if err != nil {
-		return hcl.Diagnostics{problem(attr.Expr.Range(), fmt.Sprintf("The default of %q is not of its type", v.name), "It must be "+article(v.typ)+": "+err.Error()+".")}
+		return hcl.Diagnostics{problem(attr.Expr.Range(), fmt.Sprintf("the default of %q is not %s: %s", v.name, article(v.typ), err), "write a value of the declared type")}
 	}
 	v.fallback = converted
+	v.typ = converted.Type()
 	return nil
-}
-
-func readRule(block *hclsyntax.Block) (rule, hcl.Diagnostics) {
-	var (
-		r     rule
-		diags hcl.Diagnostics
-	)
-	for _, attr := range attributes(block.Body) {
-		switch attr.Name {
-		case "condition":
-			r.condition = attr.Expr
-		case "error_message":
-			diags = append(diags, literal(attr, &r.message)...)
-		default:
-			diags = append(diags, problem(attr.NameRange, fmt.Sprintf("A validation block has no %q", attr.Name), "It has condition and error_message."))
-		}
-	}
-	if r.condition == nil || r.message == "" {
-		diags = append(diags, problem(block.DefRange(), "A validation block needs a condition and an error_message", "Add what is missing."))
-	}
-	return r, diags
 }
 
 // attributes gives a body's arguments in the order of the file.
@@ -174,22 +163,39 @@ func attributes(body *hclsyntax.Body) []*hclsyntax.Attribute {
 	for _, a := range body.Attributes {
 		out = append(out, a)
 	}
-	sortByPosition(out)
+	slices.SortFunc(out, func(a, b *hclsyntax.Attribute) int { return a.SrcRange.Start.Byte - b.SrcRange.Start.Byte })
 	return out
 }
 
+// literal reads an argument that is a text without anything to evaluate.
 func literal(attr *hclsyntax.Attribute, into *string) hcl.Diagnostics {
 	value, diags := attr.Expr.Value(nil)
 	if diags.HasErrors() {
 		return diags
 	}
 	if value.IsNull() || value.Type() != cty.String {
-		return hcl.Diagnostics{problem(attr.Expr.Range(), fmt.Sprintf("%q is a text", attr.Name), "Write it in quotes.")}
+		return hcl.Diagnostics{problem(attr.Expr.Range(), fmt.Sprintf("%s is a text", attr.Name), "write it in quotes")}
 	}
 	*into = value.AsString()
 	return nil
 }
 
-func problem(at hcl.Range, summary, detail string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at}
+// problem is a diagnostic in the form of a lab.Field: what is wrong, and the remedy.
+func problem(at hcl.Range, what, remedy string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: what, Detail: remedy, Subject: &at}
+}
+
+// article names a type in a sentence.
+func article(t cty.Type) string {
+	switch t {
+	case cty.DynamicPseudoType:
+		return "without a type"
+	case cty.String:
+		return "a text"
+	case cty.Number:
+		return "a number"
+	case cty.Bool:
+		return "true or false"
+	}
+	return "of the type " + typeexpr.TypeString(t)
 }

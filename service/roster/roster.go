@@ -23,6 +23,8 @@ const (
 	MaxProblems = 20
 	// MaxRows is the longest roster.
 	MaxRows = 50_000
+	// MaxSize is the largest file, in bytes.
+	MaxSize = 16 << 20
 	// MaxName and MaxEmail are the longest values, in bytes. (RFC 5321 has 254 for an address.)
 	MaxName  = 200
 	MaxEmail = 254
@@ -46,15 +48,16 @@ type Row struct {
 // wrong is CodeInvalid, with a field "file:line:column" for each of the first
 // MaxProblems problems; there is then no row.
 func Parse(r io.Reader, name string) ([]Row, error) {
-	src, err := io.ReadAll(r)
+	src, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read roster %s: %w", name, err)
 	}
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	p := &parser{file: name, seen: make(map[string]int)}
-	if problem := p.encoding(src); problem {
+	if p.refuses(src) {
 		return nil, p.err()
 	}
+	p.lines = bytes.Split(src, []byte("\n"))
 	rows := p.rows(src)
 	if err := p.err(); err != nil {
 		return nil, err
@@ -68,6 +71,21 @@ type parser struct {
 	fields  []lab.Field
 	dropped int
 	seen    map[string]int // folded address to its line
+	lines   [][]byte
+}
+
+// at gives a field's line and its column in characters, both from 1.
+func (p *parser) at(r *csv.Reader, field int) (line, column int) {
+	line, column = r.FieldPos(field)
+	return line, p.characters(line, column)
+}
+
+// characters turns a column that counts bytes into one that counts characters.
+func (p *parser) characters(line, column int) int {
+	if line < 1 || line > len(p.lines) || column < 1 || column-1 > len(p.lines[line-1]) {
+		return max(column, 1)
+	}
+	return utf8.RuneCount(p.lines[line-1][:column-1]) + 1
 }
 
 func (p *parser) problem(line, column int, problem, remedy string) {
@@ -93,9 +111,11 @@ func (p *parser) err() error {
 	return lab.Invalid(message, p.fields...)
 }
 
-// encoding refuses what is not UTF-8 text, and says what it looks like.
-func (p *parser) encoding(src []byte) bool {
+// refuses tells files that are no text in UTF-8, and says what they look like.
+func (p *parser) refuses(src []byte) bool {
 	switch {
+	case len(src) > MaxSize:
+		p.problem(1, 1, fmt.Sprintf("the file is larger than %d MB", MaxSize>>20), "split it")
 	case bytes.HasPrefix(src, []byte{0xff, 0xfe}), bytes.HasPrefix(src, []byte{0xfe, 0xff}):
 		p.problem(1, 1, "the file is UTF-16", `save it as "CSV UTF-8"`)
 	case !utf8.Valid(src):
@@ -171,7 +191,7 @@ func (p *parser) rows(src []byte) []Row {
 func (p *parser) syntax(err error) {
 	var parse *csv.ParseError
 	if errors.As(err, &parse) {
-		p.problem(parse.Line, max(parse.Column, 1), "not CSV: "+parse.Err.Error(), `a value with a quote or a comma stands in quotes, and a quote in it is doubled: "Ana ""Ani"" Ruiz"`)
+		p.problem(parse.Line, p.characters(parse.Line, parse.Column), "not CSV: "+parse.Err.Error(), `a value with a quote or a comma stands in quotes, and a quote in it is doubled: "Ana ""Ani"" Ruiz"`)
 		return
 	}
 	p.problem(1, 1, "not CSV: "+err.Error(), "export the sheet as CSV")
@@ -179,13 +199,17 @@ func (p *parser) syntax(err error) {
 
 // header finds the two columns; their order is free, others are refused by name.
 func (p *parser) header(r *csv.Reader, header []string) (map[string]int, bool) {
+	if len(header) == 1 && strings.ContainsAny(header[0], ";\t") {
+		p.problem(1, 1, "the columns are not separated by commas", `save it as "CSV", with commas`)
+		return nil, false
+	}
 	index := make(map[string]int, len(header))
 	for i, cell := range header {
-		line, column := r.FieldPos(i)
+		line, column := p.at(r, i)
 		key := strings.ToLower(strings.TrimSpace(cell))
 		switch {
 		case key != columnName && key != columnEmail:
-			p.problem(line, column, fmt.Sprintf("unknown column %q", cell), columnRemedy(header))
+			p.problem(line, column, fmt.Sprintf("unknown column %q", cell), "remove it: the columns are name and email")
 		case hasKey(index, key):
 			p.problem(line, column, fmt.Sprintf("the column %q is there twice", key), "remove one")
 		default:
@@ -198,13 +222,6 @@ func (p *parser) header(r *csv.Reader, header []string) (map[string]int, bool) {
 		}
 	}
 	return index, len(p.fields) == 0
-}
-
-func columnRemedy(header []string) string {
-	if len(header) == 1 && strings.ContainsAny(header[0], ";\t") {
-		return "separate the columns by commas"
-	}
-	return "the columns are name and email"
 }
 
 func hasKey(index map[string]int, key string) bool {
@@ -229,7 +246,7 @@ func (p *parser) row(r *csv.Reader, record []string, index map[string]int) (Row,
 }
 
 func (p *parser) name(r *csv.Reader, record []string, i int) string {
-	line, column := r.FieldPos(i)
+	line, column := p.at(r, i)
 	name := strings.TrimSpace(record[i])
 	switch {
 	case name == "":
@@ -243,7 +260,7 @@ func (p *parser) name(r *csv.Reader, record []string, i int) string {
 }
 
 func (p *parser) email(r *csv.Reader, record []string, i int) string {
-	line, column := r.FieldPos(i)
+	line, column := p.at(r, i)
 	email := strings.TrimSpace(record[i])
 	if problem := EmailProblem(email); problem != "" {
 		p.problem(line, column, problem, "write it as in ana@example.org")
