@@ -18,6 +18,9 @@ import (
 // has no wait that a context can end.
 const lockPoll = 500 * time.Millisecond
 
+// waitingText is what a step says while another process makes the same entry.
+const waitingText = "another process is making it; waiting for that"
+
 // keyHash is a short hash of everything that decides what a cache entry holds.
 // Each part's length goes in, so that parts cannot run into each other.
 func keyHash(parts ...[]byte) string {

@@ -64,8 +64,7 @@ func (e *ensurer) findCodeServer(ctx context.Context) (finding, error) {
 		missing: e.missingForNode(),
 		title:   fmt.Sprintf("installs version %s from npm and compiles its native modules, once (about 1 min)", version),
 		make: func(ctx context.Context, p *progress) (string, error) {
-			waiting := func() { e.reporter.note(CodeServer, "another process is making it; waiting for that") }
-			err := makeEntry(ctx, dir, codeServerProgram(""), waiting, func(partial string) error {
+			err := makeEntry(ctx, dir, codeServerProgram(""), func() { p.set(waitingText) }, func(partial string) error {
 				r := codeServerRecipe{host: e.host, node: node, npm: npm, dir: partial, version: version, progress: p}
 				return r.run(ctx)
 			})

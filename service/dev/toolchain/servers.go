@@ -3,6 +3,7 @@ package toolchain
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -123,17 +124,24 @@ func buildEnv() []string { return []string{"GOWORK=off", "CGO_ENABLED=1"} }
 
 func (e *ensurer) buildServer(ctx context.Context, s server, pin pin, goTool string, p *progress) (string, error) {
 	dir := filepath.Join(e.cfg.CacheDir, pin.key)
-	waiting := func() { e.reporter.note(s.tool, "another process is building it; waiting for that") }
-	err := makeEntry(ctx, dir, string(s.tool), waiting, func(partial string) error {
+	err := makeEntry(ctx, dir, string(s.tool), func() { p.set(waitingText) }, func(partial string) error {
+		// An interrupted go command leaves its work behind; here it goes with the rest.
+		work := filepath.Join(partial, "work")
+		if err := os.Mkdir(work, 0o700); err != nil {
+			return fmt.Errorf("make a folder: %w", err)
+		}
 		err := e.host.Run(ctx, command{
 			Path: goTool,
 			Args: buildArgs(s, filepath.Join(partial, string(s.tool))),
 			Dir:  pin.dir,
-			Env:  buildEnv(),
+			Env:  append(buildEnv(), "GOTMPDIR="+work),
 			Line: goProgress(p),
 		})
 		if err != nil {
 			return fmt.Errorf("build version %s: %w", pin.version, err)
+		}
+		if err := os.RemoveAll(work); err != nil {
+			return fmt.Errorf("remove what building left: %w", err)
 		}
 		return nil
 	})

@@ -38,8 +38,10 @@ func (e *ensurer) findWebTerminal() (finding, error) {
 	return finding{
 		title: "unpacks Debian's " + webTerminalPackage + ", without installing it",
 		make: func(ctx context.Context, p *progress) (string, error) {
-			waiting := func() { e.reporter.note(WebTerminal, "another process is unpacking it; waiting for that") }
-			err := makeEntry(ctx, dir, filepath.Join("usr", "bin", webTerminalProgram), waiting, func(partial string) error { return e.unpackWebTerminal(ctx, partial, p) })
+			program := filepath.Join("usr", "bin", webTerminalProgram)
+			err := makeEntry(ctx, dir, program, func() { p.set(waitingText) }, func(partial string) error {
+				return e.unpackWebTerminal(ctx, partial, p)
+			})
 			return path, err
 		},
 	}, nil
