@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 
@@ -22,7 +21,7 @@ func process(w *world) *round {
 	return &round{
 		cfg: Config{
 			Store: w, Nomad: w, Health: consul{w}, Secrets: w, Jobs: w, Installation: here,
-			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: w.now,
+			Logger: slog.New(slog.DiscardHandler), Now: w.now, Passed: func(Pass) {},
 		},
 		metrics: m, epoch: epoch, faults: newFaults(0), busy: map[string]struct{}{},
 	}
