@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
@@ -258,6 +259,23 @@ func TestACourseWhoseTemplateIsGoneCannotStart(t *testing.T) {
 	}); e.Hint == "" {
 		t.Errorf("%v does not say what to do", e)
 	}
+}
+
+func TestACourseThatNoLongerSuitsItsTemplateCannotStart(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	class, err := o.CreateClass(t.Context(), o.actor, registrar.ClassInput{
+		Cohort: "Fall 26", Course: "py101", Template: "editor", Parameters: map[string]any{"cpu": 500.0},
+		Students: []registrar.StudentInput{person("Ada", 1)},
+	})
+	o.must(err)
+	o.Catalog, err = registrar.NewCatalog(fstest.MapFS{
+		"editor.nomad.hcl": {Data: []byte(strings.Replace(editor, "var.cpu >= 100", "var.cpu >= 1000", 1))},
+	})
+	o.must(err)
+	wantFields(t, o.refused(lab.CodeConflict, func() error {
+		return second(o.ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
+	}), "parameters.cpu")
 }
 
 func TestAWithdrawnStudentComesBackWithAnotherSlug(t *testing.T) {

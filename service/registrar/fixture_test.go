@@ -25,7 +25,19 @@ const editor = `# An editor for tests.
 variable "slug" {
   type = string
 }
+variable "installation_id" {
+  type    = string
+  default = ""
+}
 variable "workspace_id" {
+  type    = string
+  default = ""
+}
+variable "namespace" {
+  type    = string
+  default = "default"
+}
+variable "home_volume" {
   type    = string
   default = ""
 }
@@ -43,16 +55,25 @@ variable "extensions" {
   default = []
 }
 job "editor" {
+  id        = "bothy-${var.slug}"
+  namespace = var.namespace
+  meta {
+    bothy_installation_id = var.installation_id
+    bothy_workspace_id    = var.workspace_id
+  }
   group "workspace" {
     network {
+      mode = "bridge"
       port "http" {}
     }
     volume "home" {
       type   = "host"
-      source = "home"
+      source = var.home_volume
     }
     service {
+      name = var.slug
       port = "http"
+      tags = ["bothy"]
       check {
         type = "http"
         path = "/healthz"
@@ -133,7 +154,7 @@ func open(t *testing.T) *office {
 		Store: o.store, Catalog: catalog, Preflight: o.cluster,
 		Settings: jobspec.Settings{
 			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
-			HomeType: jobspec.HomeHost, LabsURL: "http://labs.localhost:9999",
+			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",
 		},
 		NewID:  func() string { return fmt.Sprintf("id-%06d", o.ids.Add(1)) },
 		Now:    now,

@@ -2,6 +2,8 @@ package registrar
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
@@ -71,8 +73,19 @@ func (r *Registrar) preflight(ctx context.Context, courseID string, subject jobs
 		return err
 	}
 	rendered, err := jobspec.Render(template, r.Settings, subject, course.Parameters)
+	var misfit *lab.Error
+	if errors.As(err, &misfit) && misfit.Code == lab.CodeInvalid {
+		// Not this request's input is wrong: the template or the settings have changed under the course.
+		return &lab.Error{
+			Code:    lab.CodeConflict,
+			Message: fmt.Sprintf("course %s can't be rendered any more", course.Key),
+			Hint:    "change the course's parameters to suit its template; settings are the operator's to change",
+			Fields:  misfit.Fields,
+			Cause:   err,
+		}
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("render a job of course %s: %w", course.Key, err)
 	}
 	return r.Preflight.Check(ctx, rendered.Job)
 }

@@ -57,7 +57,7 @@ func TestTemplatesAreShownWithTheirVariables(t *testing.T) {
 	one, err := o.Template(t.Context(), "editor")
 	o.must(err)
 	wantEqual(t, one, all[0])
-	if one.Source != editor || one.Digest == "" || one.Description != "An editor for tests." || len(one.Variables) != 4 {
+	if one.Source != editor || one.Digest == "" || one.Description != "An editor for tests." || len(one.Variables) != 7 {
 		t.Errorf("got %+v", one)
 	}
 }
