@@ -65,7 +65,7 @@ type App struct {
 // closed by Run, or by Close where Run is never called.
 func New(ctx context.Context, cfg config.Config, deps Deps) (_ *App, err error) {
 	deps = deps.withDefaults()
-	a := &App{cfg: cfg, log: deps.Logger}
+	a := &App{cfg: cfg, log: deps.Logger, role: &role{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -174,11 +174,10 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	settings := JobSettings(a.cfg, installation)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a.role = &role{Store: a.store, now: deps.Now, snapshot: a.nomad.Snapshot}
 	if a.loop, err = reconcile.New(reconcile.Config{
-		Store: a.role, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{catalog: catalog, settings: settings},
+		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{catalog: catalog, settings: settings},
 		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: metrics,
-		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now,
+		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now, Passed: a.role.passed,
 	}); err != nil {
 		return fmt.Errorf("make the reconciler: %w", err)
 	}

@@ -18,9 +18,14 @@ import (
 	"github.com/bothylabs/bothy/service/dev/toolchain"
 )
 
+// settleTimeout bounds how long Bothy may take to read what the stack runs.
+const settleTimeout = time.Minute
+
 // Dev is everything, running.
 type Dev struct {
-	cfg    Config
+	cfg Config
+	// user owns the homes.
+	user   toolchain.User
 	stack  *stack.Stack
 	server *server
 	api    *client.Client
@@ -43,11 +48,12 @@ func Start(ctx context.Context, force func() (context.Context, context.CancelFun
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Stack, err = prepare(ctx, cfg); err != nil {
+	d := &Dev{cfg: cfg}
+	if err := d.prepare(ctx); err != nil {
 		return nil, err
 	}
 	if cfg.Reset {
-		if err := stack.Reset(ctx, cfg.Stack); err != nil {
+		if err := stack.Reset(ctx, d.cfg.Stack); err != nil {
 			return nil, fmt.Errorf("reset: %w", err)
 		}
 		cfg.Report("state in " + cfg.Stack.Dir + " removed")
@@ -55,31 +61,29 @@ func Start(ctx context.Context, force func() (context.Context, context.CancelFun
 	if err := checkPort(ctx, cfg.Port); err != nil {
 		return nil, err
 	}
-	d := &Dev{cfg: cfg}
-	if d.stack, err = stack.Start(ctx, cfg.Stack); err != nil {
-		return nil, err //nolint:wrapcheck
+	if d.stack, err = stack.Start(ctx, d.cfg.Stack); err != nil {
+		return nil, err
 	}
 	if err := d.startBothy(ctx); err != nil {
 		ending, release := force()
 		defer release()
-		return nil, errors.Join(err, d.Stop(ending))
+		return nil, errors.Join(err, d.Stop(ending)) //nolint:contextcheck // ctx may have ended, which is why this runs
 	}
 	return d, nil
 }
 
-// prepare finds or makes the programs and completes the stack's configuration.
-func prepare(ctx context.Context, cfg Config) (stack.Config, error) {
-	paths, err := toolchain.Ensure(ctx, cfg.Toolchain, toolchain.Development()...)
+// prepare finds or makes the programs and the workspaces' user, and completes the configuration with them.
+func (d *Dev) prepare(ctx context.Context) error {
+	paths, err := toolchain.Ensure(ctx, d.cfg.Toolchain, toolchain.Development()...)
 	if err != nil {
-		return stack.Config{}, fmt.Errorf("prepare the programs: %w", err)
+		return fmt.Errorf("prepare the programs: %w", err)
 	}
-	if _, err := toolchain.EnsureUser(ctx, cfg.Toolchain.Report); err != nil {
-		return stack.Config{}, fmt.Errorf("prepare the workspaces' user: %w", err)
+	if d.user, err = toolchain.EnsureUser(ctx, d.cfg.Toolchain.Report); err != nil {
+		return fmt.Errorf("prepare the workspaces' user: %w", err)
 	}
-	s := cfg.Stack
-	s.Binaries = stack.Binaries{Nomad: paths.Nomad, Consul: paths.Consul, Vault: paths.Vault, Fabio: paths.Fabio, CNIDir: paths.CNI}
-	s.ChrootEnv = paths.ChrootEnv()
-	return s, nil
+	d.cfg.Stack.Binaries = stack.Binaries{Nomad: paths.Nomad, Consul: paths.Consul, Vault: paths.Vault, Fabio: paths.Fabio, CNIDir: paths.CNI}
+	d.cfg.Stack.ChrootEnv = paths.ChrootEnv()
+	return nil
 }
 
 func (d *Dev) startBothy(ctx context.Context) error {
@@ -91,11 +95,14 @@ func (d *Dev) startBothy(ctx context.Context) error {
 	if err := writeSecret(d.cfg.envFile(), envText(d.cfg.apiAddr(), token, d.stack.Env())); err != nil {
 		return err
 	}
-	if d.server, err = startServer(ctx, d.cfg, d.stack.Env(), token); err != nil {
+	if d.server, err = startServer(ctx, d.cfg.logFile(), settings(d.cfg, d.stack.Env(), d.user, token), d.cfg.Version); err != nil {
 		return err
 	}
 	if d.api, err = client.New(d.cfg.apiAddr(), token.Reveal()); err != nil {
 		return fmt.Errorf("make the API client: %w", err)
+	}
+	if err := d.settled(ctx); err != nil {
+		return err
 	}
 	if err := ensureDemo(ctx, d.api); err != nil {
 		return err
@@ -104,19 +111,41 @@ func (d *Dev) startBothy(ctx context.Context) error {
 	return nil
 }
 
+// settled waits until the reconciler has compared everything once: before, the
+// API tells of the last run.
+func (d *Dev) settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, err := d.api.Status(ctx)
+		if err == nil && status.Reconciler.LastPassAt != nil {
+			return nil
+		}
+		if err == nil {
+			err = errors.New(status.Reconciler.Detail)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for Bothy to read the cluster (its log is %s): %w", d.cfg.logFile(), errors.Join(ctx.Err(), err))
+		case <-tick.C:
+		}
+	}
+}
+
 // startServer runs Bothy in this process, with its log in a file. It listens when
 // startServer returns.
-func startServer(ctx context.Context, cfg Config, env stack.Env, token config.Secret) (*server, error) {
-	if err := os.MkdirAll(filepath.Dir(cfg.logFile()), 0o700); err != nil {
+func startServer(ctx context.Context, logFile string, settings config.Config, version string) (*server, error) {
+	if err := os.MkdirAll(filepath.Dir(logFile), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of logs: %w", err)
 	}
-	log, err := os.OpenFile(cfg.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open Bothy's log: %w", err)
 	}
-	settings := settings(cfg, env, token)
 	logger := app.NewLogger(log, settings.Log)
-	bothy, err := app.New(ctx, settings, app.Deps{Logger: logger, Version: cfg.Version})
+	bothy, err := app.New(ctx, settings, app.Deps{Logger: logger, Version: version})
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
@@ -127,9 +156,9 @@ func startServer(ctx context.Context, cfg Config, env stack.Env, token config.Se
 	return s, nil
 }
 
-// settings is the configuration of Bothy beside a stack. Nothing of the caller's
-// environment gets into it.
-func settings(cfg Config, env stack.Env, token config.Secret) config.Config {
+// settings is the configuration of Bothy beside the stack. Nothing of the
+// caller's environment gets into it.
+func settings(cfg Config, env stack.Env, user toolchain.User, token config.Secret) config.Config {
 	c := config.Default()
 	c.Listen, c.ConsoleURL, c.LabsURL = cfg.listen(), cfg.consoleURL(), cfg.labsURL()
 	c.DataDir = cfg.dataDir()
@@ -137,6 +166,7 @@ func settings(cfg Config, env stack.Env, token config.Secret) config.Config {
 	c.Nomad.Address, c.Nomad.Token = env.NomadAddr, config.Credential{Value: env.Bothy.Nomad}
 	c.Consul.Address, c.Consul.Token = env.ConsulAddr, config.Credential{Value: env.Bothy.Consul}
 	c.Vault.Address, c.Vault.Token = env.VaultAddr, config.Credential{Value: env.Bothy.Vault}
+	c.Home.UID, c.Home.GID = user.UID, user.GID
 	c.Log.Level = cfg.LogLevel
 	return c
 }

@@ -109,7 +109,7 @@ func (c *devCommand) run(ctx context.Context, _ []string) error {
 	c.say("Ending Bothy, Fabio, Nomad, Vault and Consul; state stays in " + running.Addresses().Dir + ". A second interrupt ends them by force.")
 	force, release := c.force()
 	defer release()
-	return errors.Join(failed, running.Stop(force))
+	return errors.Join(failed, running.Stop(force)) //nolint:contextcheck // the run's own context has ended by now
 }
 
 // attend shows the demo class, and then waits until it is time to end.

@@ -79,7 +79,8 @@ func parseVar(text, kind string) (any, error) {
 	}
 	value, err := parseExpression(text)
 	if err != nil && kind == "any" {
-		return text, nil //nolint:nilerr // where any type will do, what is no HCL is text
+		// Where any type will do, what is no HCL is text.
+		return text, nil
 	}
 	return value, err
 }
@@ -204,5 +205,6 @@ func placed(err error, all map[string]given) error {
 			moved.Fields[i].Name = g.place + ": " + name
 		}
 	}
-	return &moved
+	// The one that it was stays in the chain: whose answer it is decides the exit code.
+	return errors.Join(&moved, err)
 }

@@ -1,0 +1,207 @@
+package dev
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/config"
+	"github.com/bothylabs/bothy/service/dev/stack"
+	"github.com/bothylabs/bothy/service/dev/toolchain"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+func TestAddressesFollowTheChosenPorts(t *testing.T) {
+	cases := map[string]struct {
+		cfg            Config
+		api, con, labs string
+	}{
+		"the usual ones": {Config{}, "http://127.0.0.1:8080", "http://bothy.localhost:8080", "http://labs.localhost:9999"},
+		"chosen ones":    {Config{Port: 18080, Stack: stack.Config{Ports: stack.Ports{Labs: 19999}}}, "http://127.0.0.1:18080", "http://bothy.localhost:18080", "http://labs.localhost:19999"},
+		"a neighbour's":  {Config{Offset: 100}, "http://127.0.0.1:8180", "http://bothy.localhost:8180", "http://labs.localhost:10099"},
+	}
+	for what, c := range cases {
+		t.Run(what, func(t *testing.T) {
+			cfg, err := c.cfg.withDefaults()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cfg.apiAddr() != c.api || cfg.consoleURL() != c.con || cfg.labsURL() != c.labs {
+				t.Errorf("got %s, %s, %s", cfg.apiAddr(), cfg.consoleURL(), cfg.labsURL())
+			}
+		})
+	}
+}
+
+func TestBothyGetsItsOwnTokensAndNoOperators(t *testing.T) {
+	cfg, err := Config{Stack: stack.Config{Dir: t.TempDir()}}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := func(text string) config.Secret { return config.NewSecret(text) }
+	env := stack.Env{
+		NomadAddr: "http://n", ConsulAddr: "http://c", VaultAddr: "http://v",
+		Bothy:    stack.Tokens{Nomad: secret("bn"), Consul: secret("bc"), Vault: secret("bv")},
+		Operator: stack.Tokens{Nomad: secret("on"), Consul: secret("oc"), Vault: secret("ov")},
+	}
+	c := settings(cfg, env, toolchain.User{UID: 1001, GID: 1002}, secret("api"))
+	got := []string{c.Nomad.Token.Value.Reveal(), c.Consul.Token.Value.Reveal(), c.Vault.Token.Value.Reveal(), c.API.Token.Value.Reveal()}
+	if diff := cmp.Diff([]string{"bn", "bc", "bv", "api"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if c.Home.UID != 1001 || c.Home.GID != 1002 {
+		t.Errorf("homes belong to %d:%d and not to the workspaces' user", c.Home.UID, c.Home.GID)
+	}
+}
+
+func TestTheEnvironmentFileIsForAShellAndItsOwner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "env")
+	env := stack.Env{NomadAddr: "http://127.0.0.1:4646", Operator: stack.Tokens{Nomad: config.NewSecret("it's a token")}}
+	if err := writeSecret(path, envText("http://127.0.0.1:8080", config.NewSecret("t"), env)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN"'`, path).Output()
+	if err != nil || string(out) != "http://127.0.0.1:8080 t http://127.0.0.1:4646 it's a token\n" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+func TestTheAPITokenIsMadeOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bothy", "api.token")
+	first, err := apiToken(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := apiToken(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Reveal() != second.Reveal() || len(first.Reveal()) < 32 {
+		t.Errorf("got %q and %q", first.Reveal(), second.Reveal())
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apiToken(path); err == nil {
+		t.Error("a token that everybody could read is not to be used any more")
+	}
+}
+
+func TestATakenPortIsFoundEarly(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	var coded *lab.Error
+	if err := checkPort(t.Context(), port); !errors.As(err, &coded) || coded.Fields[0].Name != "-http-port" || !strings.Contains(coded.Fields[0].Problem, "address already in use") {
+		t.Errorf("got %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkPort(t.Context(), port); err != nil {
+		t.Errorf("a free port: %v", err)
+	}
+}
+
+func TestTheDemoIsMadeOnceAndThenLeftAlone(t *testing.T) {
+	cases := map[string]struct {
+		class, workspaces bool
+		want              []string
+	}{
+		"nothing is there": {false, false, []string{"GET /v1/classes/demo~py101", "POST /v1/classes", "GET /v1/workspaces", "POST /v1/classes/demo~py101/launch"}},
+		"never launched":   {true, false, []string{"GET /v1/classes/demo~py101", "GET /v1/workspaces", "POST /v1/classes/demo~py101/launch"}},
+		"all is there":     {true, true, []string{"GET /v1/classes/demo~py101", "GET /v1/workspaces"}},
+	}
+	for what, c := range cases {
+		t.Run(what, func(t *testing.T) {
+			var asked []string
+			var created client.ClassInput
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				route := r.Method + " " + r.URL.Path
+				asked = append(asked, route)
+				w.Header().Set("Content-Type", "application/json")
+				switch route {
+				case "GET /v1/classes/demo~py101":
+					if c.class {
+						_, _ = w.Write([]byte(`{}`))
+						return
+					}
+					w.Header().Set("Content-Type", "application/problem+json")
+					w.WriteHeader(http.StatusNotFound)
+					_, _ = w.Write([]byte(`{"code":"not_found","detail":"no class"}`))
+				case "POST /v1/classes":
+					if err := json.NewDecoder(r.Body).Decode(&created); err != nil {
+						t.Error(err)
+					}
+					w.WriteHeader(http.StatusCreated)
+					_, _ = w.Write([]byte(`{}`))
+				case "GET /v1/workspaces":
+					items := `[]`
+					if c.workspaces {
+						items = `[{}]`
+					}
+					_, _ = w.Write([]byte(`{"items":` + items + `}`))
+				default:
+					w.WriteHeader(http.StatusAccepted)
+					_, _ = w.Write([]byte(`{}`))
+				}
+			}))
+			defer server.Close()
+			api, err := client.New(server.URL, "token-of-the-tests")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ensureDemo(t.Context(), api); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, asked); diff != "" {
+				t.Error(diff)
+			}
+			if !c.class && (created.Students == nil || len(*created.Students) != 3) {
+				t.Errorf("created %+v", created)
+			}
+		})
+	}
+}
+
+func TestNothingIsStartedWhenAProgramCannotBeUsed(t *testing.T) {
+	force := func() (context.Context, context.CancelFunc) {
+		t.Error("there is nothing to end")
+		return context.WithCancel(t.Context())
+	}
+	dir := filepath.Join(t.TempDir(), "state")
+	_, err := Start(t.Context(), force, Config{
+		Stack:     stack.Config{Dir: dir},
+		Toolchain: toolchain.Config{CacheDir: t.TempDir(), Overrides: map[toolchain.Tool]string{toolchain.Nomad: "/nowhere/nomad"}},
+	})
+	if lab.CodeOf(err) != lab.CodeInvalid || !strings.Contains(err.Error(), "/nowhere/nomad") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error("state was made")
+	}
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
