@@ -186,7 +186,7 @@ func (c *cache) replace(l listing, at time.Time) {
 		c.putEval(eval)
 	}
 	for id, old := range before {
-		c.keepNewer(id, old, l.indexes)
+		c.keepNewer(id, old, l.at)
 	}
 }
 

@@ -51,13 +51,13 @@ func TestNothingIsSeenBeforeTheFirstListing(t *testing.T) {
 
 func TestWhatWasWrittenWhileAListingWasReadIsKept(t *testing.T) {
 	c := newCache()
-	c.replace(listing{indexes: indexes{jobs: 10, allocs: 10}}, noon)
+	c.replace(listing{at: indexes{jobs: 10, allocs: 10}}, noon)
 	c.registered(jobAt(12, false)) // our own write, newer than the listing that is still being read
-	c.replace(listing{indexes: indexes{jobs: 11, allocs: 11}}, noon)
+	c.replace(listing{at: indexes{jobs: 11, allocs: 11}}, noon)
 	if _, ok := c.snapshot().Jobs["bothy-ada"]; !ok {
 		t.Fatal("a listing that is older than our own write made it forgotten")
 	}
-	c.replace(listing{indexes: indexes{jobs: 13, allocs: 13}}, noon)
+	c.replace(listing{at: indexes{jobs: 13, allocs: 13}}, noon)
 	if _, ok := c.snapshot().Jobs["bothy-ada"]; ok {
 		t.Error("a newer listing without the job did not make it absent")
 	}
@@ -66,7 +66,7 @@ func TestWhatWasWrittenWhileAListingWasReadIsKept(t *testing.T) {
 func TestOldEventsChangeNothing(t *testing.T) {
 	c := newCache()
 	listed := indexes{jobs: 20, allocs: 20, evals: 20}
-	c.replace(listing{indexes: listed, jobs: []jobState{jobAt(18, true)}}, noon)
+	c.replace(listing{at: listed, jobs: []jobState{jobAt(18, true)}}, noon)
 	stale := jobAt(12, false)
 	c.apply(line(12, payload{Job: &stale}), listed) // Nomad replays what its buffer has
 	gone := allocAt(13, "a1", "running")
@@ -103,7 +103,7 @@ func TestAPurgedJobIsSeenAsStoppedWhileItStillRuns(t *testing.T) {
 	if !ok || !seen.Stopped || seen.JobModifyIndex != 0 || seen.Mark.WorkspaceID != "w1" {
 		t.Fatalf("seen %+v (%v), want it stopped, with our mark, and free to be registered anew", seen, ok)
 	}
-	c.replace(listing{indexes: indexes{jobs: 6, allocs: 6}, allocs: []allocState{alloc}}, noon)
+	c.replace(listing{at: indexes{jobs: 6, allocs: 6}, allocs: []allocState{alloc}}, noon)
 	if _, ok := c.snapshot().Jobs["bothy-ada"]; !ok {
 		t.Error("a listing made a running allocation unseen")
 	}
@@ -121,7 +121,7 @@ func TestAProblemOutlivesAListingThatDoesNotSayIt(t *testing.T) {
 	told := alloc
 	told.TaskStates = map[string]*taskState{"ide": {State: "running", Events: []taskEvent{{Type: "Terminated", DisplayMessage: "Exit Code: 1"}}}}
 	c.replace(listing{jobs: []jobState{jobAt(1, false)}, allocs: []allocState{told}}, noon)
-	c.replace(listing{indexes: indexes{jobs: 6, allocs: 6}, jobs: []jobState{jobAt(1, false)}, allocs: []allocState{alloc}}, noon)
+	c.replace(listing{at: indexes{jobs: 6, allocs: 6}, jobs: []jobState{jobAt(1, false)}, allocs: []allocState{alloc}}, noon)
 	if got := c.snapshot().Jobs["bothy-ada"].Allocs[0].Problem; got != `task "ide": Exit Code: 1` {
 		t.Errorf("problem %q", got)
 	}
@@ -172,7 +172,7 @@ func TestAListingBetweenEventsChangesNothing(t *testing.T) {
 				}
 				state.allocs = kept
 			}
-			state.indexes = indexes{jobs: index, allocs: index, evals: index}
+			state.at = indexes{jobs: index, allocs: index, evals: index}
 			states = append(states, state)
 		}
 
@@ -192,7 +192,7 @@ func TestAListingBetweenEventsChangesNothing(t *testing.T) {
 		}
 		c.replace(states[taken], noon)
 		for _, l := range history[begun:] {
-			c.apply(l, states[taken].indexes)
+			c.apply(l, states[taken].at)
 		}
 		if diff := cmp.Diff(straight.snapshot().Jobs, c.snapshot().Jobs); diff != "" {
 			t.Errorf("by events alone (-), with a listing (+):\n%s", diff)

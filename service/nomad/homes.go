@@ -73,7 +73,7 @@ func (c *Client) deleteCSI(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.api.CSIVolumes().Delete(id, w); err != nil && !isGone(err) {
+	if err := c.api.CSIVolumes().DeleteOpts(&api.CSIVolumeDeleteRequest{ExternalVolumeID: id}, w); err != nil && !isGone(err) {
 		return c.undeleted(err, id, "csi-write-volume")
 	}
 	return nil

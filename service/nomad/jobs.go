@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -70,7 +71,8 @@ func (c *Client) Register(ctx context.Context, jobID string, mark lab.Mark, sour
 	if err != nil {
 		err = c.failed(err, c.needs("submit-job"))
 		if lab.CodeOf(err) == lab.CodeConflict {
-			c.refresh(ctx, jobID)
+			_, unread := c.refresh(ctx, jobID) // the next snapshot shows who was faster
+			err = errors.Join(err, unread)
 		}
 		return 0, err
 	}

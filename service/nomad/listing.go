@@ -28,7 +28,7 @@ func (i indexes) of(topic api.Topic) uint64 {
 
 // listing is everything of the namespace that the picture is made of.
 type listing struct {
-	indexes
+	at      indexes
 	jobs    []jobState
 	allocs  []allocState
 	blocked []evalState
@@ -42,19 +42,19 @@ func (c *Client) list(ctx context.Context) (listing, error) {
 	var troubled []allocState
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		l.indexes.jobs, err = c.listOne(ctx, "/v1/jobs?meta=true", &l.jobs)
+		l.at.jobs, err = c.listOne(ctx, "/v1/jobs?meta=true", &l.jobs)
 		return err
 	})
 	group.Go(func() (err error) {
 		// Task states are most of an allocation's size and say nothing of one that runs.
-		if l.indexes.allocs, err = c.listOne(ctx, "/v1/allocations?task_states=false", &l.allocs); err != nil {
+		if l.at.allocs, err = c.listOne(ctx, "/v1/allocations?task_states=false", &l.allocs); err != nil {
 			return err
 		}
 		_, err = c.listOne(ctx, "/v1/allocations?filter="+filterTroubled, &troubled)
 		return err
 	})
 	group.Go(func() (err error) {
-		l.indexes.evals, err = c.listOne(ctx, "/v1/evaluations?status="+api.EvalStatusBlocked, &l.blocked)
+		l.at.evals, err = c.listOne(ctx, "/v1/evaluations?status="+api.EvalStatusBlocked, &l.blocked)
 		return err
 	})
 	if err := group.Wait(); err != nil {

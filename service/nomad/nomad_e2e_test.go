@@ -301,7 +301,7 @@ func open(t *testing.T, address, namespace, token string) *nomad.Client {
 	c, err := nomad.New(nomad.Config{
 		Address: address, Namespace: namespace,
 		Token:  func() (string, error) { return token, nil },
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -221,7 +221,7 @@ func (w *watch) list(ctx context.Context) {
 // finish puts a listing in place, and what has happened since it was begun on top.
 func (w *watch) finish(l listing) {
 	w.listing = false
-	w.listed = l.indexes
+	w.listed = l.at
 	w.client.cache.replace(l, w.client.cfg.Now())
 	for _, line := range w.backlog {
 		w.client.cache.apply(line, w.listed)

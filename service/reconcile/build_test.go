@@ -38,13 +38,12 @@ func neverSubmitted(i *Item) {
 	i.Submitted = lab.Submission{}
 	i.Status = lab.Status{Phase: lab.PhaseStopped, Since: noon.Add(-time.Hour)}
 }
-func outdated(i *Item)         { i.Fingerprint = "v2" }
-func templateGone(i *Item)     { i.Fingerprint = "" }
-func restartWanted(i *Item)    { i.RestartsWanted++ }
-func nobodyAtWork(i *Item)     { i.Presence = PresenceIdle }
-func somebodyAtWork(i *Item)   { i.Presence = PresenceActive }
-func neverConfirmed(i *Item)   { i.Submitted.At = time.Time{} }
-func homeToBeReleased(i *Item) { i.ReleaseHome = true }
+func outdated(i *Item)       { i.Fingerprint = "v2" }
+func templateGone(i *Item)   { i.Fingerprint = "" }
+func restartWanted(i *Item)  { i.RestartsWanted++ }
+func nobodyAtWork(i *Item)   { i.Presence = PresenceIdle }
+func somebodyAtWork(i *Item) { i.Presence = PresenceActive }
+func neverConfirmed(i *Item) { i.Submitted.At = time.Time{} }
 
 func seenBefore(phase lab.Phase, ago time.Duration) itemOption {
 	return func(i *Item) { i.Status.Phase, i.Status.Since = phase, noon.Add(-ago) }

@@ -18,7 +18,7 @@ func Classify(installation string, item Item, job *lab.Observation, now time.Tim
 	}
 	switch seen {
 	case sightAbsent:
-		status.Phase, status.Reason = nothingRuns(item, "")
+		status.Phase, status.Reason = nothingRuns(item)
 	case sightForeign:
 		status.Phase, status.Reason = lab.PhaseFailed, foreignReason(item)
 	case sightEnded:
@@ -58,14 +58,14 @@ func foreignReason(item Item) string {
 }
 
 // nothingRuns is for a job that is absent or over.
-func nothingRuns(item Item, because string) (lab.Phase, string) {
+func nothingRuns(item Item) (lab.Phase, string) {
 	switch item.Desired {
 	case lab.DesiredRunning:
-		return lab.PhaseQueued, first(because, "waiting to be submitted to Nomad")
+		return lab.PhaseQueued, "waiting to be submitted to Nomad"
 	case lab.DesiredDeleted:
-		return lab.PhaseStopping, first(because, "what belongs to it is being released")
+		return lab.PhaseStopping, "what belongs to it is being released"
 	default:
-		return lab.PhaseStopped, first(because, "nothing runs; the home is kept")
+		return lab.PhaseStopped, "nothing runs; the home is kept"
 	}
 }
 
@@ -74,19 +74,19 @@ func ended(item Item, job *lab.Observation) (lab.Phase, string) {
 	away := outOfSight(job)
 	switch {
 	case away == nil:
-		return nothingRuns(item, "")
+		return nothingRuns(item)
 	case away.Client == lab.AllocUnknown:
 		return lab.PhaseStopping, fmt.Sprintf("node %s is disconnected: whether it still runs there is not known", away.NodeName)
 	case item.Desired == lab.DesiredDeleted:
 		return lab.PhaseStopping, fmt.Sprintf("node %s was lost: its home is released once Nomad has cleared the allocation away", away.NodeName)
 	default:
-		return nothingRuns(item, "")
+		return nothingRuns(item)
 	}
 }
 
 func gaveUp(item Item, job *lab.Observation) (lab.Phase, string) {
 	if item.Desired != lab.DesiredRunning {
-		return nothingRuns(item, "")
+		return nothingRuns(item)
 	}
 	if problem := problemOf(job); problem != "" {
 		return lab.PhaseFailed, "Nomad gave up on it: " + problem

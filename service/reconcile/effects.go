@@ -28,9 +28,9 @@ func (e effects) do(ctx context.Context, t task) error {
 		return e.stop(ctx, t.item)
 	case KindRelease:
 		return e.release(ctx, t.item)
-	case KindReport:
+	default:
+		return nil
 	}
-	return nil
 }
 
 // register submits the job as it is rendered now. What is meant is recorded before

@@ -1,0 +1,63 @@
+//go:build e2e
+
+package vault
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// TestASecretOfARealVault needs a real Vault with a KV version 2 engine at "bothy",
+// at VAULT_ADDR, and in VAULT_TOKEN a token that may also read it.
+func TestASecretOfARealVault(t *testing.T) {
+	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN"} {
+		if os.Getenv(name) == "" {
+			t.Fatalf("%s is not set: this test needs a real Vault", name)
+		}
+	}
+	token := os.Getenv("VAULT_TOKEN")
+	c, err := New(Config{
+		Address: os.Getenv("VAULT_ADDR"), Mount: "bothy", Logger: slog.New(slog.DiscardHandler),
+		Token: func() (string, error) { return token, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	job := fmt.Sprintf("bothy-e2e-%x", time.Now().UnixNano())
+	var first string
+	for range 2 {
+		if err := c.EnsureWorkspaceSecret(t.Context(), job); err != nil {
+			t.Fatalf("ensure: %v", err)
+		}
+		stored, err := c.api.KVv2("bothy").Get(t.Context(), secretPath(job))
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, _ := stored.Data[secretKey].(string)
+		if len(secret) != 43 || first != "" && secret != first || stored.VersionMetadata.Version != 1 {
+			t.Errorf("a secret of %d characters in version %d; want 43 in version 1, and the same each time", len(secret), stored.VersionMetadata.Version)
+		}
+		first = secret
+	}
+	for range 2 {
+		if err := c.DeleteWorkspaceSecret(t.Context(), job); err != nil {
+			t.Fatalf("delete: %v", err)
+		}
+	}
+	if _, err := c.api.KVv2("bothy").GetMetadata(t.Context(), secretPath(job)); err == nil {
+		t.Error("something of the secret is left")
+	}
+
+	token = "unknown"
+	if err := c.EnsureWorkspaceSecret(t.Context(), job); lab.CodeOf(err) != lab.CodeRefused {
+		t.Errorf("with an unknown token: %v, want it refused", err)
+	}
+}
