@@ -29,6 +29,7 @@ type Dev struct {
 	stack  *stack.Stack
 	server *server
 	api    *client.Client
+	unlock func()
 }
 
 // server is Bothy, running in this process.
@@ -52,24 +53,31 @@ func Start(ctx context.Context, force func() (context.Context, context.CancelFun
 	if err := d.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if cfg.Reset {
-		if err := stack.Reset(ctx, d.cfg.Stack); err != nil {
-			return nil, fmt.Errorf("reset: %w", err)
-		}
-		cfg.Report("state in " + cfg.Stack.Dir + " removed")
-	}
-	if err := checkPort(ctx, cfg.Port); err != nil {
+	if d.unlock, err = lock(cfg.Stack.Dir); err != nil {
 		return nil, err
 	}
-	if d.stack, err = stack.Start(ctx, d.cfg.Stack); err != nil {
-		return nil, err
-	}
-	if err := d.startBothy(ctx); err != nil {
+	if err := d.start(ctx); err != nil {
 		ending, release := force()
 		defer release()
 		return nil, errors.Join(err, d.Stop(ending)) //nolint:contextcheck // ctx may have ended, which is why this runs
 	}
 	return d, nil
+}
+
+func (d *Dev) start(ctx context.Context) (err error) {
+	if err := checkPort(ctx, d.cfg.Port); err != nil {
+		return err
+	}
+	if d.cfg.Reset {
+		if err := stack.Reset(ctx, d.cfg.Stack); err != nil {
+			return fmt.Errorf("reset: %w", err)
+		}
+		d.cfg.Report("state in " + d.cfg.Stack.Dir + " removed")
+	}
+	if d.stack, err = stack.Start(ctx, d.cfg.Stack); err != nil {
+		return err
+	}
+	return d.startBothy(ctx)
 }
 
 // prepare finds or makes the programs and the workspaces' user, and completes the configuration with them.
@@ -199,7 +207,7 @@ func (d *Dev) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case e := <-d.stack.Exited():
-		return fmt.Errorf("%s has ended (%s); the last lines of %s:\n  %s", e.Part, e.Status, e.LogFile, strings.Join(e.Last, "\n  "))
+		return fmt.Errorf("%s has ended (%s); the last lines of %s:\n%s", e.Part, e.Status, e.LogFile, strings.Join(e.Last, "\n"))
 	case err := <-d.server.ended:
 		d.server.ended <- err // Stop wants it too
 		return fmt.Errorf("bothy has ended: %w; its log is %s", err, d.cfg.logFile())
@@ -208,6 +216,7 @@ func (d *Dev) Wait(ctx context.Context) error {
 
 // Stop ends everything; state stays. When ctx ends, the rest is done by force.
 func (d *Dev) Stop(ctx context.Context) error {
+	defer d.unlock()
 	var errs []error
 	if d.server != nil {
 		d.server.cancel()

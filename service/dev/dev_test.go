@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -50,7 +51,7 @@ func TestBothyGetsItsOwnTokensAndNoOperators(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := func(text string) config.Secret { return config.NewSecret(text) }
+	secret := config.NewSecret
 	env := stack.Env{
 		NomadAddr: "http://n", ConsulAddr: "http://c", VaultAddr: "http://v",
 		Bothy:    stack.Tokens{Nomad: secret("bn"), Consul: secret("bc"), Vault: secret("bv")},
@@ -123,6 +124,23 @@ func TestATakenPortIsFoundEarly(t *testing.T) {
 	if err := checkPort(t.Context(), port); err != nil {
 		t.Errorf("a free port: %v", err)
 	}
+}
+
+func TestASecondRunOnTheSameStateIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".dev")
+	unlock, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock(dir); lab.CodeOf(err) != lab.CodeConflict || !strings.Contains(err.Error(), fmt.Sprintf("%s already (pid %d)", dir, os.Getpid())) {
+		t.Errorf("got %v", err)
+	}
+	unlock()
+	unlock, err = lock(dir)
+	if err != nil {
+		t.Fatalf("the lock was not given back: %v", err)
+	}
+	unlock()
 }
 
 func TestTheDemoIsMadeOnceAndThenLeftAlone(t *testing.T) {

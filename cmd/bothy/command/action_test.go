@@ -53,7 +53,8 @@ func TestAnErrorIsOneLineAndAHint(t *testing.T) {
 		want []string
 		code int
 	}{
-		"plain": {errors.New("what\nhappened"), []string{"Error: what happened"}, exitLocal},
+		"plain":                 {errors.New("what happened"), []string{"Error: what happened"}, exitLocal},
+		"with the end of a log": {errors.New("fabio has ended:\n  one\ttwo\n\n  \x1b[2Jthree"), []string{"Error: fabio has ended:", "  one two", "  [2Jthree"}, exitLocal},
 		"coded": {
 			lab.NotFound("class", "x").WithHint("`bothy class list` shows them"),
 			[]string{`Error: no class "x"`, "Hint: `bothy class list` shows them."},

@@ -115,7 +115,7 @@ func (c *classAct) run(ctx context.Context, args []string) error {
 	}
 	watch := "bothy status -watch " + class
 	if !c.act.waits || c.wait.detach {
-		c.env.UI.Output(fmt.Sprintf("%d of %d workspaces are newly wanted %s; %s shows how far they are.", result.Affected, len(result.Workspaces), c.act.desired, watch))
+		c.env.UI.Output(fmt.Sprintf("%d of %s newly wanted %s; `%s` shows how far they are.", result.Affected, count(len(result.Workspaces), "workspace"), c.act.desired, watch))
 		return nil
 	}
 	concerned := map[string]bool{}
@@ -166,7 +166,7 @@ func (e *Env) conclude(workspaces []client.Workspace, goal lab.Phase) error {
 	if missed == 0 {
 		return nil
 	}
-	return lab.Errorf(lab.CodeUnavailable, "%d of %d workspaces are not %s: %s", missed, len(workspaces), goal, counts(workspaces)).
+	return lab.Errorf(lab.CodeUnavailable, "%d of %s not %s: %s", missed, count(len(workspaces), "workspace"), goal, counts(workspaces)).
 		WithHint("the reasons stand beside them; Nomad's own view: `nomad job status -namespace=bothy bothy-<workspace>`")
 }
 

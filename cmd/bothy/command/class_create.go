@@ -115,5 +115,5 @@ func enrolled(students *[]client.StudentInput) string {
 	if students == nil {
 		return ""
 	}
-	return fmt.Sprintf(", with %d students on its roster", len(*students))
+	return fmt.Sprintf(", with %s on its roster", count(len(*students), "student"))
 }

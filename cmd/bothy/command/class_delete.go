@@ -54,14 +54,14 @@ func (c *classDelete) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("This deletes the class %s with its %d workspaces (%s).", class.Key, len(workspaces), counts(workspaces))
+	what := fmt.Sprintf("This deletes the class %s with its %s (%s).", class.Key, count(len(workspaces), "workspace"), counts(workspaces))
 	if err := c.confirm.ask(c.env, what+" "+homes(c.releaseHomes), class.Key); err != nil {
 		return err
 	}
 	if _, err := s.DeleteClass(ctx, class.Key, c.releaseHomes); err != nil {
 		return err
 	}
-	c.env.UI.Output(fmt.Sprintf("Class %s is being deleted; bothy status %s shows how far it is.", class.Key, class.Key))
+	c.env.UI.Output(fmt.Sprintf("Class %s is being deleted; `bothy status %s` shows how far it is.", class.Key, class.Key))
 	return nil
 }
 

@@ -38,7 +38,7 @@ func TestLaunchNamesWhatFailedAndWhy(t *testing.T) {
 		on(workspacesRoute, 200, list(ws("Ana", "ana", "ready", ""), ws("Bo", "bo", "failed", "the task ended with exit code 1")))
 	w.run("class", "launch", "fall-26/py101").
 		says("the task ended with exit code 1").
-		fails(exitRemote, "Error: 1 of 2 workspaces are not ready: 1 ready, 1 failed", "Hint:")
+		fails(exitRemote, "Error: 1 of 2 workspaces not ready: 1 ready, 1 failed", "Hint:")
 }
 
 func TestAFailureMayPassWhileALaunchIsWaitedFor(t *testing.T) {
@@ -82,7 +82,7 @@ func TestAWaitOutlastsAServerThatRestarts(t *testing.T) {
 func TestADetachedLaunchReturnsAtOnce(t *testing.T) {
 	w := newWorld(t)
 	newFakeAPI(t, w).on(launchRoute, 202, wishes(ws("Ana", "ana", "queued", "")))
-	w.run("class", "launch", "-detach", "fall-26/py101").ok().says("1 of 1 workspaces are newly wanted running", "bothy status -watch fall-26/py101")
+	w.run("class", "launch", "-detach", "fall-26/py101").ok().says("1 of 1 workspace newly wanted running", "bothy status -watch fall-26/py101")
 }
 
 func TestLaunchingAnEmptyClassSaysWhatIsMissing(t *testing.T) {
@@ -149,7 +149,7 @@ func TestDeleteAsksForTheName(t *testing.T) {
 				t.Errorf("the last request was %s", last)
 			}
 			if c.terminal {
-				got.says("This deletes the class fall-26/py101 with its 1 workspaces (1 ready).")
+				got.says("This deletes the class fall-26/py101 with its 1 workspace (1 ready).")
 			}
 		})
 	}

@@ -60,11 +60,11 @@ func (s style) phase(phase client.Phase) func(string) string {
 }
 
 // workspaceTable lists workspaces for a person: the address of those that are
-// ready, the reason of all others.
+// ready (it has the workspace's name in it), the name and the reason of all others.
 func workspaceTable(s style, now time.Time, workspaces []client.Workspace) *table {
-	t := newTable("STUDENT", "PHASE", "SINCE", "WORKSPACE", "")
+	t := newTable("STUDENT", "PHASE", "SINCE", "WORKSPACE")
 	for _, w := range workspaces {
-		t.add(w.Student.Name, string(w.Phase), since(now, w.Since), w.Slug, remark(w))
+		t.add(w.Student.Name, string(w.Phase), since(now, w.Since), remark(w))
 		t.paint(1, s.phase(w.Phase))
 	}
 	return t
@@ -72,7 +72,13 @@ func workspaceTable(s style, now time.Time, workspaces []client.Workspace) *tabl
 
 // remark is what matters most about a workspace in its phase.
 func remark(w client.Workspace) string {
-	var notes []string
+	notes := []string{w.Slug}
+	switch {
+	case lab.Phase(w.Phase) == lab.PhaseReady:
+		notes[0] = w.URL
+	case w.Reason != "":
+		notes = append(notes, w.Reason)
+	}
 	if w.Desired == client.Desired(lab.DesiredDeleted) {
 		notes = append(notes, "being deleted")
 	}
@@ -82,15 +88,15 @@ func remark(w client.Workspace) string {
 	if w.Outdated {
 		notes = append(notes, "outdated: a restart brings the newest settings")
 	}
-	switch lab.Phase(w.Phase) {
-	case lab.PhaseReady:
-		notes = append([]string{w.URL}, notes...)
-	default:
-		if w.Reason != "" {
-			notes = append([]string{w.Reason}, notes...)
-		}
-	}
 	return strings.Join(notes, " · ")
+}
+
+// count is a number with its noun: "1 workspace", "2 workspaces".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // since tells how long ago at was, in the largest unit that says something.

@@ -167,7 +167,7 @@ func (c *render) write(rendered []renderedJob) error {
 	if err != nil {
 		return err
 	}
-	c.env.UI.Output(fmt.Sprintf("%d students in %s: %d files written, %d replaced, %d unchanged.", len(rendered), c.out, done.made, done.replaced, done.same))
+	c.env.UI.Output(fmt.Sprintf("%s in %s: %d files written, %d replaced, %d unchanged.", count(len(rendered), "student"), c.out, done.made, done.replaced, done.same))
 	return nil
 }
 

@@ -79,7 +79,7 @@ func isRemote(err error) bool {
 }
 
 // explain puts err into lines for a person, and a hint.
-func explain(err error) (lines []string, hint string) {
+func explain(err error) (problem []string, hint string) {
 	var usage usageError
 	if errors.As(err, &usage) {
 		return []string{usage.Error()}, fmt.Sprintf("`bothy %s -h` shows how it is used", usage.command)
@@ -91,30 +91,44 @@ func explain(err error) (lines []string, hint string) {
 	if errors.Is(err, context.Canceled) {
 		return []string{"interrupted"}, ""
 	}
-	return []string{oneLine(err.Error())}, ""
+	return lines(err.Error()), ""
 }
 
-func explainCoded(e *lab.Error) (lines []string, hint string) {
+// maxErrorLine bounds a line of an error, in columns: lines of logs have no end.
+const maxErrorLine = 300
+
+// lines takes a text apart at its line breaks, without what would move the cursor.
+func lines(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(printable(line)); line != "" {
+			all = append(all, cut(line, maxErrorLine))
+		}
+	}
+	return all
+}
+
+func explainCoded(e *lab.Error) (problem []string, hint string) {
 	switch len(e.Fields) {
 	case 0:
 		message := e.Message
 		if e.Cause != nil {
 			message += ": " + e.Cause.Error()
 		}
-		return []string{oneLine(message)}, e.Hint
+		return lines(message), e.Hint
 	case 1:
 		field := e.Fields[0]
 		hint = e.Hint
 		if hint == "" {
 			hint = field.Remedy
 		}
-		return []string{oneLine(field.Name + ": " + field.Problem)}, hint
+		return lines(field.Name + ": " + field.Problem), hint
 	}
-	lines = []string{fmt.Sprintf("%s (%d problems)", e.Message, len(e.Fields))}
+	problem = []string{fmt.Sprintf("%s (%d problems)", e.Message, len(e.Fields))}
 	for _, field := range e.Fields {
-		lines = append(lines, oneLine(field.String()))
+		problem = append(problem, oneLine(field.String()))
 	}
-	return lines, e.Hint
+	return problem, e.Hint
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

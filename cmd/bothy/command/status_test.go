@@ -29,8 +29,8 @@ func TestStatusOfAClassShowsAddressesAndReasons(t *testing.T) {
 	drifted.Drifted, drifted.Outdated = true, true
 	api := newFakeAPI(t, w).on(workspacesRoute, 200, list(ws("Ana", "ana", "ready", ""), ws("Bo", "bo", "failed", "no memory"), drifted))
 	w.run("status", "fall-26/py101").ok().says(
-		"Ana      ready   1m00s  fall-26-py101-ana  http://labs.localhost:9999/fall-26-py101-ana/",
-		"Bo       failed  1m00s  fall-26-py101-bo   no memory",
+		"Ana      ready   1m00s  http://labs.localhost:9999/fall-26-py101-ana/",
+		"Bo       failed  1m00s  fall-26-py101-bo · no memory",
 		"/fall-26-py101-cy/ · changed by another hand · outdated",
 	)
 	if api.asked[0] != "GET /v1/workspaces?class=fall-26~py101" {
@@ -55,9 +55,9 @@ func TestWatchPrintsALineForEachChange(t *testing.T) {
 		lines = append(lines, rest)
 	}
 	want := []string{
-		"fall-26-py101-ana  queued", "fall-26-py101-bo  queued",
-		"bothy  not now", "bothy  answers again",
-		"fall-26-py101-ana  ready  http://labs.localhost:9999/fall-26-py101-ana/", "fall-26-py101-bo  deleted",
+		"queued  fall-26-py101-ana", "queued  fall-26-py101-bo",
+		"bothy: not now", "bothy: answers again",
+		"ready  http://labs.localhost:9999/fall-26-py101-ana/", "deleted  fall-26-py101-bo",
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)

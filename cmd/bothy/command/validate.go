@@ -74,7 +74,7 @@ func (c *validate) run(ctx context.Context, args []string) error {
 		for _, row := range rows {
 			names = append(names, row.Name)
 		}
-		c.env.UI.Output(fmt.Sprintf("Roster %s: %d students.", c.roster, len(rows)))
+		c.env.UI.Output(fmt.Sprintf("Roster %s: %s.", c.roster, count(len(rows), "student")))
 	}
 	if missing := needed(template); c.params.empty() && len(missing) > 0 {
 		c.env.UI.Output("Not rendered: values are needed for " + strings.Join(missing, ", ") + " (-var or -var-file).")
@@ -91,7 +91,7 @@ func (c *validate) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c.env.UI.Output(fmt.Sprintf("Parameters: fit the template; %d jobs can be rendered.", len(rendered)))
+	c.env.UI.Output(fmt.Sprintf("Parameters: fit the template; %s can be rendered.", count(len(rendered), "job")))
 	return c.askNomad(ctx, settings.Namespace, rendered[0].Job)
 }
 

@@ -54,7 +54,7 @@ func (v *watchLines) show(workspaces []client.Workspace, err error) {
 		if trouble == "" {
 			trouble = "answers again"
 		}
-		v.print("bothy", trouble)
+		v.print("bothy: " + trouble)
 	}
 	if err != nil {
 		return
@@ -64,18 +64,18 @@ func (v *watchLines) show(workspaces []client.Workspace, err error) {
 		state := string(w.Phase) + "  " + remark(w)
 		seen[w.Slug] = state
 		if v.phases[w.Slug] != state {
-			v.print(w.Slug, state)
+			v.print(state)
 		}
 		delete(v.phases, w.Slug)
 	}
 	for _, slug := range slices.Sorted(maps.Keys(v.phases)) {
-		v.print(slug, "deleted")
+		v.print("deleted  " + slug)
 	}
 	v.phases = seen
 }
 
-func (v *watchLines) print(who, what string) {
-	fmt.Fprintf(v.env.Stdout, "%s  %s  %s\n", v.env.Now().Local().Format(time.TimeOnly), who, printable(what))
+func (v *watchLines) print(what string) {
+	fmt.Fprintf(v.env.Stdout, "%s  %s\n", v.env.Now().Local().Format(time.TimeOnly), printable(what))
 }
 
 // watchScreen redraws a table.

@@ -45,7 +45,7 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 	}
 	later := "bothy workspace status " + workspace.Slug
 	if !c.act.waits || c.wait.detach {
-		c.env.UI.Output(fmt.Sprintf("%s is wanted %s. %s shows how far it is.", workspace.Slug, workspace.Desired, later))
+		c.env.UI.Output(fmt.Sprintf("%s is wanted %s; `%s` shows how far it is.", workspace.Slug, workspace.Desired, later))
 		return nil
 	}
 	workspaces, err := await{

@@ -52,6 +52,6 @@ func (c *workspaceDelete) run(ctx context.Context, args []string) error {
 	if _, err := s.DeleteWorkspace(ctx, workspace.ID, c.releaseHome); err != nil {
 		return err
 	}
-	c.env.UI.Output(fmt.Sprintf("%s is being deleted; bothy workspace status %s shows how far it is.", workspace.Slug, workspace.Slug))
+	c.env.UI.Output(fmt.Sprintf("%s is being deleted; `bothy workspace status %s` shows how far it is.", workspace.Slug, workspace.Slug))
 	return nil
 }
