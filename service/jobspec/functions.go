@@ -3,7 +3,6 @@ package jobspec
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
@@ -138,8 +137,6 @@ func remedyForFunction(name string) string {
 		return `use regex_replace: regex_replace(var.x, "^[a-z]+$", "") == ""`
 	case "alltrue", "anytrue":
 		return "count what is wrong: length([for x in var.list : x if …]) == 0"
-	case "tostring", "tonumber", "tobool", "tolist", "toset", "tomap":
-		return "use convert(value, " + strings.TrimPrefix(name, "to") + ")"
 	}
 	return "see the HCL2 functions in Nomad's documentation"
 }

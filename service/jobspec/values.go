@@ -223,7 +223,7 @@ func valueProblem(value cty.Value) *lab.Field {
 func numberProblem(v cty.Value) *lab.Field {
 	const bits = 53
 	number := v.AsBigFloat()
-	if exponent := number.MantExp(nil); number.Sign() != 0 && (exponent > bits || exponent < -bits) {
+	if exponent := number.MantExp(nil); number.IsInf() || number.Sign() != 0 && (exponent > bits || exponent < -bits) {
 		return &lab.Field{Problem: "is a number that is too large or too small", Remedy: "it lies between -2^53 and 2^53"}
 	}
 	return nil

@@ -2,6 +2,8 @@ package jobspec
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -41,8 +43,36 @@ func (t *Template) write(values map[string]cty.Value) []byte {
 // literalOf gives a value as HCL, its further lines indented for a variable block.
 func literalOf(value cty.Value) string {
 	const argument = "default = "
-	text := hclwrite.Format(append([]byte(argument), hclwrite.TokensForValue(value).Bytes()...))
+	text := hclwrite.Format(append([]byte(argument), tokensOf(value).Bytes()...))
 	return strings.ReplaceAll(strings.TrimPrefix(string(text), argument), "\n", "\n  ")
+}
+
+// tokensOf is hclwrite.TokensForValue, but with the names in maps in quotes:
+// hclwrite leaves out those of what looks like a name, and HCL reads a first
+// name "for" as the beginning of an expression.
+func tokensOf(value cty.Value) hclwrite.Tokens {
+	t := value.Type()
+	switch {
+	case value.IsNull():
+		return hclwrite.TokensForValue(value)
+	case t.IsMapType(), t.IsObjectType():
+		elements := value.AsValueMap()
+		attributes := make([]hclwrite.ObjectAttrTokens, 0, len(elements))
+		for _, name := range slices.Sorted(maps.Keys(elements)) {
+			attributes = append(attributes, hclwrite.ObjectAttrTokens{
+				Name:  hclwrite.TokensForValue(cty.StringVal(name)),
+				Value: tokensOf(elements[name]),
+			})
+		}
+		return hclwrite.TokensForObject(attributes)
+	case t.IsListType(), t.IsSetType(), t.IsTupleType():
+		elements := make([]hclwrite.Tokens, 0, value.LengthInt())
+		for _, element := range value.AsValueSlice() {
+			elements = append(elements, tokensOf(element))
+		}
+		return hclwrite.TokensForTuple(elements)
+	}
+	return hclwrite.TokensForValue(value)
 }
 
 // findSlot finds where the value of a variable block goes: in the place of its

@@ -1,0 +1,610 @@
+# VS Code in the browser (code-server), in Docker.
+#
+# One workspace of one student: code-server and the NGINX in front of it, in
+# one network namespace of their own. Only NGINX's port can be reached.
+#
+# By hand: nomad volume create home.volume.hcl, then
+# nomad job run -var slug=demo-py101-ada code-server.nomad.hcl
+
+# ---- Set by Bothy: the reserved vocabulary of docs/templates.md ----
+
+variable "slug" {
+  description = "The workspace's unique name: end of the job id, Consul service and URL path."
+  type        = string
+  default     = "fall-26-py101-ada"
+
+  validation {
+    condition     = strlen(var.slug) <= 63 && var.slug != "" && regex_replace(var.slug, "^[a-z0-9]+(-[a-z0-9]+)*$", "") == ""
+    error_message = "A slug has 1 to 63 lower-case letters, digits and single hyphens between them."
+  }
+}
+
+variable "installation_id" {
+  description = "The Bothy installation that keeps this job; empty for a job run by hand."
+  type        = string
+  default     = "0199-installation"
+
+  validation {
+    condition     = regex_replace(var.installation_id, "^[A-Za-z0-9-]*$", "") == ""
+    error_message = "An installation id has letters, digits and hyphens only."
+  }
+}
+
+variable "workspace_id" {
+  description = "The workspace in Bothy's database; empty for a job run by hand."
+  type        = string
+  default     = "0199-workspace"
+
+  validation {
+    condition     = regex_replace(var.workspace_id, "^[A-Za-z0-9-]*$", "") == ""
+    error_message = "A workspace id has letters, digits and hyphens only."
+  }
+}
+
+variable "namespace" {
+  description = "Nomad namespace."
+  type        = string
+  default     = "bothy"
+
+  validation {
+    condition     = var.namespace != "" && regex_replace(var.namespace, "^[A-Za-z0-9-]+$", "") == ""
+    error_message = "A namespace has letters, digits and hyphens only."
+  }
+}
+
+variable "node_pool" {
+  description = "Nomad node pool."
+  type        = string
+  default     = "default"
+
+  validation {
+    condition     = var.node_pool != "" && regex_replace(var.node_pool, "^[A-Za-z0-9_-]+$", "") == ""
+    error_message = "A node pool has letters, digits, hyphens and underscores only."
+  }
+}
+
+variable "datacenters" {
+  description = "Nomad datacenters; a name may hold * for any text."
+  type        = list(string)
+  default     = ["dc1"]
+
+  validation {
+    condition     = length(var.datacenters) > 0
+    error_message = "At least one datacenter is needed."
+  }
+}
+
+variable "home_type" {
+  description = "Kind of volume that the home is: host or csi."
+  type        = string
+  default     = "host"
+
+  validation {
+    condition     = contains(["host", "csi"], var.home_type)
+    error_message = "The home's type is host or csi."
+  }
+}
+
+variable "home_volume" {
+  description = "Name (host) or id (csi) of the home's volume; empty for home-<slug>."
+  type        = string
+  default     = "home-fall-26-py101-ada"
+
+  validation {
+    condition     = regex_replace(var.home_volume, "^[A-Za-z0-9_-]*$", "") == ""
+    error_message = "A volume has letters, digits, hyphens and underscores only."
+  }
+}
+
+variable "labs_url" {
+  description = "Origin of all workspaces as a browser sees it, without a path."
+  type        = string
+  default     = "http://labs.localhost:9999"
+
+  validation {
+    condition     = regex_replace(var.labs_url, "^https?://[A-Za-z0-9.:-]+$", "") == ""
+    error_message = "The labs URL is http:// or https:// and a host, and a port where it is not the usual one."
+  }
+}
+
+variable "labs_host" {
+  description = "Host, and port where it is not the usual one, of the labs URL."
+  type        = string
+  default     = "labs.localhost:9999"
+
+  validation {
+    condition     = var.labs_host != "" && regex_replace(var.labs_host, "^[A-Za-z0-9.-]+(:[0-9]+)?$", "") == ""
+    error_message = "The labs host is a host name, and :port where it is not the usual one."
+  }
+}
+
+variable "console_url" {
+  description = "Origin of Bothy's console, for the link in Nomad's own UI; empty for none."
+  type        = string
+  default     = "http://bothy.localhost:8080"
+
+  validation {
+    condition     = regex_replace(var.console_url, "^(https?://[A-Za-z0-9.:-]+)?$", "") == ""
+    error_message = "The console URL is http:// or https:// and a host, and a port where it is not the usual one."
+  }
+}
+
+variable "vault_role" {
+  description = "Vault role of the workspace's tasks; empty for a workspace without secrets."
+  type        = string
+  default     = "bothy-workspace"
+
+  validation {
+    condition     = regex_replace(var.vault_role, "^[A-Za-z0-9_-]*$", "") == ""
+    error_message = "A Vault role has letters, digits, hyphens and underscores only."
+  }
+}
+
+variable "vault_path" {
+  description = "KV version 2 data path of the workspace's secrets; empty for bothy/data/workspaces/bothy-<slug>/env."
+  type        = string
+  default     = "bothy/data/workspaces/bothy-fall-26-py101-ada/env"
+
+  validation {
+    condition     = regex_replace(var.vault_path, "^[A-Za-z0-9/_-]*$", "") == ""
+    error_message = "A secret's path has letters, digits, hyphens, underscores and slashes only."
+  }
+}
+
+# ---- Set by the course ----
+
+variable "image" {
+  description = "Image of the workspace: code-server's own, or one made from it with the course's tools."
+  type        = string
+  default     = "codercom/code-server:4.100.3"
+
+  validation {
+    condition     = regex_replace(var.image, "^[A-Za-z0-9][A-Za-z0-9./_-]*(:[0-9]+/[A-Za-z0-9./_-]+)?(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$", "") == ""
+    error_message = "An image is named with its tag or digest, as in codercom/code-server:4.100.3."
+  }
+}
+
+variable "force_pull" {
+  description = "Ask the registry for the image at every start, for tags that move."
+  type        = bool
+  default     = false
+}
+
+variable "cpu" {
+  description = "CPU reserved for the workspace, in MHz."
+  type        = number
+  default     = 500
+
+  validation {
+    condition     = var.cpu >= 100 && var.cpu == floor(var.cpu)
+    error_message = "The CPU is a whole number of MHz, 100 or more."
+  }
+}
+
+variable "memory" {
+  description = "Memory reserved for the workspace, in MB."
+  type        = number
+  default     = 2048
+
+  validation {
+    condition     = var.memory >= 256 && var.memory == floor(var.memory)
+    error_message = "The memory is a whole number of MB, 256 or more."
+  }
+}
+
+variable "memory_max" {
+  description = "Memory the workspace may use while its node has some to spare, in MB; 0 for no more than is reserved. Counts where Nomad's memory oversubscription is on."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.memory_max >= 0 && var.memory_max == floor(var.memory_max)
+    error_message = "The most memory is a whole number of MB, or 0."
+  }
+}
+
+variable "disk" {
+  description = "Disk reserved for logs and temporary files, in MB; the home is a volume and does not count."
+  type        = number
+  default     = 300
+
+  validation {
+    condition     = var.disk >= 100 && var.disk == floor(var.disk)
+    error_message = "The disk is a whole number of MB, 100 or more."
+  }
+}
+
+variable "environment" {
+  description = "Further environment variables of the workspace. Secrets do not belong here but in Vault."
+  type        = map(string)
+  default     = {
+    "COURSE" = "Python \"101\" for $5; 50%"
+    "LANG"   = "de_DE.UTF-8"
+  }
+
+  validation {
+    condition     = length([for name in keys(var.environment) : name if regex_replace(name, "^[A-Za-z_][A-Za-z0-9_]*$", "") != ""]) == 0
+    error_message = "An environment variable's name has letters, digits and underscores, and does not begin with a digit."
+  }
+}
+
+# ---- Set by the operator, where images come from another registry ----
+
+variable "nginx_image" {
+  description = "Image of NGINX."
+  type        = string
+  default     = "nginx:1.28.0-alpine"
+
+  validation {
+    condition     = regex_replace(var.nginx_image, "^[A-Za-z0-9][A-Za-z0-9./_-]*(:[0-9]+/[A-Za-z0-9./_-]+)?(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$", "") == ""
+    error_message = "An image is named with its tag or digest, as in nginx:1.28.0-alpine."
+  }
+}
+
+locals {
+  home_volume = var.home_volume != "" ? var.home_volume : "home-${var.slug}"
+  vault_path  = var.vault_path != "" ? var.vault_path : "bothy/data/workspaces/bothy-${var.slug}/env"
+
+  # The host that NGINX and Traefik compare has no port; the one that Fabio compares has it.
+  labs_name = regex_replace(var.labs_host, ":[0-9]+$", "")
+}
+
+job "code-server" {
+  id          = "bothy-${var.slug}"
+  name        = "bothy-${var.slug}"
+  namespace   = var.namespace
+  node_pool   = var.node_pool
+  datacenters = var.datacenters
+  type        = "service"
+
+  # What never changes over the job's life, and nothing else: a change of meta replaces a running editor.
+  meta {
+    bothy_installation_id = var.installation_id
+    bothy_workspace_id    = var.workspace_id
+  }
+
+  ui {
+    description = "Workspace ${var.slug}"
+
+    link {
+      label = "Open the workspace"
+      url   = "${var.labs_url}/${var.slug}/"
+    }
+
+    dynamic "link" {
+      for_each = var.console_url == "" ? [] : [var.console_url]
+
+      content {
+        label = "Show it in Bothy"
+        url   = "${link.value}/workspaces/${var.slug}"
+      }
+    }
+  }
+
+  # One instance with a home: the old one ends before the new one starts, and
+  # a version that does not become healthy stays visible instead of being undone.
+  update {
+    max_parallel      = 1
+    canary            = 0
+    health_check      = "checks"
+    min_healthy_time  = "3s"
+    healthy_deadline  = "10m"
+    progress_deadline = "15m"
+    auto_revert       = false
+  }
+
+  reschedule {
+    unlimited      = true
+    delay          = "15s"
+    delay_function = "exponential"
+    max_delay      = "10m"
+  }
+
+  group "workspace" {
+    count = 1
+
+    # One home never gets two editors: a client that has lost its servers for
+    # this long stops the editor by itself. Only after that, and only where the
+    # home can follow (csi), is it replaced on another node; a home on the lost
+    # node's own disk waits for the node.
+    disconnect {
+      stop_on_client_after = "5m"
+      replace              = var.home_type == "csi"
+      reconcile            = "keep_original"
+    }
+
+    restart {
+      attempts         = 3
+      interval         = "5m"
+      delay            = "5s"
+      mode             = "fail"
+      render_templates = true
+    }
+
+    ephemeral_disk {
+      size = var.disk
+    }
+
+    network {
+      mode = "bridge"
+
+      port "http" {
+        to = 8080
+      }
+    }
+
+    volume "home" {
+      type            = var.home_type
+      source          = local.home_volume
+      access_mode     = var.home_type == "csi" ? "single-node-writer" : "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    service {
+      name     = var.slug
+      provider = "consul"
+      port     = "http"
+
+      tags = [
+        "bothy",
+        "urlprefix-/${var.slug}/",
+        "urlprefix-${var.slug}.${var.labs_host}/",
+        "traefik.enable=true",
+        "traefik.http.routers.${var.slug}.rule=(Host(`${local.labs_name}`) && (Path(`/${var.slug}`) || PathPrefix(`/${var.slug}/`))) || Host(`${var.slug}.${local.labs_name}`)",
+      ]
+
+      meta {
+        bothy-activity-path = "/-/activity"
+      }
+
+      check {
+        name     = "usable"
+        type     = "http"
+        path     = "/-/health"
+        interval = "3s"
+        timeout  = "2s"
+      }
+    }
+
+    task "code-server" {
+      driver       = "docker"
+      user         = "1000:1000"
+      kill_timeout = "15s"
+
+      config {
+        image              = var.image
+        force_pull         = var.force_pull
+        image_pull_timeout = "10m"
+        init               = true
+        cap_drop           = ["all"]
+        security_opt       = ["no-new-privileges"]
+        entrypoint         = ["/usr/bin/code-server"]
+        args = [
+          "--bind-addr=127.0.0.1:8081",
+          "--auth=none",
+          "--config=/dev/null",
+          "--abs-proxy-base-path=/${var.slug}",
+          "--disable-telemetry",
+          "--disable-update-check",
+          "--disable-workspace-trust",
+          "--disable-getting-started-override",
+          "/home/coder",
+        ]
+      }
+
+      env = merge(var.environment, {
+        HOME  = "/home/coder"
+        USER  = "coder"
+        SHELL = "/bin/bash"
+        LANG  = "C.UTF-8"
+      })
+
+      volume_mount {
+        volume      = "home"
+        destination = "/home/coder"
+      }
+
+      # The token itself stays out of the task; what it may read becomes environment.
+      dynamic "vault" {
+        for_each = var.vault_role == "" ? [] : [var.vault_role]
+
+        content {
+          role         = vault.value
+          env          = false
+          disable_file = true
+          change_mode  = "noop"
+        }
+      }
+
+      # A changed secret counts from the next start: it does not interrupt an editor.
+      dynamic "template" {
+        for_each = var.vault_role == "" ? [] : [local.vault_path]
+
+        content {
+          destination = "${NOMAD_SECRETS_DIR}/workspace.env"
+          env         = true
+          change_mode = "noop"
+          perms       = "0400"
+          data        = <<-EOT
+            {{- with secret "${template.value}" }}
+            {{- range $name, $value := .Data.data }}
+            {{ $name }}={{ $value | toJSON }}
+            {{- end }}
+            {{- end }}
+          EOT
+        }
+      }
+
+      resources {
+        cpu        = var.cpu
+        memory     = var.memory
+        memory_max = var.memory_max > 0 ? var.memory_max : null
+      }
+
+      logs {
+        max_files     = 2
+        max_file_size = 5
+      }
+    }
+
+    task "nginx" {
+      driver       = "docker"
+      user         = "65534:65534"
+      kill_timeout = "5s"
+
+      config {
+        image              = var.nginx_image
+        image_pull_timeout = "10m"
+        readonly_rootfs    = true
+        cap_drop           = ["all"]
+        security_opt       = ["no-new-privileges"]
+        entrypoint         = ["nginx"]
+        args               = ["-e", "stderr", "-c", "${NOMAD_TASK_DIR}/nginx.conf"]
+      }
+
+      # Of all that is in here, only the slug and the labs host come from outside.
+      template {
+        destination = "${NOMAD_TASK_DIR}/nginx.conf"
+        change_mode = "noop"
+        data        = <<-EOT
+          daemon off;
+          worker_processes 1;
+          worker_shutdown_timeout 5s;
+          pid {{ env "NOMAD_TASK_DIR" }}/nginx.pid;
+
+          # Error lines quote whole requests, query strings included, and those
+          # may hold tickets. What fails upstream is in the access log.
+          error_log stderr emerg;
+
+          events {
+            worker_connections 4096;
+          }
+
+          http {
+            client_body_temp_path {{ env "NOMAD_TASK_DIR" }}/client_body;
+            proxy_temp_path {{ env "NOMAD_TASK_DIR" }}/proxy;
+            fastcgi_temp_path {{ env "NOMAD_TASK_DIR" }}/fastcgi;
+            uwsgi_temp_path {{ env "NOMAD_TASK_DIR" }}/uwsgi;
+            scgi_temp_path {{ env "NOMAD_TASK_DIR" }}/scgi;
+
+            map $request_uri $path_only {
+              "~^(?<without_query>[^?]*)" $without_query;
+            }
+            log_format bothy '$remote_addr $host "$request_method $path_only $server_protocol" '
+                             '$status $body_bytes_sent $request_time $upstream_status';
+            access_log /dev/stdout bothy;
+
+            server_tokens off;
+            absolute_redirect off;
+            server_names_hash_bucket_size 256;
+            large_client_header_buffers 8 32k;
+
+            # Uploads and downloads stream through, of any size and pace.
+            client_max_body_size 0;
+            proxy_request_buffering off;
+            proxy_buffering off;
+            proxy_max_temp_file_size 0;
+            proxy_connect_timeout 5s;
+            proxy_read_timeout 1d;
+            proxy_send_timeout 1d;
+            send_timeout 10m;
+
+            map $http_upgrade $connection_upgrade {
+              ""      close;
+              default upgrade;
+            }
+            map $upstream_http_service_worker_allowed $service_worker_allowed {
+              ""      "";
+              default $workspace_prefix/;
+            }
+            map $host $workspace_prefix {
+              "${var.slug}.${local.labs_name}" "";
+              default "/${var.slug}";
+            }
+            # The request's own spelling without the prefix: what is encoded stays encoded.
+            map $request_uri $workspace_uri {
+              "~^/${var.slug}(?<rest>/.*)$" $rest;
+              default "";
+            }
+
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Forwarded-Prefix $workspace_prefix;
+            proxy_set_header Forwarded "";
+            proxy_hide_header Service-Worker-Allowed;
+            add_header Service-Worker-Allowed $service_worker_allowed;
+
+            upstream workspace {
+              server 127.0.0.1:8081;
+            }
+
+            # Consul's check and Bothy come by address. Any other name is not a
+            # workspace's: a cookie of the console must never arrive here.
+            server {
+              listen 8080 default_server;
+
+              location = /-/health {
+                access_log off;
+                proxy_read_timeout 2s;
+                proxy_pass http://workspace/healthz;
+              }
+              location = /-/activity {
+                access_log off;
+                proxy_read_timeout 2s;
+                proxy_pass http://workspace/healthz;
+              }
+              location / {
+                default_type text/plain;
+                return 421 "This workspace is at ${var.labs_url}/${var.slug}/\n";
+              }
+            }
+
+            # On the host that all workspaces share, by path.
+            server {
+              listen 8080;
+              server_name ${local.labs_name};
+
+              location = /${var.slug} {
+                return 307 /${var.slug}/$is_args$args;
+              }
+              location /${var.slug}/ {
+                if ($workspace_uri = "") {
+                  return 400;
+                }
+                proxy_redirect ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
+                proxy_cookie_path ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
+                proxy_pass http://workspace$workspace_uri;
+              }
+              location / {
+                return 404;
+              }
+            }
+
+            # On the workspace's own host, as it is.
+            server {
+              listen 8080;
+              server_name ${var.slug}.${local.labs_name};
+
+              location / {
+                proxy_pass http://workspace;
+              }
+            }
+          }
+        EOT
+      }
+
+      resources {
+        cpu    = 50
+        memory = 48
+      }
+
+      logs {
+        max_files     = 2
+        max_file_size = 5
+      }
+    }
+  }
+}
