@@ -173,7 +173,7 @@ func inBrowser(t *testing.T, d *dev, root string) {
 	)
 	answer := fmt.Sprintf("answer %d", terms*(terms+1)/2)
 	b.visit(t, "first-visit", w.URL,
-		step{Do: "write", Path: "/home/coder/notes.txt", Text: text},
+		step{Do: "write", Name: "notes.txt", Text: text},
 		step{Do: "settings", Settings: map[string]any{"editor.fontSize": fontSize}},
 		step{
 			Do:      "terminal",

@@ -16,12 +16,7 @@ func faults(t *testing.T, d *dev) {
 	second := *d
 	second.api = s.api
 
-	template := "shell"
-	students := []client.StudentInput{student("Ida Rhodes", 1), student("Jean Bartik", 2)}
-	class, err := s.api.CreateClass(t.Context(), client.ClassInput{Cohort: "Faults", Course: "fault", Template: &template, Students: &students})
-	if err != nil {
-		t.Fatal(err)
-	}
+	class := second.createClass(t, "Faults", "fault", "shell", nil, student("Ida Rhodes", 1), student("Jean Bartik", 2))
 	defer second.deleteClass(t, class.Key)
 
 	t.Run("killed in the middle of a launch, it goes on where it was", func(t *testing.T) { second.killedInLaunch(t, s, class) })

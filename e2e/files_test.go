@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -99,8 +100,14 @@ func (d *dev) renderRoster(t *testing.T) []string {
 	if err := os.WriteFile(filepath.Join(d.dir, "students.csv"), []byte(roster.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// The account that workspaces run as on this machine, as `bothy dev` found or made it.
+	coder, err := user.Lookup("coder")
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.must(t, "render", "code-server-exec", "-cohort", "Fall 26", "-course", "py101", "-roster", "students.csv", "-out", "out",
-		"-namespace", d.namespace(), "-labs-url", "http://"+d.labsHost())
+		"-namespace", d.namespace(), "-labs-url", "http://"+d.labsHost(),
+		"-home-uid", coder.Uid, "-home-gid", coder.Gid)
 	jobs, err := filepath.Glob(filepath.Join(d.dir, "out", "*.nomad.hcl"))
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func refusals(t *testing.T, d *dev) {
 		args   []string
 		says   []string // parts of what is said
 	}{
-		{name: "a roster without a needed column", roster: "name,mail\nAda,ada@example.edu\n", says: []string{"bad.csv:1", "email"}},
+		{name: "a roster without a needed column", roster: "name\nAda\n", says: []string{"bad.csv:1:1", "email"}},
 		{name: "a roster with an address twice", roster: rosterHead + "Ada Two,ADA@example.edu\n", says: []string{"bad.csv:3"}},
 		{name: "a roster with a bad address", roster: rosterHead + "Bo Li,bo at example\n", says: []string{"bad.csv:3"}},
 		{name: "a roster whose names would be interpreted", roster: rosterHead + "\"${NOMAD_TOKEN}\",bo@example.edu\n", says: []string{"bad.csv:3:1"}},

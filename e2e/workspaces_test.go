@@ -35,9 +35,11 @@ func student(name string, n int) client.StudentInput {
 // createClass makes a class of a course of its own.
 func (d *dev) createClass(t *testing.T, cohort, course, template string, parameters client.Parameters, students ...client.StudentInput) client.Class {
 	t.Helper()
-	class, err := d.api.CreateClass(t.Context(), client.ClassInput{
-		Cohort: cohort, Course: course, Template: &template, Parameters: &parameters, Students: &students,
-	})
+	input := client.ClassInput{Cohort: cohort, Course: course, Template: &template, Students: &students}
+	if parameters != nil {
+		input.Parameters = &parameters
+	}
+	class, err := d.api.CreateClass(t.Context(), input)
 	if err != nil {
 		t.Fatalf("create class: %v", err)
 	}

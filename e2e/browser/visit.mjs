@@ -11,7 +11,7 @@ import { Traffic } from './traffic.mjs';
 import { Workbench } from './workbench.mjs';
 
 /**
- * @typedef {{ do: 'write', path: string, text: string }} Write
+ * @typedef {{ do: 'write', name: string, text: string }} Write
  * @typedef {{ do: 'read', name: string }} Read
  * @typedef {{ do: 'settings', settings: Record<string, unknown> }} Settings
  * @typedef {{ do: 'fontSize' }} FontSize
@@ -30,7 +30,7 @@ import { Workbench } from './workbench.mjs';
 async function take(workbench, page, step) {
   switch (step.do) {
     case 'write':
-      await workbench.writeFile(step.path, step.text);
+      await workbench.writeFile(step.name, step.text);
       return '';
     case 'read':
       return workbench.readFile(step.name);

@@ -46,18 +46,18 @@ export class Workbench {
   }
 
   /**
-   * Makes a file, types the text into the editor and saves it.
-   * @param {string} path absolute, in the workspace
+   * Makes a file in the open folder, types the text into the editor and saves it.
+   * @param {string} name
    * @param {string} text one line
    */
-  async writeFile(path, text) {
-    const name = basename(path);
+  async writeFile(name, text) {
     await this.#insist(`name the new file ${name}`, async (patience) => {
-      await this.command('Create: New File...');
-      await this.#choose(name, new RegExp(escaped(name)), patience);
-      await this.#answerPath(path, patience);
+      await this.command('File: New File...');
+      const input = this.#page.locator('.explorer-folders-view input');
+      await input.fill(name, patience);
+      await input.press('Enter', patience);
+      await this.#page.locator('.tab.active', { hasText: name }).waitFor(patience);
     });
-    await this.#page.locator('.tab.active', { hasText: name }).waitFor();
     await this.#page.locator(`${activeEditor} .view-lines`).click();
     await this.#page.keyboard.type(text);
     await this.#shows(text);
@@ -177,22 +177,6 @@ export class Workbench {
     await this.#page.keyboard.press('Enter');
   }
 
-  /**
-   * Answers VS Code's file dialog, which is a quick input in a browser.
-   * @param {string} path
-   * @param {{ timeout: number }} patience
-   */
-  async #answerPath(path, patience) {
-    // Only this quick input has the button.
-    const accept = this.#page.locator(quickInput).getByRole('button', { name: 'OK', exact: true });
-    await accept.waitFor(patience);
-    await this.#page.locator(`${quickInput} .monaco-list-row`).first().waitFor(patience); // the folder it starts in is read
-    await this.#page.locator(`${quickInput} input`).first().fill(path, patience);
-    await this.#page.locator('.quick-input-progress.done').waitFor({ state: 'attached', ...patience });
-    await accept.click(patience);
-    await this.#page.locator(quickInput).waitFor({ state: 'hidden', ...patience });
-  }
-
   /** @param {string} name of the file in the active tab */
   async #saved(name) {
     await this.#page.locator('.tab.active:not(.dirty)', { hasText: name }).waitFor();
@@ -213,11 +197,6 @@ export class Workbench {
     );
     return lines.join('\n');
   }
-}
-
-/** @param {string} path */
-function basename(path) {
-  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** @param {string} text */
