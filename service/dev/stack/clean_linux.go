@@ -281,12 +281,12 @@ func (l layout) wipe() error {
 		}
 		return notOurs(l)
 	}
-	mounts, err := mountsBelow(string(l))
+	mounted, err := mounts(func(point string) bool { return strings.HasPrefix(point, string(l)+"/") })
 	if err != nil {
 		return err
 	}
-	if len(mounts) > 0 {
-		return lab.Errorf(lab.CodeConflict, "the state is not wiped: %s is still mounted", mounts[0])
+	if len(mounted) > 0 {
+		return lab.Errorf(lab.CodeConflict, "the state is not wiped: %s is still mounted", mounted[0])
 	}
 	for _, e := range entries {
 		// The marker goes last, so that a wipe that is cut off can be done again.

@@ -58,7 +58,7 @@ type Config struct {
 
 // Event is one step that a part of the stack has finished.
 type Event struct {
-	Part string // "consul", "vault", "nomad", "fabio" or "stack"
+	Part string // "consul", "vault", "nomad", "nomad-client", "fabio" or "stack"
 	Step string // "started", "configured", "drained", ...
 	Took time.Duration
 }
@@ -82,8 +82,8 @@ var (
 
 // Offset gives the configuration of a neighbour that can run beside c: n is added
 // to every port, and the bridge, its subnet and the range of dynamic ports are
-// others. Neighbours differ by a multiple of 100, up to 2300; 0 changes nothing.
-// The caller chooses another Dir.
+// others. n is a multiple of 1000, up to 9000; 0 changes nothing. The caller
+// chooses another Dir.
 func (c Config) Offset(n int) Config {
 	if n == 0 {
 		return c

@@ -81,9 +81,6 @@ func take(ctx context.Context, l layout, r record) (inventory, error) {
 	if err != nil {
 		return inv, err
 	}
-	if inv.mounts, err = mountsBelow(string(l)); err != nil {
-		return inv, err
-	}
 	procs, err := listProcs()
 	if err != nil {
 		return inv, err
@@ -96,6 +93,12 @@ func take(ctx context.Context, l layout, r record) (inventory, error) {
 	own.Alone = !foreignNomad(l, procs)
 
 	inv.sortProcs(l, own, procs)
+	// A directory that was moved or half removed has taken its mounts along.
+	if inv.mounts, err = mounts(func(point string) bool {
+		return strings.HasPrefix(point, string(l)+"/") || own.Allocs[allocID.FindString(point)]
+	}); err != nil {
+		return inv, err
+	}
 	if inv.containers, err = listContainers(ctx, own.Allocs); err != nil {
 		return inv, err
 	}
@@ -195,28 +198,27 @@ func named(dir string, match func(string) bool) ([]string, error) {
 	return out, nil
 }
 
-// mountsBelow lists mount points below a folder, innermost first.
-func mountsBelow(dir string) ([]string, error) {
+// mounts lists the mount points that match, innermost first. Network namespaces
+// are not among them.
+func mounts(match func(point string) bool) ([]string, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("list mounts: %w", err)
 	}
-	return parseMounts(string(text), dir), nil
+	return slices.DeleteFunc(parseMounts(string(text)), func(point string) bool {
+		return !match(point) || strings.HasPrefix(point, netnsDir+"/")
+	}), nil
 }
 
-// parseMounts finds mount points below dir in the format of /proc/self/mountinfo.
-// Later mounts lie over earlier ones, so the order is turned round.
-func parseMounts(mountinfo, dir string) []string {
+// parseMounts gives the mount points in /proc/self/mountinfo. Later mounts lie
+// over earlier ones, so the order is turned round.
+func parseMounts(mountinfo string) []string {
 	const fieldPoint = 4
 	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 	var out []string
 	for line := range strings.Lines(mountinfo) {
-		fields := strings.Fields(line)
-		if len(fields) <= fieldPoint {
-			continue
-		}
-		if point := unescape.Replace(fields[fieldPoint]); strings.HasPrefix(point, dir+"/") {
-			out = append(out, point)
+		if fields := strings.Fields(line); len(fields) > fieldPoint {
+			out = append(out, unescape.Replace(fields[fieldPoint]))
 		}
 	}
 	slices.Reverse(out)

@@ -17,7 +17,8 @@ import (
 const (
 	partConsul = "consul"
 	partVault  = "vault"
-	partNomad  = "nomad"
+	partNomad  = "nomad"        // the server
+	partClient = "nomad-client" // the client
 	partFabio  = "fabio"
 	partStack  = "stack"
 )

@@ -56,6 +56,18 @@ func (n *nomadServer) leads(ctx context.Context) error {
 	return nil
 }
 
+// signs asks whether the server has the keys that it signs identities with.
+func (n *nomadServer) signs(ctx context.Context) error {
+	var jwks struct{ Keys []any }
+	if _, err := n.client.Raw().Query("/.well-known/jwks.json", &jwks, asking(ctx)); err != nil {
+		return fmt.Errorf("read the signing keys: %w", err)
+	}
+	if len(jwks.Keys) == 0 {
+		return errors.New("no signing keys yet")
+	}
+	return nil
+}
+
 // bootstrap makes the management token valid. It is chosen beforehand, so that a
 // second call finds it in place.
 func (n *nomadServer) bootstrap(ctx context.Context, management string) error {
@@ -109,36 +121,16 @@ func (n *nomadServer) putToken(ctx context.Context) error {
 	return n.secrets.put(nomadBothy, token.SecretID)
 }
 
-// nodeID gives the id of this agent's client.
-func (n *nomadServer) nodeID(ctx context.Context) (string, error) {
-	var self api.AgentSelf
-	if _, err := n.client.Raw().Query("/v1/agent/self", &self, asking(ctx)); err != nil {
-		return "", fmt.Errorf("read Nomad's agent: %w", err)
-	}
-	id := self.Stats["client"]["node_id"]
-	if id == "" {
-		return "", errors.New("nomad's client has no node id yet")
-	}
-	return id, nil
-}
-
-// clientReady asks whether the client can run workspaces: it is connected now, and
-// not only remembered from the last run, and has found all it needs.
-func (n *nomadServer) clientReady(ctx context.Context) error {
-	var health api.AgentHealthResponse
-	if _, err := n.client.Raw().Query("/v1/agent/health?type=client", &health, asking(ctx)); err != nil {
-		return fmt.Errorf("read the client's health: %w", err)
-	}
-	id, err := n.nodeID(ctx)
-	if err != nil {
-		return err
-	}
+// clientReady asks whether a client can run workspaces: the server has heard from
+// it since the given index, and not only remembers it from the last run, and it has
+// found all that it needs.
+func (n *nomadServer) clientReady(ctx context.Context, id string, since uint64) error {
 	node, _, err := n.client.Nodes().Info(id, asking(ctx))
 	if err != nil {
 		return fmt.Errorf("read node %s: %w", id, err)
 	}
-	if node.Status != api.NodeStatusReady {
-		return fmt.Errorf("the node is %s", node.Status)
+	if node.ModifyIndex <= since || node.Status != api.NodeStatusReady {
+		return fmt.Errorf("the node is not registered yet (%s)", node.Status)
 	}
 	if driver := node.Drivers["exec"]; driver == nil || !driver.Healthy {
 		return errors.New("the exec driver is not healthy")
@@ -154,12 +146,21 @@ func (n *nomadServer) clientReady(ctx context.Context) error {
 	return nil
 }
 
-// admit lets the scheduler use the node again, after a drain.
-func (n *nomadServer) admit(ctx context.Context) error {
-	id, err := n.nodeID(ctx)
+// index gives the index of the latest change to a node, 0 for a node that was
+// never registered.
+func (n *nomadServer) index(ctx context.Context, id string) (uint64, error) {
+	node, _, err := n.client.Nodes().Info(id, asking(ctx))
 	if err != nil {
-		return err
+		if strings.Contains(err.Error(), "node not found") {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("read node %s: %w", id, err)
 	}
+	return node.ModifyIndex, nil
+}
+
+// admit lets the scheduler use the node again, after a drain.
+func (n *nomadServer) admit(ctx context.Context, id string) error {
 	node, _, err := n.client.Nodes().Info(id, asking(ctx))
 	if err != nil {
 		return fmt.Errorf("read node %s: %w", id, err)
@@ -182,22 +183,13 @@ func (n *nomadServer) startDrain(ctx context.Context, id string) error {
 	return nil
 }
 
-// forget gives up the allocations of a node that does not run.
-func (n *nomadServer) forget(ctx context.Context, id string, await func(func(context.Context) error) error) error {
-	if err := n.startDrain(ctx, id); err != nil {
-		// A node that never registered has no allocations.
-		if strings.Contains(err.Error(), "node not found") {
-			return nil
+// given asks whether no allocation of a node is wanted any more.
+func (n *nomadServer) given(ctx context.Context, id string) error {
+	return n.eachAlloc(ctx, id, func(a *api.Allocation) error {
+		if a.DesiredStatus == api.AllocDesiredStatusRun && !a.ClientTerminalStatus() {
+			return fmt.Errorf("allocation %s is still wanted", a.ID)
 		}
-		return err
-	}
-	return await(func(ctx context.Context) error {
-		return n.eachAlloc(ctx, id, func(a *api.Allocation) error {
-			if a.DesiredStatus == api.AllocDesiredStatusRun && !a.ClientTerminalStatus() {
-				return fmt.Errorf("allocation %s is still wanted", a.ID)
-			}
-			return nil
-		})
+		return nil
 	})
 }
 

@@ -20,7 +20,7 @@ func (s *Stack) startConsul(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.writeConfig(partConsul, "consul.hcl", nil); err != nil {
+	if err := s.writeConfig(partConsul, "consul.hcl"); err != nil {
 		return err
 	}
 	tokens := struct{ Management, Agent string }{management, agent}
@@ -33,17 +33,16 @@ func (s *Stack) startConsul(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consul, err := newConsul(s.cfg, s.secrets, management)
-	if err != nil {
+	if s.consul, err = newConsul(s.cfg, s.secrets, management); err != nil {
 		return err
 	}
 	// The agent registers itself once its token is there, and the token can be made
 	// once the server leads: both are tried until both work.
 	if err := s.await(ctx, p, func(ctx context.Context) error {
-		if err := consul.setUpTokens(ctx); err != nil {
+		if err := s.consul.setUpTokens(ctx); err != nil {
 			return err
 		}
-		return consul.ready(ctx)
+		return s.consul.ready(ctx)
 	}); err != nil {
 		return err
 	}
@@ -56,7 +55,7 @@ func (s *Stack) startVault(ctx context.Context) error {
 	if err := forgetHalfMade(s.layout, s.secrets); err != nil {
 		return err
 	}
-	if err := s.writeConfig(partVault, "vault.hcl", nil); err != nil {
+	if err := s.writeConfig(partVault, "vault.hcl"); err != nil {
 		return err
 	}
 	p, err := s.launch(command{part: partVault, path: s.cfg.Binaries.Vault, args: []string{
@@ -65,20 +64,19 @@ func (s *Stack) startVault(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	vault, err := newVault(s.cfg, s.secrets)
-	if err != nil {
+	if s.vault, err = newVault(s.cfg, s.secrets); err != nil {
 		return err
 	}
-	if err := s.await(ctx, p, vault.answers); err != nil {
+	if err := s.await(ctx, p, s.vault.answers); err != nil {
 		return err
 	}
-	if err := vault.unseal(ctx); err != nil {
+	if err := s.vault.unseal(ctx); err != nil {
 		return s.failed(p, err)
 	}
-	if err := s.await(ctx, p, vault.active); err != nil {
+	if err := s.await(ctx, p, s.vault.active); err != nil {
 		return err
 	}
-	if err := vault.setUpSecrets(ctx); err != nil {
+	if err := s.vault.setUpSecrets(ctx); err != nil {
 		return s.failed(p, err)
 	}
 	s.report(partVault, "started and unsealed", began)
@@ -87,9 +85,6 @@ func (s *Stack) startVault(ctx context.Context) error {
 
 func (s *Stack) startNomad(ctx context.Context) error {
 	began := s.cfg.Now()
-	if err := buildSkeleton(s.layout.chroot()); err != nil {
-		return err
-	}
 	management, err := s.secrets.ensure(nomadManagement)
 	if err != nil {
 		return err
@@ -104,113 +99,118 @@ func (s *Stack) startNomad(ctx context.Context) error {
 	if s.nomad, err = newNomad(s.cfg, s.secrets, management); err != nil {
 		return err
 	}
-	if err := s.stopLostAllocs(ctx); err != nil {
-		return err
-	}
-	p, err := s.launchNomad(true)
+	p, err := s.launchNomad(partNomad)
 	if err != nil {
 		return err
 	}
-	if err := s.await(ctx, p, s.nomad.leads); err != nil {
-		return err
+	for _, check := range []func(context.Context) error{s.nomad.leads, s.nomad.signs} {
+		if err := s.await(ctx, p, check); err != nil {
+			return err
+		}
 	}
 	if err := s.nomad.bootstrap(ctx, management); err != nil {
 		return s.failed(p, err)
 	}
-	s.report(partNomad, "started", began)
-
-	began = s.cfg.Now()
 	if err := s.nomad.setUp(ctx); err != nil {
 		return s.failed(p, err)
 	}
-	if err := s.trustNomad(ctx, p); err != nil {
-		return err
-	}
-	if err := s.await(ctx, p, s.nomad.clientReady); err != nil {
-		return err
-	}
-	if s.node, err = s.nomad.nodeID(ctx); err != nil {
+	// Both fetch Nomad's keys when they are told of it.
+	if err := s.consul.trustNomad(ctx); err != nil {
 		return s.failed(p, err)
 	}
-	if err := s.nomad.admit(ctx); err != nil {
+	if err := s.vault.trustNomad(ctx); err != nil {
 		return s.failed(p, err)
 	}
-	s.report(partNomad, "ready for workspaces", began)
+	s.report(partNomad, "started", began)
 	return nil
 }
 
-// trustNomad makes Consul and Vault accept the identities of Nomad's workloads.
-func (s *Stack) trustNomad(ctx context.Context, p *process) error {
-	management, err := s.secrets.get(consulManagement)
-	if err != nil {
-		return err
-	}
-	consul, err := newConsul(s.cfg, s.secrets, management)
-	if err != nil {
-		return err
-	}
-	if err := consul.trustNomad(ctx); err != nil {
-		return s.failed(p, err)
-	}
-	vault, err := newVault(s.cfg, s.secrets)
-	if err != nil {
-		return err
-	}
-	root, err := s.secrets.get(vaultRoot)
-	if err != nil {
-		return err
-	}
-	vault.client.SetToken(root)
-	if err := vault.trustNomad(ctx); err != nil {
-		return s.failed(p, err)
-	}
-	return nil
-}
-
-// launchNomad runs the agent, with or without its client.
-func (s *Stack) launchNomad(client bool) (*process, error) {
-	if err := s.writeConfig(partNomad, "nomad.hcl", func(c *serverConfig) { c.Client = client }); err != nil {
+// launchNomad runs one of Nomad's two agents.
+func (s *Stack) launchNomad(part string) (*process, error) {
+	file := part + ".hcl"
+	if err := s.writeConfig(part, file); err != nil {
 		return nil, err
 	}
-	if client {
-		// From now on allocations may be running.
-		if err := removeIfThere(s.layout.drained()); err != nil {
-			return nil, err
-		}
-	}
-	return s.launch(command{part: partNomad, path: s.cfg.Binaries.Nomad, args: []string{
-		"agent", "-config=" + s.layout.config("nomad.hcl"), "-config=" + s.secrets.path(nomadConsulConfig),
+	return s.launch(command{part: part, path: s.cfg.Binaries.Nomad, args: []string{
+		"agent", "-config=" + s.layout.config(file), "-config=" + s.secrets.path(nomadConsulConfig),
 	}})
 }
 
-// stopLostAllocs deals with allocations that ran when the last run was killed.
-// Their processes, mounts and networks are gone, and Nomad's client would bring
-// such an allocation back without its secrets' tmpfs and shared folder. So the
-// server alone is started first and told that they are over; their jobs are
-// placed anew, with their volumes, once the node is there.
-func (s *Stack) stopLostAllocs(ctx context.Context) error {
-	text, err := os.ReadFile(filepath.Join(s.layout.data(partNomad), "client", "client-id"))
-	if errors.Is(err, fs.ErrNotExist) || exists(s.layout.drained()) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the node's id: %w", err)
-	}
+func (s *Stack) startClient(ctx context.Context) error {
 	began := s.cfg.Now()
-	node := strings.TrimSpace(string(text))
-	p, err := s.launchNomad(false)
+	if err := buildSkeleton(s.layout.chroot()); err != nil {
+		return err
+	}
+	if err := s.giveUpLost(ctx); err != nil {
+		return err
+	}
+	known, err := s.nodeID()
 	if err != nil {
 		return err
 	}
-	if err := s.await(ctx, p, s.nomad.leads); err != nil {
+	var since uint64
+	if known != "" {
+		if since, err = s.nomad.index(ctx, known); err != nil {
+			return err
+		}
+	}
+	// From now on allocations may be running.
+	if err := removeIfThere(s.layout.drained()); err != nil {
 		return err
 	}
-	if err := s.nomad.forget(ctx, node, func(check func(context.Context) error) error {
-		return s.await(ctx, p, check)
+	p, err := s.launchNomad(partClient)
+	if err != nil {
+		return err
+	}
+	if err := s.await(ctx, p, func(ctx context.Context) error {
+		id, err := s.nodeID()
+		if err != nil || id == "" {
+			return errors.Join(errors.New("the node has no id yet"), err)
+		}
+		return s.nomad.clientReady(ctx, id, since)
 	}); err != nil {
+		return err
+	}
+	if s.node, err = s.nodeID(); err != nil {
+		return err
+	}
+	if err := s.nomad.admit(ctx, s.node); err != nil {
 		return s.failed(p, err)
 	}
-	if err := s.end(ctx, p); err != nil {
+	s.report(partClient, "ready for workspaces", began)
+	return nil
+}
+
+// nodeID reads the id that the client has given itself, "" before its first start.
+func (s *Stack) nodeID() (string, error) {
+	text, err := os.ReadFile(filepath.Join(s.layout.data(partClient), "client", "client-id"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the node's id: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// giveUpLost deals with allocations that ran when the last run was killed. Their
+// processes, mounts and networks are gone, and the client would bring them back
+// without their secrets' tmpfs and their shared folder. So the server is told,
+// before the client comes, that they are over; their jobs are placed anew, with
+// their volumes, once the node is there.
+func (s *Stack) giveUpLost(ctx context.Context) error {
+	node, err := s.nodeID()
+	if err != nil || node == "" || exists(s.layout.drained()) {
+		return err
+	}
+	since, err := s.nomad.index(ctx, node)
+	if err != nil || since == 0 {
+		return err
+	}
+	began := s.cfg.Now()
+	if err := s.nomad.startDrain(ctx, node); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.StartTimeout)
+	defer cancel()
+	if err := poll(ctx, nil, func(ctx context.Context) error { return s.nomad.given(ctx, node) }); err != nil {
 		return err
 	}
 	s.report(partNomad, "gave up the allocations of a killed run", began)
@@ -219,7 +219,7 @@ func (s *Stack) stopLostAllocs(ctx context.Context) error {
 
 func (s *Stack) startFabio(ctx context.Context) error {
 	began := s.cfg.Now()
-	if err := s.writeConfig(partFabio, "fabio.properties", nil); err != nil {
+	if err := s.writeConfig(partFabio, "fabio.properties"); err != nil {
 		return err
 	}
 	token, err := s.secrets.get(consulFabio)
@@ -241,18 +241,13 @@ func (s *Stack) startFabio(ctx context.Context) error {
 }
 
 // writeConfig renders a server's configuration into its file.
-func (s *Stack) writeConfig(part, file string, change func(*serverConfig)) error {
-	var chroot []chrootEntry
-	if part == partNomad {
-		var err error
-		if chroot, err = chrootEntries(s.layout.chroot(), s.cfg.ChrootEnv); err != nil {
-			return err
-		}
+func (s *Stack) writeConfig(part, file string) error {
+	chroot, err := chrootEntries(s.layout.chroot(), s.cfg.ChrootEnv)
+	if err != nil {
+		return err
 	}
 	conf := configFor(s.cfg, part, chroot)
-	if change != nil {
-		change(&conf)
-	}
+	conf.Docker = exists(dockerSocket)
 	text, err := render(file+".tmpl", conf)
 	if err != nil {
 		return err

@@ -9,7 +9,9 @@ import (
 // Ports are the TCP ports of a stack, all on 127.0.0.1. Serf's ports are UDP as
 // well.
 type Ports struct {
-	NomadHTTP, NomadRPC, NomadSerf    int
+	NomadHTTP, NomadRPC, NomadSerf int
+	// NomadClientHTTP is the API of the client's agent; programs use NomadHTTP.
+	NomadClientHTTP                   int
 	ConsulHTTP, ConsulRPC, ConsulSerf int
 	VaultHTTP, VaultCluster           int
 	// Labs is Fabio's proxy: the origin of all workspaces.
@@ -23,7 +25,7 @@ type Ports struct {
 // DefaultPorts are the servers' usual ports.
 func DefaultPorts() Ports {
 	return Ports{
-		NomadHTTP: 4646, NomadRPC: 4647, NomadSerf: 4648,
+		NomadHTTP: 4646, NomadRPC: 4647, NomadSerf: 4648, NomadClientHTTP: 4649,
 		ConsulHTTP: 8500, ConsulRPC: 8300, ConsulSerf: 8301,
 		VaultHTTP: 8200, VaultCluster: 8201,
 		Labs: 9999, FabioUI: 9998,
@@ -31,12 +33,14 @@ func DefaultPorts() Ports {
 	}
 }
 
+// neighbourStep is the offset between stacks that run side by side: the default
+// ports differ modulo 1000, so that no port of one is a port of another.
+const neighbourStep = 1000
+
+// Neighbours share the dynamic ports above the default range.
 const (
-	// Neighbours (see Config.Offset) share the dynamic ports above the default
-	// range: neighbourSlots ranges of neighbourPorts ports.
 	neighbourFirst = 26000
-	neighbourPorts = 250
-	neighbourSlots = 24
+	neighbourPorts = 600
 )
 
 func (p Ports) withDefaults() Ports {
@@ -54,7 +58,7 @@ func (p Ports) offset(n int) Ports {
 	for _, f := range p.fields() {
 		*f.value += n
 	}
-	p.DynamicMin = neighbourFirst + n/100%neighbourSlots*neighbourPorts
+	p.DynamicMin = neighbourFirst + n/neighbourStep%10*neighbourPorts
 	p.DynamicMax = p.DynamicMin + neighbourPorts - 1
 	return p
 }
@@ -78,6 +82,7 @@ func (p *Ports) fields() []portField {
 		{&p.NomadHTTP, "-nomad-port", "Nomad's API and UI", false},
 		{&p.NomadRPC, "-nomad-rpc-port", "Nomad's server RPC", false},
 		{&p.NomadSerf, "-nomad-serf-port", "Nomad's gossip", true},
+		{&p.NomadClientHTTP, "-nomad-client-port", "the API of Nomad's client", false},
 		{&p.Labs, "-labs-port", "the workspaces (Fabio)", false},
 		{&p.FabioUI, "-fabio-ui-port", "Fabio's UI", false},
 	}

@@ -30,7 +30,7 @@ type serverConfig struct {
 	Config
 	Data, Allocs, AllocMounts, Volumes, CNIConfig, CNIDir string
 
-	Client           bool // whether Nomad's client runs, not only its server
+	Docker           bool // whether this machine has a Docker engine
 	Chroot           []chrootEntry
 	MarkerEnv        string
 	ConsulAuthMethod string
@@ -47,7 +47,7 @@ func configFor(cfg Config, part string, chroot []chrootEntry) serverConfig {
 		Config: cfg,
 		Data:   l.data(part), Allocs: l.allocs(), AllocMounts: l.allocMounts(), Volumes: l.volumes(),
 		CNIConfig: l.cniConfig(), CNIDir: cfg.Binaries.CNIDir,
-		Client: true, Chroot: chroot, MarkerEnv: markerEnv,
+		Chroot: chroot, MarkerEnv: markerEnv,
 		ConsulAuthMethod: consulAuthMethod, ConsulAudience: consulAudience,
 		VaultAuthPath: vaultAuthMount, VaultAudience: vaultAudience, VaultRole: vaultRole,
 	}

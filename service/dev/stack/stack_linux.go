@@ -35,8 +35,10 @@ type Stack struct {
 	exits   chan PartExit
 	env     Env
 
-	nomad *nomadServer
-	node  string // the id of Nomad's node
+	consul *consulServer
+	vault  *vaultServer
+	nomad  *nomadServer
+	node   string // the id of Nomad's node
 
 	mu      sync.Mutex
 	parts   []*process // in the order in which they started
@@ -125,7 +127,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := makeBridge(s.cfg, s.layout.id()); err != nil {
 		return err
 	}
-	for _, part := range []func(context.Context) error{s.startConsul, s.startVault, s.startNomad, s.startFabio} {
+	for _, part := range []func(context.Context) error{s.startConsul, s.startVault, s.startNomad, s.startClient, s.startFabio} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -147,15 +149,6 @@ func (s *Stack) launch(c command) (*process, error) {
 	defer s.mu.Unlock()
 	s.parts = append(s.parts, p)
 	return p, nil
-}
-
-// end ends one part that is not needed any more.
-func (s *Stack) end(ctx context.Context, p *process) error {
-	err := p.stop(ctx, s.cfg.StopTimeout)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.parts = s.parts[:len(s.parts)-1]
-	return err
 }
 
 // await asks again and again whether a part is ready.

@@ -13,7 +13,7 @@ const settleTimeout = 10 * time.Second
 
 // Stop ends the stack and removes everything that it has made on the machine
 // outside of its directory. Allocations are drained first, so that the next Start
-// places their jobs again; then Fabio, Nomad, Vault and Consul end, in this order.
+// places their jobs again; then Fabio, Nomad's client and server, Vault and Consul end, in this order.
 // When ctx ends, what is left of the waiting is skipped and what still runs is
 // killed; the removal is done all the same. A second call does nothing.
 func (s *Stack) Stop(ctx context.Context) error {
@@ -26,7 +26,7 @@ func (s *Stack) Stop(ctx context.Context) error {
 	}
 	defer s.unlock()
 	errs := []error{s.drain(ctx)}
-	for _, part := range []string{partFabio, partNomad, partVault, partConsul} {
+	for _, part := range []string{partFabio, partClient, partNomad, partVault, partConsul} {
 		errs = append(errs, s.stopPart(ctx, part))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTimeout)
@@ -60,7 +60,7 @@ func (s *Stack) stopPart(ctx context.Context, part string) error {
 // them. A drain that does not come to its end is not an error: what is left is
 // swept, and the next Start gives those allocations up.
 func (s *Stack) drain(ctx context.Context) error {
-	if s.node == "" || s.partEnded(partNomad) {
+	if s.node == "" || s.partEnded(partNomad) || s.partEnded(partClient) {
 		return nil
 	}
 	began := s.cfg.Now()
