@@ -413,7 +413,7 @@ job "code-server" {
         }
       }
 
-      # A changed secret counts from the next start: it does not interrupt an editor.
+      # A changed secret counts from the next start: it interrupts nobody at work.
       dynamic "template" {
         for_each = var.vault_role == "" ? [] : [local.vault_path]
 

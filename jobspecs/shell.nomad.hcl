@@ -439,7 +439,7 @@ job "shell" {
         }
       }
 
-      # A changed secret counts from the next start: it does not interrupt a shell.
+      # A changed secret counts from the next start: it interrupts nobody at work.
       dynamic "template" {
         for_each = var.vault_role == "" ? [] : [local.vault_path]
 

@@ -12,21 +12,21 @@ import (
 // template can be read as it will be rendered.
 func example() (Settings, Subject) {
 	return Settings{
-			InstallationID: "example-installation",
-			Namespace:      "example-namespace",
-			NodePool:       "example-pool",
-			Datacenters:    []string{"example-dc"},
-			HomeType:       HomeHost,
-			LabsURL:        "https://labs.example.org",
-			ConsoleURL:     "https://bothy.example.org",
-			VaultRole:      "example-role",
-			VaultMount:     "example-mount",
-		}, Subject{
-			Slug:        lab.Slug("example-course-student"),
-			CohortKey:   "example",
-			CourseKey:   "course",
-			WorkspaceID: "example-workspace",
-		}
+		InstallationID: "example-installation",
+		Namespace:      "example-namespace",
+		NodePool:       "example-pool",
+		Datacenters:    []string{"example-dc"},
+		HomeType:       HomeHost,
+		LabsURL:        "https://labs.example.org",
+		ConsoleURL:     "https://bothy.example.org",
+		VaultRole:      "example-role",
+		VaultMount:     "example-mount",
+	}, Subject{
+		Slug:        lab.Slug("example-course-student"),
+		CohortKey:   "example",
+		CourseKey:   "course",
+		WorkspaceID: "example-workspace",
+	}
 }
 
 // exampleContext is what the template's expressions are evaluated in: Bothy's

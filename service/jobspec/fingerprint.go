@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -17,24 +18,21 @@ import (
 func Fingerprint(t *Template, settings Settings, params Params) string {
 	values, refused := t.convert(params)
 	words := vocabulary(settings, Subject{})
-	given := make(map[string]json.RawMessage, len(t.variables))
+	sum := sha256.New()
+	fmt.Fprintln(sum, "v1", t.digest)
 	for _, v := range t.variables {
 		value, ok := values[v.name]
 		switch {
 		case v.reserved:
-			given[v.name] = asJSON(words[v.name])
+			fmt.Fprintf(sum, "%s=%s\n", v.name, asJSON(words[v.name]))
 		case ok && !v.isDefault(value):
-			given[v.name] = asJSON(value)
+			fmt.Fprintf(sum, "%s=%s\n", v.name, asJSON(value))
 		}
 	}
-	parts := []any{"v1", t.digest, given}
 	if len(refused) > 0 {
 		// Render refuses these; until somebody corrects them they are what they are.
-		parts = append(parts, params)
+		fmt.Fprintf(sum, "refused=%v\n", params)
 	}
-	sum := sha256.New()
-	// What has no form in JSON is refused by Render as well; the hash then ends before it.
-	_ = json.NewEncoder(sum).Encode(parts)
 	return hex.EncodeToString(sum.Sum(nil))
 }
 

@@ -255,21 +255,21 @@ func TestATemplatesOwnRulesJudgeSettings(t *testing.T) {
 func TestFingerprint(t *testing.T) {
 	const variables = "variable \"labs_url\" { type = string }\nvariable \"memory\" {\n  type    = number\n  default = 512\n}\nvariable \"tags\" {\n  type    = map(string)\n  default = {}\n}\n"
 	template := mustParse(t, withVariables(variables))
-	print := func(change func(*jobspec.Settings), params jobspec.Params) string {
+	fingerprint := func(change func(*jobspec.Settings), params jobspec.Params) string {
 		settings := deployment()
 		if change != nil {
 			change(&settings)
 		}
 		return jobspec.Fingerprint(template, settings, params)
 	}
-	base := print(nil, nil)
+	base := fingerprint(nil, nil)
 
 	same := map[string]string{
-		"no parameters":              print(nil, jobspec.Params{}),
-		"a default, spelled out":     print(nil, jobspec.Params{"memory": 512}),
-		"a default, as JSON has it":  print(nil, jobspec.Params{"memory": 512.0, "tags": map[string]any{}}),
-		"a setting it does not take": print(func(s *jobspec.Settings) { s.ConsoleURL = "https://other.example.org" }, nil),
-		"whose homes are":            print(func(s *jobspec.Settings) { s.HomeUID = 1001 }, nil),
+		"no parameters":              fingerprint(nil, jobspec.Params{}),
+		"a default, spelled out":     fingerprint(nil, jobspec.Params{"memory": 512}),
+		"a default, as JSON has it":  fingerprint(nil, jobspec.Params{"memory": 512.0, "tags": map[string]any{}}),
+		"a setting it does not take": fingerprint(func(s *jobspec.Settings) { s.ConsoleURL = "https://other.example.org" }, nil),
+		"whose homes are":            fingerprint(func(s *jobspec.Settings) { s.HomeUID = 1001 }, nil),
 	}
 	for name, got := range same {
 		if got != base {
@@ -277,13 +277,13 @@ func TestFingerprint(t *testing.T) {
 		}
 	}
 	different := map[string]string{
-		"another parameter":       print(nil, jobspec.Params{"memory": 513}),
-		"a map":                   print(nil, jobspec.Params{"tags": map[string]any{"a": "b"}}),
-		"a setting that it takes": print(func(s *jobspec.Settings) { s.LabsURL = "https://labs.example.org" }, nil),
-		"another namespace":       print(func(s *jobspec.Settings) { s.Namespace = "other" }, nil),
-		"another kind of home":    print(func(s *jobspec.Settings) { s.HomeType = jobspec.HomeCSI }, nil),
-		"a refused parameter":     print(nil, jobspec.Params{"memory": "much"}),
-		"another refused one":     print(nil, jobspec.Params{"memory": "more"}),
+		"another parameter":       fingerprint(nil, jobspec.Params{"memory": 513}),
+		"a map":                   fingerprint(nil, jobspec.Params{"tags": map[string]any{"a": "b"}}),
+		"a setting that it takes": fingerprint(func(s *jobspec.Settings) { s.LabsURL = "https://labs.example.org" }, nil),
+		"another namespace":       fingerprint(func(s *jobspec.Settings) { s.Namespace = "other" }, nil),
+		"another kind of home":    fingerprint(func(s *jobspec.Settings) { s.HomeType = jobspec.HomeCSI }, nil),
+		"a refused parameter":     fingerprint(nil, jobspec.Params{"memory": "much"}),
+		"another refused one":     fingerprint(nil, jobspec.Params{"memory": "more"}),
 		"another template":        jobspec.Fingerprint(mustParse(t, withVariables(variables+"\n")), deployment(), nil),
 	}
 	seen := map[string]string{base: "the base"}
@@ -293,7 +293,7 @@ func TestFingerprint(t *testing.T) {
 		}
 		seen[got] = name
 	}
-	if one, two := print(nil, jobspec.Params{"tags": map[string]any{"a": 1, "b": 2}}), print(nil, jobspec.Params{"tags": map[string]any{"b": "2", "a": "1"}}); one != two {
+	if one, two := fingerprint(nil, jobspec.Params{"tags": map[string]any{"a": 1, "b": 2}}), fingerprint(nil, jobspec.Params{"tags": map[string]any{"b": "2", "a": "1"}}); one != two {
 		t.Error("the order or spelling of a map changes the fingerprint")
 	}
 }

@@ -25,8 +25,9 @@ const (
 	MaxRows = 50_000
 	// MaxSize is the largest file, in bytes.
 	MaxSize = 16 << 20
-	// MaxName and MaxEmail are the longest values, in bytes. (RFC 5321 has 254 for an address.)
-	MaxName  = 200
+	// MaxName is the longest name, in bytes.
+	MaxName = 200
+	// MaxEmail is the longest address, in bytes (RFC 5321).
 	MaxEmail = 254
 )
 
