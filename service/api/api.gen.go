@@ -87,7 +87,10 @@ type Class struct {
 	Course    string    `json:"course"`
 	CourseID  string    `json:"course_id"`
 	CreatedAt time.Time `json:"created_at"`
-	ID        string    `json:"id"`
+
+	// Deleting It goes as soon as its last workspace is released.
+	Deleting bool   `json:"deleting"`
+	ID       string `json:"id"`
 
 	// Key Its name for people: the cohort's key, a slash, the course's key.
 	Key       string    `json:"key"`

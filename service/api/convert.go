@@ -54,6 +54,7 @@ func asClass(c lab.Class) Class {
 		Course:    c.CourseKey,
 		CohortID:  c.CohortID,
 		CourseID:  c.CourseID,
+		Deleting:  c.Deleting,
 		CreatedAt: c.CreatedAt,
 		UpdatedAt: c.UpdatedAt,
 	}

@@ -51,6 +51,8 @@ type Class struct {
 	CourseID  string
 	CohortKey string
 	CourseKey string
+	// Deleting says that the class goes as soon as its last workspace is released; it is never undone.
+	Deleting  bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

@@ -24,9 +24,6 @@ type WorkspaceDetail struct {
 // ClassState is what an act on a class is decided from, read in the act's own transaction.
 type ClassState struct {
 	Class
-	// Deleting says that the class goes as soon as its last workspace is released.
-	// Written by the registrar; never undone.
-	Deleting bool
 	// Students are the cohort's, without those who are withdrawn, in the order of their ids.
 	Students []Student
 	// Workspaces are the class's that are not yet released, in the order of their ids.

@@ -136,8 +136,8 @@ func classState(ctx context.Context, tx session, id string) (lab.ClassState, err
 		return lab.ClassState{}, err
 	}
 	return lab.ClassState{
-		Class: row.class(), Deleting: row.Deleting,
-		Students: students, Workspaces: convert(workspaces, workspaceRow.workspace),
+		Class: row.class(), Students: students,
+		Workspaces: convert(workspaces, workspaceRow.workspace),
 		Given: func(slugs []lab.Slug) (map[lab.Slug]bool, error) { return givenSlugs(ctx, tx, slugs) },
 	}, nil
 }

@@ -164,13 +164,13 @@ type classRow struct {
 func (r classRow) class() lab.Class {
 	return lab.Class{
 		ID: r.ID, CohortID: r.CohortID, CourseID: r.CourseID, CohortKey: r.CohortKey, CourseKey: r.CourseKey,
-		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
+		Deleting: r.Deleting, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}
 }
 
 func rowOfClass(c lab.Class) classRow {
 	return classRow{
-		ID: c.ID, CohortID: c.CohortID, CourseID: c.CourseID,
+		ID: c.ID, CohortID: c.CohortID, CourseID: c.CourseID, Deleting: c.Deleting,
 		CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
 	}
 }

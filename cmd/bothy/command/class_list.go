@@ -41,9 +41,13 @@ func (c *classList) run(ctx context.Context, _ []string) error {
 			c.env.UI.Output("No classes. Make one with: bothy class create")
 			return
 		}
-		t := newTable("CLASS", "COHORT", "COURSE", "CREATED")
+		t := newTable("CLASS", "COHORT", "COURSE", "CREATED", "STATE")
 		for _, class := range classes {
-			t.add(class.Key, class.Cohort, class.Course, date(class.CreatedAt))
+			state := "open"
+			if class.Deleting {
+				state = "being deleted"
+			}
+			t.add(class.Key, class.Cohort, class.Course, date(class.CreatedAt), state)
 		}
 		c.env.UI.Output(t.String())
 	})
