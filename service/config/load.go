@@ -74,10 +74,13 @@ func Load(src Sources) (Config, error) {
 	return l.result((*loader).check)
 }
 
-// LoadJob reads what RegisterJob declared over the defaults; all else is default.
-func LoadJob(flags Flags) (Config, error) {
+// LoadJob reads what is written into every job, from the environment and the
+// flags that RegisterJob declared; all else is default.
+func LoadJob(lookup func(string) (string, bool), flags Flags) (Config, error) {
 	c := Default()
-	l := &loader{config: &c, settings: settings(&c), origins: map[string]string{}, flagName: setting.jobFlagName}
+	l := partLoader(&c, func(s setting) bool { return s.inJobs })
+	l.flagName = setting.jobFlagName
+	l.environment(lookup)
 	l.flags(flags)
 	return l.result((*loader).checkJob)
 }
@@ -86,19 +89,24 @@ func LoadJob(flags Flags) (Config, error) {
 // talks to nothing else.
 func LoadNomad(lookup func(string) (string, bool)) (Nomad, error) {
 	c := Default()
-	var some []setting
-	for _, s := range settings(&c) {
-		if strings.HasPrefix(s.name, "nomad.") {
-			some = append(some, s)
-		}
-	}
-	l := &loader{config: &c, settings: some, origins: map[string]string{}}
+	l := partLoader(&c, func(s setting) bool { return strings.HasPrefix(s.name, "nomad.") })
 	l.environment(lookup)
 	c, err := l.result(func(l *loader) {
 		l.checkToken("nomad", l.config.Nomad.Token)
 		l.checkTLS("nomad.tls", l.config.Nomad.TLS)
 	})
 	return c.Nomad, err
+}
+
+// partLoader reads some settings only.
+func partLoader(c *Config, wanted func(setting) bool) *loader {
+	l := &loader{config: c, origins: map[string]string{}, flagName: setting.flagName}
+	for _, s := range settings(c) {
+		if wanted(s) {
+			l.settings = append(l.settings, s)
+		}
+	}
+	return l
 }
 
 // result gives the configuration, or all that is wrong with it.

@@ -171,7 +171,9 @@ func TestWhatJobsHoldCanBeSaidWithoutAServer(t *testing.T) {
 	if set.Lookup("listen") != nil || set.Lookup("nomad-address") != nil {
 		t.Error("what only a server needs has no flag here")
 	}
-	_, err := LoadJob(flags)
+	env := map[string]string{"BOTHY_HOME_UID": "1234", "NOMAD_NAMESPACE": "of-the-environment", "BOTHY_LISTEN": "not an address"}
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	_, err := LoadJob(lookup, flags)
 	var coded *lab.Error
 	if !errors.As(err, &coded) || len(coded.Fields) != 2 || coded.Fields[0].Name != "flag -home-type: home.csi.plugin_id" {
 		t.Errorf("got %v", err)
@@ -179,12 +181,12 @@ func TestWhatJobsHoldCanBeSaidWithoutAServer(t *testing.T) {
 	if err := set.Parse([]string{"-home-type", "host"}); err != nil {
 		t.Fatal(err)
 	}
-	c, err := LoadJob(flags)
+	c, err := LoadJob(lookup, flags)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Nomad.Namespace != "default" || strings.Join(c.Nomad.Datacenters, ",") != "a,b" || c.Nomad.NodePool != "default" {
-		t.Errorf("got %+v", c.Nomad)
+	if c.Nomad.Namespace != "default" || strings.Join(c.Nomad.Datacenters, ",") != "a,b" || c.Home.UID != 1234 {
+		t.Errorf("got %+v, %+v", c.Nomad, c.Home)
 	}
 }
 

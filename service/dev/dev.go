@@ -100,7 +100,7 @@ func (d *Dev) startBothy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSecret(d.cfg.envFile(), envText(d.cfg.apiAddr(), token, d.stack.Env())); err != nil {
+	if err := writeSecret(d.cfg.envFile(), envText(d.cfg, token, d.stack.Env(), d.user)); err != nil {
 		return err
 	}
 	if d.server, err = startServer(ctx, d.cfg.logFile(), settings(d.cfg, d.stack.Env(), d.user, token), d.cfg.Version); err != nil {

@@ -68,17 +68,21 @@ func TestBothyGetsItsOwnTokensAndNoOperators(t *testing.T) {
 }
 
 func TestTheEnvironmentFileIsForAShellAndItsOwner(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "env")
+	cfg, err := Config{Stack: stack.Config{Dir: t.TempDir()}, Port: 18080}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := cfg.envFile()
 	env := stack.Env{NomadAddr: "http://127.0.0.1:4646", Operator: stack.Tokens{Nomad: config.NewSecret("it's a token")}}
-	if err := writeSecret(path, envText("http://127.0.0.1:8080", config.NewSecret("t"), env)); err != nil {
+	if err := writeSecret(path, envText(cfg, config.NewSecret("t"), env, toolchain.User{UID: 1001, GID: 1002})); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN"'`, path).Output()
-	if err != nil || string(out) != "http://127.0.0.1:8080 t http://127.0.0.1:4646 it's a token\n" {
+	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN $BOTHY_HOME_UID $BOTHY_HOME_GID"'`, path).Output()
+	if err != nil || string(out) != "http://127.0.0.1:18080 t http://127.0.0.1:4646 it's a token 1001 1002\n" {
 		t.Errorf("got %q, %v", out, err)
 	}
 }

@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/dev/stack"
+	"github.com/bothylabs/bothy/service/dev/toolchain"
 )
 
 // apiToken gives the token of Bothy's API, which is made once.
@@ -29,12 +31,11 @@ func apiToken(path string) (config.Secret, error) {
 	return config.NewSecret(text), nil
 }
 
-// envText is a shell script that sets the addresses and an operator's tokens.
-// Every value is an address of 127.0.0.1 or a token and needs no quoting; it gets
-// some all the same.
-func envText(apiAddr string, token config.Secret, e stack.Env) string {
+// envText is a shell script that sets addresses and an operator's tokens, and
+// what job files that are rendered by hand must have to fit the stack.
+func envText(c Config, token config.Secret, e stack.Env, user toolchain.User) string {
 	values := [][2]string{
-		{"BOTHY_ADDR", apiAddr},
+		{"BOTHY_ADDR", c.apiAddr()},
 		{"BOTHY_TOKEN", token.Reveal()},
 		{"NOMAD_ADDR", e.NomadAddr},
 		{"NOMAD_TOKEN", e.Operator.Nomad.Reveal()},
@@ -42,9 +43,13 @@ func envText(apiAddr string, token config.Secret, e stack.Env) string {
 		{"CONSUL_HTTP_TOKEN", e.Operator.Consul.Reveal()},
 		{"VAULT_ADDR", e.VaultAddr},
 		{"VAULT_TOKEN", e.Operator.Vault.Reveal()},
+		{"BOTHY_LABS_URL", c.labsURL()},
+		{"BOTHY_CONSOLE_URL", c.consoleURL()},
+		{"BOTHY_HOME_UID", strconv.Itoa(user.UID)},
+		{"BOTHY_HOME_GID", strconv.Itoa(user.GID)},
 	}
 	var b strings.Builder
-	b.WriteString("# Addresses and tokens of this development stack, for a shell:  . .dev/env\n")
+	fmt.Fprintf(&b, "# Addresses and tokens of this development stack, for a shell:  . %s\n", c.envFile())
 	for _, v := range values {
 		fmt.Fprintf(&b, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
 	}

@@ -74,7 +74,7 @@ func (c *render) run(_ context.Context, args []string) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	settings, err := c.settings.read()
+	settings, err := c.settings.read(c.env)
 	if err != nil {
 		return err
 	}
@@ -185,16 +185,16 @@ type jobFlags struct{ said config.Flags }
 
 func (j *jobFlags) flags(f *flags) {
 	j.said = config.Flags{}
-	f.group("Settings (a server has them in its configuration)", j.said.RegisterJob)
+	f.group("Settings (as a server has them; also by their environment variables)", j.said.RegisterJob)
 }
 
-func (j *jobFlags) read() (jobspec.Settings, error) {
-	c, err := config.LoadJob(j.said)
+func (j *jobFlags) read(e *Env) (jobspec.Settings, error) {
+	c, err := config.LoadJob(e.LookupEnv, j.said)
 	if err != nil {
 		return jobspec.Settings{}, err
 	}
 	if _, said := j.said["vault.role"]; !said {
-		// A file that is run by hand has nobody to make its secrets.
+		// A file that is run by hand has nobody to make its secrets, whatever a server is told.
 		c.Vault.Role = ""
 	}
 	return app.JobSettings(c, ""), nil

@@ -52,7 +52,7 @@ func (c *validate) flags(f *flags) {
 }
 
 func (c *validate) run(ctx context.Context, args []string) error {
-	settings, err := c.settings.read()
+	settings, err := c.settings.read(c.env)
 	if err != nil {
 		return err
 	}
