@@ -57,8 +57,8 @@ job %[1]q {
         max_file_size = 1
       }
       resources {
-        cpu    = 20
-        memory = 20
+        cpu    = 1
+        memory = 10
       }
     }
   }

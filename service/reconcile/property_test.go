@@ -163,3 +163,23 @@ func TestAnActionOfOneWhoWasReplacedChangesNothing(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkPassOfTenThousand is a pass in which nothing changes, without a database.
+func BenchmarkPassOfTenThousand(b *testing.B) {
+	w := newWorld()
+	w.add(10_000, lab.DesiredRunning)
+	for _, item := range w.items {
+		w.index++
+		w.jobs[item.Slug.JobID()] = &simJob{
+			mark: lab.Mark{InstallationID: here, WorkspaceID: item.ID}, index: w.index,
+			allocs: []lab.Alloc{{ID: "a", NodeName: "n1", Client: lab.AllocRunning, WantedRunning: true}},
+		}
+		item.Submitted = lab.Submission{Fingerprint: "v1", JobModifyIndex: w.index, At: noon}
+	}
+	r := process(w)
+	for b.Loop() {
+		if err := r.pass(b.Context()); err != nil || len(r.queue) != 0 {
+			b.Fatal(err, len(r.queue))
+		}
+	}
+}
