@@ -21,6 +21,9 @@ import (
 // settleTimeout bounds how long Bothy may take to read what the stack runs.
 const settleTimeout = time.Minute
 
+// ErrInterrupted is a start that was given up on request; nothing of it is left.
+var ErrInterrupted = errors.New("interrupted")
+
 // Dev is everything, running.
 type Dev struct {
 	cfg Config
@@ -43,7 +46,8 @@ type server struct {
 // Start brings up what is missing, installing and building it where it must, and
 // gives it back when Bothy answers and the demo class is launched. What an
 // earlier, killed run has left is cleared first. When Start fails or ctx ends,
-// nothing is left running; force then gives the context of Stop.
+// nothing is left running (ErrInterrupted for the latter); force then gives the
+// context of Stop.
 func Start(ctx context.Context, force func() (context.Context, context.CancelFunc), cfg Config) (*Dev, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -51,6 +55,9 @@ func Start(ctx context.Context, force func() (context.Context, context.CancelFun
 	}
 	d := &Dev{cfg: cfg}
 	if err := d.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, ErrInterrupted
+		}
 		return nil, err
 	}
 	if d.unlock, err = lock(cfg.Stack.Dir); err != nil {
@@ -59,9 +66,26 @@ func Start(ctx context.Context, force func() (context.Context, context.CancelFun
 	if err := d.start(ctx); err != nil {
 		ending, release := force()
 		defer release()
-		return nil, errors.Join(err, d.Stop(ending)) //nolint:contextcheck // ctx may have ended, which is why this runs
+		stopped := d.Stop(ending) //nolint:contextcheck // ctx may have ended, which is why this runs
+		if ctx.Err() == nil {
+			return nil, errors.Join(err, stopped)
+		}
+		// What an interrupt did to each part is no news; what it left would be.
+		if err := errors.Join(stopped, d.left(ending)); err != nil { //nolint:contextcheck // as above
+			return nil, err
+		}
+		return nil, ErrInterrupted
 	}
 	return d, nil
+}
+
+// left is an error that names what is left of the stack on this machine.
+func (d *Dev) left(ctx context.Context) error {
+	found, err := stack.Leftovers(ctx, d.cfg.Stack)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return fmt.Errorf("these are left running; the next start clears them:\n%s", strings.Join(found, "\n"))
 }
 
 func (d *Dev) start(ctx context.Context) (err error) {

@@ -19,5 +19,5 @@ func toolLine(e toolchain.Event) string {
 
 // stackLine words an event of the stack.
 func stackLine(e stack.Event) string {
-	return fmt.Sprintf("%s: %s (%s)", e.Part, e.Step, e.Took.Round(100*time.Millisecond))
+	return fmt.Sprintf("%s: %s (%s)", e.Part, strings.ReplaceAll(e.Step, "\n", "; "), e.Took.Round(100*time.Millisecond))
 }

@@ -100,8 +100,9 @@ func (c *devCommand) run(ctx context.Context, _ []string) error {
 	}
 	running, err := dev.Start(ctx, c.force, c.config)
 	if err != nil {
-		if ctx.Err() != nil {
+		if errors.Is(err, dev.ErrInterrupted) {
 			c.say("Interrupted; nothing is left running.")
+			return reported{exitLocal}
 		}
 		return err
 	}
