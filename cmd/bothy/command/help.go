@@ -37,20 +37,26 @@ func helpText(name string, d doc, f *flags) string {
 }
 
 func writeFlag(b *strings.Builder, one *flag.Flag) {
-	value, usage := flag.UnquoteUsage(one)
-	fmt.Fprintf(b, "\n  -%s", one.Name)
-	if !isBoolFlag(one) {
-		if value == "" {
-			value = "value"
-		}
-		fmt.Fprintf(b, "=<%s>", value)
-	}
-	b.WriteString("\n")
-	if one.DefValue != "" && one.DefValue != "false" && one.DefValue != "0" {
-		usage += fmt.Sprintf(" Default: %s.", one.DefValue)
-	}
+	shown, usage := flagUsage(one)
+	fmt.Fprintf(b, "\n  %s\n", shown)
 	for line := range strings.Lines(wordwrap.WrapString(usage, helpWidth-6)) {
 		b.WriteString("      " + line)
 	}
 	b.WriteString("\n")
+}
+
+// flagUsage gives a flag as it is written, "-roster=<file>", and what it is for.
+func flagUsage(one *flag.Flag) (shown, usage string) {
+	value, usage := flag.UnquoteUsage(one)
+	shown = "-" + one.Name
+	if !isBoolFlag(one) {
+		if value == "" {
+			value = "value"
+		}
+		shown += "=<" + strings.ToLower(value) + ">"
+	}
+	if one.DefValue != "" && one.DefValue != "false" && one.DefValue != "0" {
+		usage += fmt.Sprintf(" Default: %s.", strings.TrimSuffix(one.DefValue, "0s"))
+	}
+	return shown, usage
 }
