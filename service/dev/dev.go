@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -171,6 +172,10 @@ func (d *Dev) settled(ctx context.Context) error {
 func startServer(ctx context.Context, logFile string, settings config.Config, version string) (*server, error) {
 	if err := os.MkdirAll(filepath.Dir(logFile), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of logs: %w", err)
+	}
+	// One log for each run, as the stack's parts have them; the one before is kept.
+	if err := os.Rename(logFile, logFile+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("put the last log aside: %w", err)
 	}
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
