@@ -56,7 +56,7 @@ func flagUsage(one *flag.Flag) (shown, usage string) {
 		shown += "=<" + strings.ToLower(value) + ">"
 	}
 	if one.DefValue != "" && one.DefValue != "false" && one.DefValue != "0" {
-		usage += fmt.Sprintf(" Default: %s.", strings.TrimSuffix(one.DefValue, "0s"))
+		usage += fmt.Sprintf(" Default: %s.", strings.Replace(one.DefValue, "m0s", "m", 1))
 	}
 	return shown, usage
 }
