@@ -15,10 +15,11 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// TestAServiceOfARealConsul needs a real Consul at CONSUL_HTTP_ADDR, and in
-// CONSUL_HTTP_TOKEN a token that may register services.
+// TestAServiceOfARealConsul needs a real Consul at CONSUL_HTTP_ADDR, Bothy's own
+// token in CONSUL_HTTP_TOKEN, and in OPERATOR_CONSUL_TOKEN one that may register
+// services.
 func TestAServiceOfARealConsul(t *testing.T) {
-	for _, name := range []string{"CONSUL_HTTP_ADDR", "CONSUL_HTTP_TOKEN"} {
+	for _, name := range []string{"CONSUL_HTTP_ADDR", "CONSUL_HTTP_TOKEN", "OPERATOR_CONSUL_TOKEN"} {
 		if os.Getenv(name) == "" {
 			t.Fatalf("%s is not set: this test needs a real Consul", name)
 		}
@@ -41,7 +42,11 @@ func TestAServiceOfARealConsul(t *testing.T) {
 		<-done
 	})
 
-	agent := w.api.Agent()
+	operator, err := api.NewClient(&api.Config{Address: os.Getenv("CONSUL_HTTP_ADDR"), Token: os.Getenv("OPERATOR_CONSUL_TOKEN")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := operator.Agent()
 	name := fmt.Sprintf("e2e-%x", time.Now().UnixNano())
 	if err := agent.ServiceRegister(&api.AgentServiceRegistration{
 		Name: name, Tags: []string{"bothy"}, Port: 1,

