@@ -107,7 +107,9 @@ type Submission struct {
 	JobModifyIndex uint64
 	// RestartsDone is the value of RestartsWanted that the last start or restart satisfied.
 	RestartsDone int64
-	At           time.Time
+	// At is when Nomad's answer was recorded; zero while the submission is meant
+	// and its outcome is not known.
+	At time.Time
 }
 
 // Status is the observed state of a workspace. Written by the reconciler.
