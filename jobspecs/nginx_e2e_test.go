@@ -317,6 +317,7 @@ func streams(t *testing.T, p proxy) {
 	t.Run("an answer before the request's end", func(t *testing.T) {
 		// The workspace waits for a line that is only sent after its first answer: neither side is buffered.
 		body, send := io.Pipe()
+		defer send.Close()
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.address+"/stream", body)
 		if err != nil {
 			t.Fatal(err)
