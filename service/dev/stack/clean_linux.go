@@ -159,7 +159,7 @@ func (inv inventory) remove(ctx context.Context, cfg Config) error {
 		endAll(ctx, inv.tasks, 0),
 	}
 	for _, c := range inv.containers {
-		errs = append(errs, c.remove(ctx))
+		errs = append(errs, dockerEngine(dockerSocket).remove(ctx, c.ID))
 	}
 	for _, path := range inv.netns {
 		errs = append(errs, unmount(path), removeIfThere(path))
@@ -268,18 +268,12 @@ func leaveNetnsDir() error {
 // wipe removes all state. Nothing may be mounted below the directory: what is
 // mounted there is not the stack's to remove.
 func (l layout) wipe() error {
-	entries, err := os.ReadDir(string(l))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the state directory: %w", err)
-	}
 	if !exists(l.marker()) {
-		if len(entries) == 0 {
-			return nil
+		others, err := l.others()
+		if others {
+			err = notOurs(l)
 		}
-		return notOurs(l)
+		return err
 	}
 	mounted, err := mounts(func(point string) bool { return strings.HasPrefix(point, string(l)+"/") })
 	if err != nil {
@@ -287,6 +281,10 @@ func (l layout) wipe() error {
 	}
 	if len(mounted) > 0 {
 		return lab.Errorf(lab.CodeConflict, "the state is not wiped: %s is still mounted", mounted[0])
+	}
+	entries, err := os.ReadDir(string(l))
+	if err != nil {
+		return fmt.Errorf("read the state directory: %w", err)
 	}
 	for _, e := range entries {
 		// The marker goes last, so that a wipe that is cut off can be done again.

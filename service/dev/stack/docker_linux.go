@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,21 +19,20 @@ const (
 	allocLabel = "com.hashicorp.nomad.alloc_id"
 )
 
+// dockerEngine is the socket of a Docker engine, which need not be there.
+type dockerEngine string
+
 // container is one of Docker's, started by Nomad.
 type container struct {
 	ID     string `json:"Id"`
 	Labels map[string]string
 }
 
-// listContainers lists the containers of some allocations. Without a Docker
-// engine there are none.
-func listContainers(ctx context.Context, allocs map[string]bool) ([]container, error) {
-	if _, err := os.Stat(dockerSocket); err != nil {
-		return nil, nil //nolint:nilerr // no Docker here
-	}
+// list lists the containers of some allocations. Without an engine there are none.
+func (d dockerEngine) list(ctx context.Context, allocs map[string]bool) ([]container, error) {
 	filter := url.QueryEscape(`{"label":["` + allocLabel + `"]}`)
 	var all []container
-	err := docker(ctx, http.MethodGet, "/containers/json?all=true&filters="+filter, &all)
+	err := d.ask(ctx, http.MethodGet, "/containers/json?all=true&filters="+filter, &all)
 	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -51,17 +49,17 @@ func listContainers(ctx context.Context, allocs map[string]bool) ([]container, e
 }
 
 // remove kills and removes a container.
-func (c container) remove(ctx context.Context) error {
-	if err := docker(ctx, http.MethodDelete, "/containers/"+c.ID+"?force=true", nil); err != nil {
-		return fmt.Errorf("remove container %s: %w", c.ID, err)
+func (d dockerEngine) remove(ctx context.Context, id string) error {
+	if err := d.ask(ctx, http.MethodDelete, "/containers/"+id+"?force=true", nil); err != nil {
+		return fmt.Errorf("remove container %s: %w", id, err)
 	}
 	return nil
 }
 
-// docker asks the engine's API. The answer is decoded into out unless that is nil.
-func docker(ctx context.Context, method, path string, out any) error {
+// ask asks the engine's API. The answer is decoded into out unless that is nil.
+func (d dockerEngine) ask(ctx context.Context, method, path string, out any) error {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", dockerSocket)
+		return (&net.Dialer{}).DialContext(ctx, "unix", string(d))
 	}}
 	defer transport.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, http.NoBody)

@@ -99,7 +99,7 @@ func take(ctx context.Context, l layout, r record) (inventory, error) {
 	}); err != nil {
 		return inv, err
 	}
-	if inv.containers, err = listContainers(ctx, own.Allocs); err != nil {
+	if inv.containers, err = dockerEngine(dockerSocket).list(ctx, own.Allocs); err != nil {
 		return inv, err
 	}
 	if inv.netns, err = named(netnsDir, func(name string) bool { return own.Allocs[name] }); err != nil {

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -45,6 +47,10 @@ func (l layout) marker() string            { return filepath.Join(string(l), "st
 // complete drain: no allocation was left on it.
 func (l layout) drained() string { return l.run("drained") }
 
+// vaultPending is there while Vault is being initialised: its keys are shown
+// once, and without them its data is worthless.
+func (l layout) vaultPending() string { return l.run("vault-initialising") }
+
 // id names the stack in the environment of its processes and on its bridge. It
 // follows from the directory alone, so that leftovers are recognised even after
 // somebody has removed the directory.
@@ -62,16 +68,24 @@ type record struct {
 
 // prepare makes the folders. A directory that has other content and was never a
 // stack's is refused, because Reset would empty it.
-func (l layout) prepare() error {
-	entries, err := os.ReadDir(string(l))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the state directory: %w", err)
+func (l layout) prepare(r record) error {
+	if err := os.MkdirAll(string(l), 0o700); err != nil {
+		return fmt.Errorf("make the state directory: %w", err)
 	}
-	if len(entries) > 0 && !exists(l.marker()) {
+	others, err := l.others()
+	if err != nil {
+		return err
+	}
+	if others && !exists(l.marker()) {
 		return notOurs(l)
 	}
+	// The marker comes first: a start that is cut off leaves a directory that the
+	// next one knows.
+	if err := l.remember(r); err != nil {
+		return err
+	}
 	for _, dir := range []string{
-		string(l), l.config(""), l.data(partVault), filepath.Dir(l.log("")), l.secrets(), l.run(""), l.allocs(), l.allocMounts(),
+		l.config(""), l.data(partVault), filepath.Dir(l.log("")), l.secrets(), l.run(""), l.allocs(), l.allocMounts(),
 		l.volumes(), l.chroot(), l.cniConfig(), l.tmp(),
 	} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -79,6 +93,18 @@ func (l layout) prepare() error {
 		}
 	}
 	return nil
+}
+
+// others tells whether the directory has anything but the marker file, half
+// written or whole.
+func (l layout) others() (bool, error) {
+	entries, err := os.ReadDir(string(l))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("read the state directory: %w", err)
+	}
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() != filepath.Base(l.marker()) && !strings.HasPrefix(e.Name(), newFile)
+	}), nil
 }
 
 func notOurs(l layout) error {
@@ -117,10 +143,13 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// newFile is how the names of files begin that are being written.
+const newFile = ".new-"
+
 // writeFile replaces a file in one step, so that a kill leaves the old or the new
 // one, for its owner's eyes only.
 func writeFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(path), newFile+"*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

@@ -4,8 +4,10 @@ package stack_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -104,6 +106,34 @@ func limitedTokens(t *testing.T, env stack.Env) {
 	if _, _, err := n.Nodes().Info(env.NodeID, nil); err != nil {
 		t.Errorf("Nomad: reading a node: %v", err)
 	}
+	job, _, err := n.Jobs().Info("bothy-ada", nil)
+	if err != nil {
+		t.Fatalf("Nomad: reading a job: %v", err)
+	}
+	allocs, _, err := n.Jobs().Allocations("bothy-ada", false, nil)
+	if err != nil || len(allocs) != 1 {
+		t.Fatalf("Nomad: a job's allocations: %d, %v", len(allocs), err)
+	}
+	alloc, _, err := n.Allocations().Info(allocs[0].ID, nil)
+	if err != nil {
+		t.Fatalf("Nomad: reading an allocation: %v", err)
+	}
+	frames, logErrs := n.AllocFS().Logs(alloc, false, "web", "stderr", "start", 0, ctx.Done(), nil)
+	for what, err := range map[string]error{
+		"planning a job":          second(n.Jobs().Plan(job, true, nil)),
+		"signalling a task":       n.Allocations().Signal(alloc, nil, "web", "SIGHUP"),
+		"reading a task's log":    endOf(frames, logErrs),
+		"listing node pools":      second(n.NodePools().List(nil)),
+		"listing CSI volumes":     second(n.CSIVolumes().List(nil)),
+		"listing host volumes":    second(n.HostVolumes().List(nil, nil)),
+		"reading its namespace":   second(n.Namespaces().Info(stack.Namespace, nil)),
+		"listing a job's history": second(n.Jobs().Deployments("bothy-ada", false, nil)),
+	} {
+		if err != nil {
+			t.Errorf("Nomad: %s: %v", what, err)
+		}
+	}
+	refused(t, "Nomad: a command in a task", execute(ctx, n, alloc))
 	topics := map[nomad.Topic][]string{nomad.TopicJob: {"*"}, nomad.TopicAllocation: {"*"}, nomad.TopicEvaluation: {"*"}, nomad.TopicNode: {"*"}}
 	if _, err := n.EventStream().Stream(ctx, topics, 0, &nomad.QueryOptions{Namespace: stack.Namespace}); err != nil {
 		t.Errorf("Nomad: the event stream: %v", err)
@@ -130,6 +160,28 @@ func limitedTokens(t *testing.T, env stack.Env) {
 	} else if err := lock.Unlock(); err != nil {
 		t.Errorf("Consul: giving the lock back: %v", err)
 	}
+}
+
+// second drops the answer of a call whose error matters alone.
+func second[A, M any](_ A, _ M, err error) error { return err }
+
+// endOf reads a log to its end.
+func endOf(frames <-chan *nomad.StreamFrame, errs <-chan error) error {
+	for {
+		select {
+		case err := <-errs:
+			return err
+		case _, ok := <-frames:
+			if !ok {
+				return nil
+			}
+		}
+	}
+}
+
+func execute(ctx context.Context, n *nomad.Client, alloc *nomad.Allocation) error {
+	_, err := n.Allocations().Exec(ctx, alloc, "app", false, []string{"/bin/true"}, strings.NewReader(""), io.Discard, io.Discard, nil, nil)
+	return err
 }
 
 func refused(t *testing.T, what string, err error) {
@@ -249,7 +301,7 @@ func TestStackRefusesPortsThatAreTaken(t *testing.T) {
 func TestStackSaysWhichPartDoesNotStart(t *testing.T) {
 	cfg := newConfig(t, 5000)
 	broken := filepath.Join(t.TempDir(), "vault")
-	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho the vault is stuck >&2\nexit 3\n"), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho the vault is stuck >&2\nexit 3\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Binaries.Vault = broken

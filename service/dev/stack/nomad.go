@@ -21,19 +21,32 @@ const forceDrain = -1 * time.Second
 
 // nomadServer sets up one Nomad through its API.
 type nomadServer struct {
-	client  *api.Client // with the management token
+	client  *api.Client // to the server, with the management token
+	agent   *api.Client // to the client's agent, the same
 	secrets secretStore
 }
 
 func newNomad(cfg Config, secrets secretStore, management string) (*nomadServer, error) {
+	server, err := nomadAPI(cfg.Ports.NomadHTTP, management)
+	if err != nil {
+		return nil, err
+	}
+	agent, err := nomadAPI(cfg.Ports.NomadClientHTTP, management)
+	if err != nil {
+		return nil, err
+	}
+	return &nomadServer{client: server, agent: agent, secrets: secrets}, nil
+}
+
+func nomadAPI(port int, token string) (*api.Client, error) {
 	client, err := api.NewClient(&api.Config{
-		Address: "http://" + addressOf(cfg.Ports.NomadHTTP), SecretID: management,
+		Address: "http://" + addressOf(port), SecretID: token,
 		HttpClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a Nomad client: %w", err)
 	}
-	return &nomadServer{client: client, secrets: secrets}, nil
+	return client, nil
 }
 
 func asking(ctx context.Context) *api.QueryOptions {
@@ -121,16 +134,27 @@ func (n *nomadServer) putToken(ctx context.Context) error {
 	return n.secrets.put(nomadBothy, token.SecretID)
 }
 
-// clientReady asks whether a client can run workspaces: the server has heard from
-// it since the given index, and not only remembers it from the last run, and it has
-// found all that it needs.
-func (n *nomadServer) clientReady(ctx context.Context, id string, since uint64) error {
+// registered asks a client's own agent whether the server has answered it in this
+// run; the server still remembers the node from the last one.
+func (n *nomadServer) registered(ctx context.Context) error {
+	var self api.AgentSelf
+	if _, err := n.agent.Raw().Query("/v1/agent/self", &self, asking(ctx)); err != nil {
+		return fmt.Errorf("read the client's agent: %w", err)
+	}
+	if ttl, err := time.ParseDuration(self.Stats["client"]["heartbeat_ttl"]); err != nil || ttl <= 0 {
+		return errors.New("the client is not registered yet")
+	}
+	return nil
+}
+
+// clientReady asks whether a node has all that workspaces need.
+func (n *nomadServer) clientReady(ctx context.Context, id string) error {
 	node, _, err := n.client.Nodes().Info(id, asking(ctx))
 	if err != nil {
 		return fmt.Errorf("read node %s: %w", id, err)
 	}
-	if node.ModifyIndex <= since || node.Status != api.NodeStatusReady {
-		return fmt.Errorf("the node is not registered yet (%s)", node.Status)
+	if node.Status != api.NodeStatusReady {
+		return fmt.Errorf("the node is %s", node.Status)
 	}
 	if driver := node.Drivers["exec"]; driver == nil || !driver.Healthy {
 		return errors.New("the exec driver is not healthy")
@@ -146,17 +170,16 @@ func (n *nomadServer) clientReady(ctx context.Context, id string, since uint64) 
 	return nil
 }
 
-// index gives the index of the latest change to a node, 0 for a node that was
-// never registered.
-func (n *nomadServer) index(ctx context.Context, id string) (uint64, error) {
-	node, _, err := n.client.Nodes().Info(id, asking(ctx))
-	if err != nil {
-		if strings.Contains(err.Error(), "node not found") {
-			return 0, nil
-		}
-		return 0, fmt.Errorf("read node %s: %w", id, err)
+// known asks whether a node was ever registered.
+func (n *nomadServer) known(ctx context.Context, id string) (bool, error) {
+	_, _, err := n.client.Nodes().Info(id, asking(ctx))
+	if err != nil && strings.Contains(err.Error(), "node not found") {
+		return false, nil
 	}
-	return node.ModifyIndex, nil
+	if err != nil {
+		return false, fmt.Errorf("read node %s: %w", id, err)
+	}
+	return true, nil
 }
 
 // admit lets the scheduler use the node again, after a drain.

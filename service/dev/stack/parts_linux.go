@@ -144,16 +144,6 @@ func (s *Stack) startClient(ctx context.Context) error {
 	if err := s.giveUpLost(ctx); err != nil {
 		return err
 	}
-	known, err := s.nodeID()
-	if err != nil {
-		return err
-	}
-	var since uint64
-	if known != "" {
-		if since, err = s.nomad.index(ctx, known); err != nil {
-			return err
-		}
-	}
 	// From now on allocations may be running.
 	if err := removeIfThere(s.layout.drained()); err != nil {
 		return err
@@ -162,16 +152,13 @@ func (s *Stack) startClient(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.await(ctx, p, func(ctx context.Context) error {
-		id, err := s.nodeID()
-		if err != nil || id == "" {
-			return errors.Join(errors.New("the node has no id yet"), err)
-		}
-		return s.nomad.clientReady(ctx, id, since)
-	}); err != nil {
+	if err := s.await(ctx, p, s.nomad.registered); err != nil {
 		return err
 	}
 	if s.node, err = s.nodeID(); err != nil {
+		return err
+	}
+	if err := s.await(ctx, p, func(ctx context.Context) error { return s.nomad.clientReady(ctx, s.node) }); err != nil {
 		return err
 	}
 	if err := s.nomad.admit(ctx, s.node); err != nil {
@@ -200,8 +187,7 @@ func (s *Stack) giveUpLost(ctx context.Context) error {
 	if err != nil || node == "" || exists(s.layout.drained()) {
 		return err
 	}
-	since, err := s.nomad.index(ctx, node)
-	if err != nil || since == 0 {
+	if known, err := s.nomad.known(ctx, node); err != nil || !known {
 		return err
 	}
 	began := s.cfg.Now()

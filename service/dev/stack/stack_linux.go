@@ -118,10 +118,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := checkPorts(ctx, s.cfg.Ports); err != nil {
 		return err
 	}
-	if err := s.layout.prepare(); err != nil {
-		return err
-	}
-	if err := s.layout.remember(record{BridgeName: s.cfg.BridgeName, BridgeSubnet: s.cfg.BridgeSubnet}); err != nil {
+	if err := s.layout.prepare(record{BridgeName: s.cfg.BridgeName, BridgeSubnet: s.cfg.BridgeSubnet}); err != nil {
 		return err
 	}
 	if err := makeBridge(s.cfg, s.layout.id()); err != nil {

@@ -25,9 +25,7 @@ const (
 type vaultServer struct {
 	client  *api.Client
 	secrets secretStore
-	// pending is a file that is there while Vault is being initialised: its keys
-	// are shown once, and without them its data is worthless.
-	pending string
+	pending string // see layout.vaultPending
 	jwksURL string
 }
 
@@ -52,7 +50,7 @@ func newVault(cfg Config, secrets secretStore) (*vaultServer, error) {
 	}
 	return &vaultServer{
 		client: client, secrets: secrets,
-		pending: layout(cfg.Dir).run("vault-initialising"),
+		pending: layout(cfg.Dir).vaultPending(),
 		jwksURL: fmt.Sprintf("http://%s/.well-known/jwks.json", addressOf(cfg.Ports.NomadHTTP)),
 	}, nil
 }
@@ -80,8 +78,7 @@ func (v *vaultServer) active(ctx context.Context) error {
 // forgetHalfMade removes the data of a Vault whose initialisation was cut off
 // before its keys were kept. It must not run.
 func forgetHalfMade(l layout, secrets secretStore) error {
-	pending := l.run("vault-initialising")
-	if !exists(pending) {
+	if !exists(l.vaultPending()) {
 		return nil
 	}
 	key, err := secrets.get(vaultUnseal)
@@ -89,11 +86,14 @@ func forgetHalfMade(l layout, secrets secretStore) error {
 		return err
 	}
 	if key == "" {
-		if err := os.RemoveAll(l.data("vault")); err != nil {
+		if err := os.RemoveAll(l.data(partVault)); err != nil {
+			return fmt.Errorf("remove a Vault that was never finished: %w", err)
+		}
+		if err := os.Mkdir(l.data(partVault), 0o700); err != nil {
 			return fmt.Errorf("remove a Vault that was never finished: %w", err)
 		}
 	}
-	return removeIfThere(pending)
+	return removeIfThere(l.vaultPending())
 }
 
 // unseal initialises Vault the first time, and opens it.
