@@ -294,6 +294,7 @@ func streams(t *testing.T, p proxy) {
 		if err != nil || response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Upgrade") != "websocket" {
 			t.Fatalf("%v, %v: want a switch to websocket", response, err)
 		}
+		defer response.Body.Close()
 		if line, err := reader.ReadString('\n'); line != "echo hello\n" {
 			t.Errorf("%q, %v", line, err)
 		}
