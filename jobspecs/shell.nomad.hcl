@@ -602,6 +602,8 @@ job "shell" {
                 if ($workspace_uri = "") {
                   return 400;
                 }
+                # Clients differ in what "./" is relative to; a path from the root is the same for all.
+                proxy_redirect ./ /${var.slug}/;
                 proxy_redirect ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
                 proxy_cookie_path ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
                 proxy_pass http://workspace$workspace_uri;
@@ -617,6 +619,7 @@ job "shell" {
               server_name ${var.slug}.${local.labs_name};
 
               location / {
+                proxy_redirect ./ /;
                 proxy_pass http://workspace;
               }
             }
