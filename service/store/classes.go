@@ -138,7 +138,7 @@ func classState(ctx context.Context, tx session, id string) (lab.ClassState, err
 	return lab.ClassState{
 		Class: row.class(), Students: students,
 		Workspaces: convert(workspaces, workspaceRow.workspace),
-		Given: func(slugs []lab.Slug) (map[lab.Slug]bool, error) { return givenSlugs(ctx, tx, slugs) },
+		Given:      func(slugs []lab.Slug) (map[lab.Slug]bool, error) { return givenSlugs(ctx, tx, slugs) },
 	}, nil
 }
 
