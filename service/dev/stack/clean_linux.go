@@ -80,7 +80,7 @@ func Leftovers(ctx context.Context, cfg Config) ([]string, error) {
 	l := layout(cfg.Dir)
 	var out []string
 	for _, r := range records(cfg, l) {
-		inv, err := take(ctx, l, r)
+		inv, err := take(ctx, cfg, l, r)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func sweep(ctx context.Context, cfg Config, l layout, r record) ([]string, error
 	var found []string
 	var last error
 	for range sweepRounds {
-		inv, err := take(ctx, l, r)
+		inv, err := take(ctx, cfg, l, r)
 		if err != nil {
 			return found, err
 		}
@@ -139,7 +139,7 @@ func sweep(ctx context.Context, cfg Config, l layout, r record) ([]string, error
 		}
 		last = inv.remove(ctx, cfg)
 	}
-	inv, err := take(ctx, l, r)
+	inv, err := take(ctx, cfg, l, r)
 	if err != nil {
 		return found, err
 	}
@@ -159,7 +159,7 @@ func (inv inventory) remove(ctx context.Context, cfg Config) error {
 		endAll(ctx, inv.tasks, 0),
 	}
 	for _, c := range inv.containers {
-		errs = append(errs, dockerEngine(dockerSocket).remove(ctx, c.ID))
+		errs = append(errs, dockerEngine(cfg.DockerSocket).remove(ctx, c.ID))
 	}
 	for _, path := range inv.netns {
 		errs = append(errs, unmount(path), removeIfThere(path))

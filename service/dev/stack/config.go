@@ -41,6 +41,9 @@ type Config struct {
 	// ChrootEnv is added to what the exec driver shows to tasks: a path on this
 	// machine to a path in the task. Paths that do not exist are left out.
 	ChrootEnv map[string]string
+	// DockerSocket is where a Docker engine listens; without one there, Nomad has no
+	// docker driver. Default /var/run/docker.sock.
+	DockerSocket string
 	// LogLevel of the servers: debug, info, warn or error. Default "info".
 	LogLevel string
 	// StartTimeout bounds how long one part may take to become ready. Default 60 s.
@@ -67,6 +70,7 @@ const (
 	defaultDir          = ".dev"
 	defaultBridgeName   = "bothy0"
 	defaultBridgeSubnet = "172.26.64.0/20"
+	defaultDockerSocket = "/var/run/docker.sock"
 
 	// loopback is where every listener of the stack is.
 	loopback = "127.0.0.1"
@@ -107,6 +111,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Ports = c.Ports.withDefaults()
 	setDefault(&c.BridgeName, defaultBridgeName)
 	setDefault(&c.BridgeSubnet, defaultBridgeSubnet)
+	setDefault(&c.DockerSocket, defaultDockerSocket)
 	setDefault(&c.LogLevel, "info")
 	setDefault(&c.StartTimeout, time.Minute)
 	setDefault(&c.DrainTimeout, 30*time.Second)
@@ -146,6 +151,9 @@ func (c Config) validate() error {
 	}
 	if _, err := parseSubnet(c.BridgeSubnet); err != nil {
 		add("-bridge-subnet", fmt.Sprintf("%q: %v", c.BridgeSubnet, err), "use a private IPv4 network, such as "+defaultBridgeSubnet)
+	}
+	if !filepath.IsAbs(c.DockerSocket) || !dirPattern.MatchString(c.DockerSocket) {
+		add("DockerSocket", fmt.Sprintf("%q is not a path that Nomad's configuration can hold", c.DockerSocket), "use an absolute plain path")
 	}
 	if !levels.MatchString(c.LogLevel) {
 		add("-log-level", fmt.Sprintf("%q is not a level", c.LogLevel), "use debug, info, warn or error")

@@ -82,6 +82,7 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		"a public subnet":                       {func(c *Config) { c.BridgeSubnet = "9.9.0.0/16" }, []string{"-bridge-subnet"}},
 		"a subnet of two addresses":             {func(c *Config) { c.BridgeSubnet = "10.0.0.0/31" }, []string{"-bridge-subnet"}},
 		"an IPv6 subnet":                        {func(c *Config) { c.BridgeSubnet = "fd00::/64" }, []string{"-bridge-subnet"}},
+		"a relative Docker socket":              {func(c *Config) { c.DockerSocket = "docker.sock" }, []string{"DockerSocket"}},
 		"an unknown log level":                  {func(c *Config) { c.LogLevel = "loud" }, []string{"-log-level"}},
 		"a port beyond 65535":                   {func(c *Config) { c.Ports.Labs = 70000 }, []string{"-labs-port"}},
 		"two parts on one port":                 {func(c *Config) { c.Ports.FabioUI = 8500 }, []string{"-fabio-ui-port"}},

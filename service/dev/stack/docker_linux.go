@@ -13,11 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	dockerSocket = "/var/run/docker.sock"
-	// allocLabel is what Nomad's docker driver labels containers with.
-	allocLabel = "com.hashicorp.nomad.alloc_id"
-)
+// allocLabel is what Nomad's docker driver labels containers with.
+const allocLabel = "com.hashicorp.nomad.alloc_id"
 
 // dockerEngine is the socket of a Docker engine, which need not be there.
 type dockerEngine string

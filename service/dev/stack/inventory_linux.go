@@ -69,7 +69,7 @@ func (inv inventory) list() []string {
 
 // take looks at the machine for everything that belongs to the stack in l, whose
 // bridge is the one in r.
-func take(ctx context.Context, l layout, r record) (inventory, error) {
+func take(ctx context.Context, cfg Config, l layout, r record) (inventory, error) {
 	var inv inventory
 	subnet, err := parseSubnet(r.BridgeSubnet)
 	if err != nil {
@@ -99,7 +99,7 @@ func take(ctx context.Context, l layout, r record) (inventory, error) {
 	}); err != nil {
 		return inv, err
 	}
-	if inv.containers, err = dockerEngine(dockerSocket).list(ctx, own.Allocs); err != nil {
+	if inv.containers, err = dockerEngine(cfg.DockerSocket).list(ctx, own.Allocs); err != nil {
 		return inv, err
 	}
 	if inv.netns, err = named(netnsDir, func(name string) bool { return own.Allocs[name] }); err != nil {

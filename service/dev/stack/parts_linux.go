@@ -233,7 +233,7 @@ func (s *Stack) writeConfig(part, file string) error {
 		return err
 	}
 	conf := configFor(s.cfg, part, chroot)
-	conf.Docker = exists(dockerSocket)
+	conf.Docker = exists(s.cfg.DockerSocket)
 	text, err := render(file+".tmpl", conf)
 	if err != nil {
 		return err

@@ -88,7 +88,7 @@ func (s *Stack) drain(ctx context.Context) error {
 // processes, network namespaces and cgroups. Mounts stay until Nomad collects an
 // allocation as garbage.
 func (s *Stack) settled(ctx context.Context) error {
-	inv, err := take(ctx, s.layout, record{BridgeName: s.cfg.BridgeName, BridgeSubnet: s.cfg.BridgeSubnet})
+	inv, err := take(ctx, s.cfg, s.layout, record{BridgeName: s.cfg.BridgeName, BridgeSubnet: s.cfg.BridgeSubnet})
 	if err != nil {
 		return err
 	}
