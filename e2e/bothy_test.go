@@ -3,24 +3,20 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
-	bothydev "github.com/bothylabs/bothy/service/dev"
 	"github.com/bothylabs/bothy/service/dev/stack"
-)
-
-// Ports and networks of the two stacks, away from the usual ones and from those
-// that people choose for a second stack.
-const (
-	classOffset = 2000
-	killOffset  = 2100
 )
 
 // TestClass runs one `bothy dev` and everything that people and programs do with
@@ -31,7 +27,7 @@ func TestClass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDev(t, root, bothy, classOffset)
+	d := newDev(t, root, bothy)
 	d.start(t)
 	for _, part := range []struct {
 		name string
@@ -44,8 +40,10 @@ func TestClass(t *testing.T) {
 		{"whose job it is", ownership},
 		{"bad input", refusals},
 		{"job files without Bothy", filesAlone},
+		{"the adapters' own tests", adapters},
 		{"faults", faults},
 		{"no secret is anywhere", noSecrets},
+		{"a second start in the same folder is refused", secondStart},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Cleanup(func() {
@@ -60,27 +58,31 @@ func TestClass(t *testing.T) {
 	d.nothingLeft(t, before)
 }
 
-// TestKilled ends one `bothy dev` with an interrupt and one with a kill; after
-// each the next start brings back the same class with its homes.
-func TestKilled(t *testing.T) {
+// TestEnds ends `bothy dev` in every way that there is: refused for a taken port,
+// interrupted, killed, and by a part that dies. Nothing is left behind, and each
+// time the next start brings back the same class with its homes.
+func TestEnds(t *testing.T) {
 	root, bothy := build(t)
 	before, err := readMachine(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDev(t, root, bothy, killOffset)
+	d := newDev(t, root, bothy)
+	d.portTaken(t)
+	d.nothingLeft(t, before)
+
 	d.start(t)
 	slugs := d.leaveNotes(t)
-
 	d.interrupt(t)
 	d.nothingLeft(t, before)
-	d.start(t)
-	d.findNotes(t, slugs)
 
-	d.kill(t)
 	d.start(t)
 	d.findNotes(t, slugs)
-	d.interrupt(t)
+	d.kill(t)
+
+	d.start(t)
+	d.findNotes(t, slugs)
+	d.partDies(t, "fabio")
 	d.nothingLeft(t, before)
 }
 
@@ -98,8 +100,8 @@ func build(t *testing.T) (root, bothy string) {
 		t.Fatal("where this file is, is not known")
 	}
 	root = filepath.Dir(filepath.Dir(file))
-	bothy = filepath.Join(root, "bin", "bothy")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bothy, "./cmd/bothy")
+	bothy = filepath.Join(t.TempDir(), "bothy")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", bothy, "./cmd/bothy")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build bothy: %v\n%s", err, out)
@@ -142,23 +144,77 @@ func (d *dev) nothingLeft(t *testing.T, before machine) {
 	}
 }
 
+// portTaken starts `bothy dev` while a program of somebody else has one of its ports.
+func (d *dev) portTaken(t *testing.T) {
+	t.Helper()
+	holder, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(d.labsPort())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	d.launch(t)
+	<-d.ended
+	printed := d.out.String()
+	for _, part := range []string{"Error:", "-labs-port", strconv.Itoa(d.labsPort()), strconv.Itoa(os.Getpid()), "Hint:"} {
+		if d.err == nil || !strings.Contains(printed, part) {
+			t.Errorf("with a port taken, bothy dev ended with %v and did not say %q:\n%s", d.err, part, lastLines(printed, 5))
+		}
+	}
+}
+
+// secondStart runs `bothy dev` once more in the same folder.
+func secondStart(t *testing.T, d *dev) {
+	second := &dev{root: d.root, bothy: d.bothy, dir: d.dir, offset: d.offset}
+	second.launch(t)
+	<-second.ended
+	printed := second.out.String()
+	if second.err == nil || !strings.Contains(printed, "Error:") || !strings.Contains(printed, strconv.Itoa(d.cmd.Process.Pid)) {
+		t.Errorf("a second start ended with %v and did not say who runs there:\n%s", second.err, lastLines(printed, 5))
+	}
+	d.classReady(t, demoClass)
+}
+
+// partDies kills one of the servers: `bothy dev` says which, shows the end of its
+// log, and ends the others.
+func (d *dev) partDies(t *testing.T, part string) {
+	t.Helper()
+	processes, err := processesOf(d.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range processes {
+		var pid int
+		var command string
+		if _, err := fmt.Sscanf(line, "process %d %s", &pid, &command); err == nil && command == part {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	select {
+	case <-d.ended:
+	case <-time.After(stopLimit):
+		t.Fatalf("bothy dev did not end within %s of the death of %s\n%s", stopLimit, part, d.logs())
+	}
+	printed := d.out.String()
+	if d.err == nil || !strings.Contains(printed, part+" has ended") || !strings.Contains(printed, part+".log") {
+		t.Errorf("after the death of %s, bothy dev ended with %v and said:\n%s", part, d.err, lastLines(printed, 20))
+	}
+}
+
 // marked tells whether a line about the machine names something of this stack:
 // its folder, bridge, network, ports or an allocation.
 func (d *dev) marked(line string) bool {
 	config := d.stackConfig()
 	network := netip.MustParsePrefix(config.BridgeSubnet)
 	marks := []string{d.dir, config.BridgeName, strings.TrimSuffix(network.Addr().String(), "0")}
-	ports := config.Ports
-	for _, port := range []int{
-		ports.NomadHTTP, ports.NomadRPC, ports.NomadSerf, ports.ConsulHTTP, ports.ConsulRPC, ports.ConsulSerf,
-		ports.VaultHTTP, ports.VaultCluster, ports.Labs, ports.FabioUI, bothydev.DefaultPort + d.offset,
-	} {
+	for _, port := range portsOf(config, d.offset) {
 		marks = append(marks, fmt.Sprintf(":%d", port))
 	}
-	for port := ports.DynamicMin; port <= ports.DynamicMax; port++ {
+	for port := config.Ports.DynamicMin; port <= config.Ports.DynamicMax; port++ {
 		marks = append(marks, fmt.Sprintf(":%d", port))
 	}
-	allocs, _ := names(filepath.Join(d.state(), "alloc")) //nolint:errcheck // a missing folder has none
+	allocs, _ := names(filepath.Join(d.state(), "alloc"))
 	return slices.ContainsFunc(append(marks, allocs...), func(mark string) bool { return strings.Contains(line, mark) })
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +21,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"github.com/bothylabs/bothy/service/client"
+	bothydev "github.com/bothylabs/bothy/service/dev"
 	"github.com/bothylabs/bothy/service/dev/stack"
 )
 
@@ -61,12 +65,16 @@ func (d *dev) stackConfig() stack.Config {
 
 func (d *dev) labsPort() int { return d.stackConfig().Ports.Labs }
 
-// newDev prepares a folder. The offset keeps the stack out of the way of one
-// that the developer runs, and of the other tests.
-func newDev(t *testing.T, root, bothy string, offset int) *dev {
+// newDev prepares a folder, and finds ports and a network out of the way of
+// whatever the developer runs.
+func newDev(t *testing.T, root, bothy string) *dev {
 	t.Helper()
 	// Below /tmp and short: Nomad makes Unix sockets deep below it, whose paths have 108 characters in all.
 	dir, err := os.MkdirTemp("", "bothy-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	offset, err := freeOffset(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,14 +83,56 @@ func newDev(t *testing.T, root, bothy string, offset int) *dev {
 	return d
 }
 
-// start runs `bothy dev` until its summary.
-func (d *dev) start(t *testing.T) {
+// freeOffset finds a neighbour's place (see stack.Config.Offset) that nobody has taken.
+func freeOffset(ctx context.Context) (int, error) {
+	const first, last, step = 1000, 2300, 100
+	listening, err := readListeners(ctx)
+	if err != nil {
+		return 0, err
+	}
+	taken := map[int]bool{}
+	for _, text := range listening {
+		address, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return 0, fmt.Errorf("listening sockets: %w", err)
+		}
+		taken[int(address.Port())] = true
+	}
+	links, err := readLinks(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for offset := first; offset <= last; offset += step {
+		config := stack.Config{}.Offset(offset)
+		if slices.Contains(links, config.BridgeName) {
+			continue
+		}
+		if !slices.ContainsFunc(portsOf(config, offset), func(port int) bool { return taken[port] }) {
+			return offset, nil
+		}
+	}
+	return 0, fmt.Errorf("no offset from %d to %d has all of its ports free", first, last)
+}
+
+// portsOf lists the ports that `bothy dev` listens on, Bothy's own included.
+func portsOf(config stack.Config, offset int) []int {
+	ports := []int{bothydev.DefaultPort + offset}
+	all := reflect.ValueOf(config.Ports)
+	for i := range all.NumField() {
+		if name := all.Type().Field(i).Name; name != "DynamicMin" && name != "DynamicMax" {
+			ports = append(ports, int(all.Field(i).Int()))
+		}
+	}
+	return ports
+}
+
+// launch runs `bothy dev` and does not wait for anything.
+func (d *dev) launch(t *testing.T) {
 	t.Helper()
-	began := time.Now()
 	d.out = newTranscript()
 	d.ended = make(chan struct{})
 	// Not CommandContext: it must not be killed when a test is over, but asked to end.
-	d.cmd = exec.Command(d.bothy, "dev", "-offset", strconv.Itoa(d.offset), "-source", d.root) //nolint:noctx // ended by interrupt and discard
+	d.cmd = exec.Command(d.bothy, "dev", "-offset", strconv.Itoa(d.offset), "-source", d.root)
 	d.cmd.Dir = d.dir
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	// In a group of its own: Ctrl-C in the terminal of `go test` must not reach it behind the test's back.
@@ -94,7 +144,13 @@ func (d *dev) start(t *testing.T) {
 		d.err = cmd.Wait()
 		close(ended)
 	}(d.cmd, d.ended)
+}
 
+// start runs `bothy dev` until its summary.
+func (d *dev) start(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	d.launch(t)
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
 	if err := d.out.await(ctx, d.ended, summaryEnd); err != nil {
@@ -240,7 +296,7 @@ func (d *dev) logs() string {
 	if d.out != nil {
 		section("bothy dev", d.out.String())
 	}
-	files, _ := filepath.Glob(filepath.Join(d.state(), "logs", "*.log")) //nolint:errcheck // the pattern is right
+	files, _ := filepath.Glob(filepath.Join(d.state(), "logs", "*.log"))
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -258,7 +314,7 @@ func sourced(file string) (map[string]string, error) {
 		"BOTHY_ADDR", "BOTHY_TOKEN", "NOMAD_ADDR", "NOMAD_TOKEN",
 		"CONSUL_HTTP_ADDR", "CONSUL_HTTP_TOKEN", "VAULT_ADDR", "VAULT_TOKEN",
 	}
-	cmd := exec.Command("/bin/sh", "-c", `. "$0" && env -0`, file) //nolint:noctx // reads one file
+	cmd := exec.Command("/bin/sh", "-c", `. "$0" && env -0`, file)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	out, err := cmd.Output()
 	if err != nil {

@@ -58,7 +58,7 @@ func ask(by http.RoundTripper, request *http.Request) (page, error) {
 	if err != nil {
 		return page{}, fmt.Errorf("ask for %s: %w", request.URL, err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // read to its end
+	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxPage))
 	if err != nil {
 		return page{}, fmt.Errorf("read the answer to %s: %w", request.URL, err)

@@ -177,7 +177,7 @@ func processesOf(dir string) ([]string, error) {
 			continue
 		}
 		if why := belongs("/proc/"+pid, dir); why != "" {
-			command, _ := os.ReadFile("/proc/" + pid + "/comm") //nolint:errcheck // it may just have ended
+			command, _ := os.ReadFile("/proc/" + pid + "/comm")
 			found = append(found, fmt.Sprintf("process %s %s (by its %s)", pid, strings.TrimSpace(string(command)), why))
 		}
 	}

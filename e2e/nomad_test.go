@@ -36,7 +36,7 @@ func (d *dev) submittedSource(t *testing.T, slug string) {
 	t.Helper()
 	id := jobID(slug)
 	job := d.job(t, id)
-	submission, _, err := d.nomad.Jobs().Submission(id, int(*job.Version), nil) //nolint:gosec // versions are small
+	submission, _, err := d.nomad.Jobs().Submission(id, int(*job.Version), nil)
 	if err != nil {
 		t.Fatalf("read the submission of %s: %v", id, err)
 	}

@@ -26,7 +26,7 @@ func refusals(t *testing.T, d *dev) {
 		{name: "a roster with a bad address", roster: rosterHead + "Bo Li,bo at example\n", says: []string{"bad.csv:3"}},
 		{name: "a roster whose names would be interpreted", roster: rosterHead + "\"${NOMAD_TOKEN}\",bo@example.edu\n", says: []string{"bad.csv:3:1"}},
 		{name: "a roster with a template's braces", roster: rosterHead + "\"{{ env \"\"PATH\"\" }}\",bo@example.edu\n", says: []string{"bad.csv:3:1"}},
-		{name: "an unknown parameter", roster: rosterHead, args: []string{"-var", "memorie=2048"}, says: []string{"memorie"}},
+		{name: "an unknown parameter", roster: rosterHead, args: []string{"-var", "ram=2048"}, says: []string{"ram"}},
 		{name: "a parameter of another type", roster: rosterHead, args: []string{"-var", "memory=lots"}, says: []string{"memory"}},
 		{name: "a parameter that is Bothy's", roster: rosterHead, args: []string{"-var", "slug=mine"}, says: []string{"slug"}},
 		{name: "an unknown template", roster: rosterHead, args: []string{"-template", "no-such"}, says: []string{"no-such"}},

@@ -125,6 +125,7 @@ func noSecrets(t *testing.T, d *dev) {
 	t.Run("not in Consul", func(t *testing.T) { d.notInConsul(t) })
 	t.Run("not in the database, in a log or in what is left on disk", func(t *testing.T) { d.notInFiles(t) })
 	t.Run("not in a command line", func(t *testing.T) { d.notInCommandLines(t) })
+	t.Run("each workspace has its own and no other", func(t *testing.T) { d.ownSecretsOnly(t) })
 	if names := d.seen.in([]byte(d.out.String())); len(names) > 0 {
 		t.Errorf("what `bothy dev` printed holds %v", names)
 	}
@@ -138,7 +139,7 @@ func (d *dev) collectWorkspaceSecrets(t *testing.T) int {
 	if err != nil || list == nil {
 		t.Fatalf("list the workspaces' secrets: %v", err)
 	}
-	keys, _ := list.Data["keys"].([]any) //nolint:errcheck // none is the empty list
+	keys, _ := list.Data["keys"].([]any)
 	found := 0
 	for _, key := range keys {
 		job := strings.TrimSuffix(fmt.Sprint(key), "/")
@@ -171,7 +172,7 @@ func (d *dev) notInJobs(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.notIn(t, "job "+stub.ID, job)
-		if submission, _, err := d.nomad.Jobs().Submission(stub.ID, int(*job.Version), own); err == nil { //nolint:gosec // versions are small
+		if submission, _, err := d.nomad.Jobs().Submission(stub.ID, int(*job.Version), own); err == nil {
 			d.notIn(t, "submission of "+stub.ID, submission)
 		}
 	}
@@ -227,19 +228,27 @@ func (d *dev) notIn(t *testing.T, what string, something any) {
 }
 
 // notInFiles looks into all that the run has left in its folder. Left out is where
-// secrets belong: the stack's own folder of them, .dev/env, what Consul and Nomad
-// keep of their own tokens (Vault encrypts), and the tasks' secret folders, which
-// are in memory and their own.
+// secrets belong: the stack's own folder of them, .dev/env, the tasks' secret
+// folders, which are in memory, and what the servers keep of their own: Consul's
+// and Nomad's tokens, and Nomad's client the environment of its tasks, so that it
+// finds them again after a restart (root's alone; Vault encrypts).
 func (d *dev) notInFiles(t *testing.T) {
 	t.Helper()
 	belongs := []string{
 		filepath.Join(d.state(), "secrets"), filepath.Join(d.state(), "env"), filepath.Join(d.state(), "bothy", "api.token"),
-		filepath.Join(d.state(), "data", "consul"), filepath.Join(d.state(), "data", "nomad"), filepath.Join(d.dir, "server", "api.token"),
+		filepath.Join(d.state(), "data", "consul"), filepath.Join(d.state(), "data", "nomad"), filepath.Join(d.state(), "data", "nomad-client"),
+		filepath.Join(d.dir, "server", "api.token"),
+	}
+	if text, err := os.ReadFile(filepath.Join(d.state(), "env")); err != nil || len(d.seen.in(text)) == 0 {
+		t.Fatalf("the search finds no secret even in .dev/env (%v)", err)
 	}
 	looked := map[string]bool{}
 	found, err := d.seen.inFiles(d.dir, func(path string) bool {
-		looked[filepath.Ext(path)] = true
-		return slices.Contains(belongs, path) || filepath.Base(path) == "secrets" || filepath.Base(path) == "alloc_mounts"
+		if slices.Contains(belongs, path) || filepath.Base(path) == "alloc_mounts" || d.systemCopy(path) {
+			return true
+		}
+		looked[filepath.Base(path)] = true
+		return false
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -247,11 +256,19 @@ func (d *dev) notInFiles(t *testing.T) {
 	for _, line := range found {
 		t.Error(line)
 	}
-	for _, kind := range []string{".db", ".log"} {
-		if !looked[kind] {
-			t.Errorf("no %s file was looked into", kind)
+	for _, name := range []string{"bothy.db", "bothy.log", "nomad.log", "nginx.stdout.0", "nginx.conf"} {
+		if !looked[name] {
+			t.Errorf("no %s was looked into", name)
 		}
 	}
+}
+
+// systemCopy tells whether a path is in a task's copy of the machine's programs,
+// or is its folder of secrets: everything that a task has but what it writes.
+func (d *dev) systemCopy(path string) bool {
+	inside, ok := strings.CutPrefix(path, filepath.Join(d.state(), "alloc")+"/")
+	parts := strings.Split(inside, "/") // allocation, task, folder
+	return ok && len(parts) == 3 && parts[1] != "alloc" && !slices.Contains([]string{"local", "tmp"}, parts[2])
 }
 
 func (d *dev) notInCommandLines(t *testing.T) {
@@ -267,6 +284,35 @@ func (d *dev) notInCommandLines(t *testing.T) {
 		}
 		for _, name := range d.seen.in(text) {
 			t.Errorf("%s holds %s", file, name)
+		}
+	}
+}
+
+// ownSecretsOnly looks at the environment of every process of the demo class: a
+// workspace's main task has its own secret, and nothing else that is one.
+func (d *dev) ownSecretsOnly(t *testing.T) {
+	t.Helper()
+	for _, w := range d.classReady(t, demoClass) {
+		alloc, err := d.alloc(t.Context(), w.Slug)
+		if err != nil {
+			t.Fatal(err)
+		}
+		processes, err := processesOfAlloc(alloc.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []string
+		for _, proc := range processes {
+			text, err := os.ReadFile(filepath.Join(proc, "environ"))
+			if err != nil {
+				continue // it has ended
+			}
+			found = append(found, d.seen.in(text)...)
+		}
+		slices.Sort(found)
+		own := jobID(w.Slug) + "'s "
+		if found = slices.Compact(found); len(found) != 1 || !strings.HasPrefix(found[0], own) {
+			t.Errorf("the processes of %s hold %v, not its own secret alone", w.Slug, found)
 		}
 	}
 }

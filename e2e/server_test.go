@@ -89,7 +89,7 @@ api {
 func (s *server) start(t *testing.T) {
 	t.Helper()
 	s.out, s.ended = newTranscript(), make(chan struct{})
-	s.cmd = exec.Command(s.d.bothy, "server", "-config", s.config) //nolint:noctx // ended by kill
+	s.cmd = exec.Command(s.d.bothy, "server", "-config", s.config)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // nothing of the caller's environment
 	if err := s.cmd.Start(); err != nil {

@@ -1,0 +1,40 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/bothylabs/bothy/service/dev/toolchain"
+)
+
+// TestStack runs the tests of service/dev/stack that start, kill and hang real
+// servers, with the programs that `bothy dev` would use.
+func TestStack(t *testing.T) {
+	root, _ := build(t)
+	cache, err := toolchain.DefaultCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := toolchain.Ensure(t.Context(), toolchain.Config{
+		SourceDir: root, CacheDir: cache, Report: toolchain.TextReporter(os.Stderr),
+	}, toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.CNI, toolchain.NGINX, toolchain.Iptables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools := t.TempDir()
+	for name, path := range map[string]string{"nomad": paths.Nomad, "consul": paths.Consul, "vault": paths.Vault, "fabio": paths.Fabio} {
+		if err := os.Symlink(path, filepath.Join(tools, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags=e2e", "-timeout=15m", "./service/dev/stack")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "BOTHY_TOOLS_DIR="+tools, "BOTHY_CNI_DIR="+paths.CNI)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
