@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bothylabs/bothy/service/client"
@@ -98,6 +100,9 @@ func (c *devCommand) run(ctx context.Context, _ []string) error {
 	if err := c.complete(); err != nil {
 		return err
 	}
+	// Whoever reads the output may be gone first, as in "bothy dev | tee log" and
+	// an interrupt; what was started must be ended all the same.
+	signal.Ignore(syscall.SIGPIPE)
 	running, err := dev.Start(ctx, c.force, c.config)
 	if err != nil {
 		if errors.Is(err, dev.ErrInterrupted) {
