@@ -91,7 +91,7 @@ func TestAPartIsAskedToEndAndKilledWhenItDoesNot(t *testing.T) {
 func TestPartsGetACleanEnvironmentAndAGroupOfTheirOwn(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "very secret")
 	l := newLayout(t)
-	p := run(t, l, "env; echo up; sleep 1000", nil)
+	p := run(t, l, "env; echo up; exec sleep 1000", nil)
 	log := strings.Join(tail(p.logFile), "\n")
 	if strings.Contains(log, "very secret") || !strings.Contains(log, markerEnv+"="+l.id()) {
 		t.Errorf("its environment is\n%s", log)

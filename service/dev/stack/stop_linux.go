@@ -13,9 +13,10 @@ const settleTimeout = 10 * time.Second
 
 // Stop ends the stack and removes everything that it has made on the machine
 // outside of its directory. Allocations are drained first, so that the next Start
-// places their jobs again; then Fabio, Nomad's client and server, Vault and Consul end, in this order.
-// When ctx ends, what is left of the waiting is skipped and what still runs is
-// killed; the removal is done all the same. A second call does nothing.
+// places their jobs again; then Fabio, Nomad's client and server, Vault and Consul
+// end, in this order. When ctx ends, what is left of the waiting is skipped and
+// what still runs is killed; the removal is done all the same. A second call does
+// nothing.
 func (s *Stack) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	done := s.stopped
@@ -32,11 +33,11 @@ func (s *Stack) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTimeout)
 	defer cancel()
 	began := s.cfg.Now()
-	if _, err := clean(ctx, s.cfg, s.layout); err != nil {
-		errs = append(errs, err)
+	found, err := clean(ctx, s.cfg, s.layout)
+	if len(found) > 0 {
+		s.report(partStack, "cleaned up", began)
 	}
-	s.report(partStack, "cleaned up", began)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, err)...)
 }
 
 func (s *Stack) stopPart(ctx context.Context, part string) error {
