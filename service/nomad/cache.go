@@ -149,6 +149,18 @@ func (c *cache) purge(jobID string, index uint64) {
 	}
 }
 
+// awaitsPurged tells whether something of a purged job may still run.
+func (c *cache) awaitsPurged() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.jobs {
+		if e.job.purged {
+			return true
+		}
+	}
+	return false
+}
+
 // apply takes the events of one line of the stream, except those that a listing
 // with these indexes already contains.
 func (c *cache) apply(line events, listed indexes) {

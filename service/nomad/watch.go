@@ -23,6 +23,11 @@ const (
 	// silence is how long a stream may stay without a heartbeat (sent every 30 s)
 	// before it counts as broken.
 	silence = 100 * time.Second
+	// purgeGrace is how long the tasks of a purged job may take to end: a kill
+	// timeout may be set to 30 s at most unless the client's agent allows more.
+	// Nomad deletes the allocations of a purged job at once and without an event,
+	// so that a listing before that would say that nothing runs, too early.
+	purgeGrace = 30 * time.Second
 )
 
 // Snapshot gives the picture of the namespace. It asks nothing of Nomad.
@@ -115,6 +120,9 @@ func (c *Client) follow(ctx context.Context, listed func()) error {
 			c.cache.proven(c.cfg.Now())
 		case <-relist.C:
 			w.list(ctx)
+		case <-w.purged:
+			w.purged = nil
+			w.list(ctx)
 		case <-probe.C:
 			w.probe(ctx)
 		}
@@ -134,6 +142,8 @@ type watch struct {
 	// backlog is what arrived while a listing was under way: the listing may be older.
 	backlog []events
 	listed  indexes
+	// purged fires when what is left of a purged job must be looked for; nil when there is none.
+	purged <-chan time.Time
 }
 
 type answer struct {
@@ -203,7 +213,17 @@ func (w *watch) take(line events) {
 	}
 	w.client.cache.apply(line, w.listed)
 	w.client.cache.proven(w.client.cfg.Now())
+	if line.purges() {
+		w.lookAgain()
+	}
 	w.client.notify()
+}
+
+// lookAgain has everything listed once the tasks of a purged job have ended.
+func (w *watch) lookAgain() {
+	if w.purged == nil {
+		w.purged = time.After(purgeGrace)
+	}
 }
 
 // list begins a listing unless one is under way.
@@ -227,6 +247,9 @@ func (w *watch) finish(l listing) {
 		w.client.cache.apply(line, w.listed)
 	}
 	w.backlog = nil
+	if w.client.cache.awaitsPurged() {
+		w.lookAgain()
+	}
 	w.client.notify()
 }
 

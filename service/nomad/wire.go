@@ -2,6 +2,7 @@ package nomad
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -61,6 +62,11 @@ type evalState struct {
 type events struct {
 	Index  uint64
 	Events []event
+}
+
+// purges tells whether Nomad has forgotten a job.
+func (e events) purges() bool {
+	return slices.ContainsFunc(e.Events, func(ev event) bool { return ev.Payload.Job != nil && ev.Payload.Deleted })
 }
 
 type event struct {
