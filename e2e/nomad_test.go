@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -27,6 +28,7 @@ func ownership(t *testing.T, d *dev) {
 
 	t.Run("Nomad shows the job file as it was submitted", func(t *testing.T) { d.submittedSource(t, slug) })
 	t.Run("a change by another hand is shown and stays", func(t *testing.T) { d.drift(t, slug) })
+	t.Run("a job that another hand purges comes back with its home", func(t *testing.T) { d.purged(t, list[1].Slug) })
 	t.Run("a foreign job with our name is not touched", func(t *testing.T) { d.foreign(t, class) })
 }
 
@@ -129,6 +131,33 @@ func (d *dev) untouched(id string, index uint64) func(context.Context) error {
 			return fmt.Errorf("%s has index %d (was %d), stopped: %v", id, *job.JobModifyIndex, index, *job.Stop)
 		}
 		return nil
+	}
+}
+
+// purged removes a running job as an operator might, without a trace at Nomad.
+func (d *dev) purged(t *testing.T, slug string) {
+	t.Helper()
+	d.putHome(t, slug, "kept.txt", "still here")
+	before, err := d.alloc(t.Context(), slug)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.nomad.Jobs().Deregister(jobID(slug), true, nil); err != nil {
+		t.Fatalf("purge %s: %v", jobID(slug), err)
+	}
+	eventually(t, readyLimit, slug+" runs again", func(ctx context.Context) error {
+		after, err := d.alloc(ctx, slug)
+		if err != nil {
+			return err
+		}
+		if after.ID == before.ID {
+			return errors.New("it is the old allocation")
+		}
+		return nil
+	})
+	d.workspaceIs(t, slug, "ready", inPhase(client.PhaseReady))
+	if got := d.inHome(t, slug, "kept.txt"); got != "still here" {
+		t.Errorf("the home holds %q", got)
 	}
 }
 
