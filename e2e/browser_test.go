@@ -88,10 +88,12 @@ func newBrowser(t *testing.T, root string) browser {
 	if err := os.MkdirAll(b.artifacts, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	install := exec.CommandContext(t.Context(), "npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = b.scripts
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
+	for _, args := range [][]string{{"ci", "--ignore-scripts", "--no-audit", "--no-fund"}, {"run", "check"}} {
+		npm := exec.CommandContext(t.Context(), "npm", args...)
+		npm.Dir = b.scripts
+		if out, err := npm.CombinedOutput(); err != nil {
+			t.Fatalf("npm %s: %v\n%s", args[0], err, out)
+		}
 	}
 	return b
 }
