@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,7 +23,6 @@ import (
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/consul"
-	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/nomad"
 	"github.com/bothylabs/bothy/service/reconcile"
 	"github.com/bothylabs/bothy/service/registrar"
@@ -91,18 +89,6 @@ func (d Deps) withDefaults() Deps {
 		d.Now = time.Now
 	}
 	return d
-}
-
-func (a *App) openStore(ctx context.Context, now func() time.Time) (err error) {
-	path := a.cfg.StorePath()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return lab.Wrap(lab.CodeUnavailable, err, "the folder of the database cannot be made").WithHint("correct data_dir or store.path, or its permissions")
-	}
-	a.store, err = store.Open(ctx, store.Config{Driver: a.cfg.Store.Driver, DSN: path, Now: now})
-	if err != nil {
-		return fmt.Errorf("open the database %s: %w", path, err)
-	}
-	return nil
 }
 
 func (a *App) makeAdapters(deps Deps) error {

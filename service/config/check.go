@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 )
 
 // minToken is the least length of the API's bearer token, in characters.
@@ -15,6 +16,7 @@ func (l *loader) check() {
 	c := l.config
 	l.checkJob()
 	l.checkDisk()
+	l.checkStore()
 	l.checkToken("api", c.API.Token)
 	l.checkToken("nomad", c.Nomad.Token)
 	l.checkToken("consul", c.Consul.Token)
@@ -74,7 +76,7 @@ func (l *loader) checkHome() {
 
 func (l *loader) checkDisk() {
 	c := l.config
-	if c.DataDir == "" && c.Store.Path == "" {
+	if c.DataDir == "" && c.Store.Path == "" && c.Store.Driver == "sqlite" {
 		l.fail(l.at("data_dir"), "data_dir", "is empty", "name the folder that holds the database")
 	}
 	if c.TemplateDir == "" {
@@ -85,6 +87,39 @@ func (l *loader) checkDisk() {
 		l.fail(l.at("template_dir"), "template_dir", plainPathError(err).Error(), "make the folder, or correct the path")
 	case !info.IsDir():
 		l.fail(l.at("template_dir"), "template_dir", c.TemplateDir+" is not a folder", "name the folder that holds the job files")
+	}
+}
+
+// checkStore looks at what belongs to one driver only: a setting of the other
+// means that somebody believes the other in use.
+func (l *loader) checkStore() {
+	s := l.config.Store
+	given := "store.dsn_file"
+	if s.DSN.File == "" {
+		given = "store.dsn"
+	}
+	switch {
+	case s.Driver == "sqlite" && s.DSN.IsSet():
+		l.fail(l.at(given), given, "is set while store.driver is sqlite", `set store.driver = "postgres", or leave it out`)
+	case s.Driver == "postgres" && s.Path != "":
+		l.fail(l.at("store.path"), "store.path", "is set while store.driver is postgres", "leave it out")
+	case s.Driver == "postgres" && !s.DSN.IsSet():
+		l.fail(l.at("store.driver"), "store.dsn_file", "is not set while store.driver is postgres",
+			"put postgres://user:password@host:5432/database into a file with mode 0600 and name it here, or set BOTHY_STORE_DSN")
+	case s.Driver == "postgres":
+		l.checkDSN(given, s.DSN)
+	}
+}
+
+func (l *loader) checkDSN(given string, dsn Credential) {
+	secret, err := dsn.Read()
+	switch {
+	case errors.Is(err, errTooOpen):
+		l.fail(l.at(given), given, "is "+err.Error(), "chmod 600 "+dsn.File)
+	case err != nil:
+		l.fail(l.at(given), given, err.Error(), "put the URL of the database alone into the file, with mode 0600")
+	case !strings.HasPrefix(secret.Reveal(), "postgres://") && !strings.HasPrefix(secret.Reveal(), "postgresql://"):
+		l.fail(l.at(given), given, "does not begin with postgres://", "write postgres://user:password@host:5432/database")
 	}
 }
 

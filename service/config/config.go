@@ -50,10 +50,16 @@ type API struct {
 
 // Store is the database.
 type Store struct {
-	// Driver is "sqlite".
+	// Driver is "sqlite" or "postgres".
 	Driver string
 	// Path is the SQLite database file; "" means bothy.db in Config.DataDir.
 	Path string
+	// DSN is the URL of the PostgreSQL database, which may hold a password.
+	DSN Credential
+	// MaxConnections and MaxIdleConnections bound the connections to PostgreSQL.
+	MaxConnections, MaxIdleConnections int
+	// ConnectionLifetime is how long a connection to PostgreSQL is used.
+	ConnectionLifetime time.Duration
 }
 
 // TLS is how the server at the other end is trusted, and how Bothy shows itself to it.
@@ -139,7 +145,7 @@ func Default() Config {
 		ConsoleURL: "http://bothy.localhost:8080",
 		LabsURL:    "http://labs.localhost:9999",
 		DataDir:    "/var/lib/bothy",
-		Store:      Store{Driver: "sqlite"},
+		Store:      Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
 		Nomad: Nomad{
 			Address:     "http://127.0.0.1:4646",
 			Namespace:   "bothy",

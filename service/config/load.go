@@ -258,7 +258,7 @@ func appendBlock(blocks []hcl.BlockHeaderSchema, name string) []hcl.BlockHeaderS
 func (l *loader) attribute(s setting, attribute *hcl.Attribute) {
 	at := place(attribute.Expr.Range())
 	if s.envOnly {
-		l.fail(at, s.name, "a secret has no place in this file", fmt.Sprintf("put it into a file of its own and name that with token_file, or into the environment variable %s", s.envName()))
+		l.fail(at, s.name, "a secret has no place in this file", fmt.Sprintf("put it into a file of its own and name that with %s_file, or into the environment variable %s", s.name[strings.LastIndex(s.name, ".")+1:], s.envName()))
 		return
 	}
 	v, diags := attribute.Expr.Value(nil)

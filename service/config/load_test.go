@@ -21,6 +21,7 @@ import (
 func everySetting(t *testing.T) []settingCase {
 	t.Helper()
 	file := writeSecret(t, "another-secret-of-a-file")
+	dsn := writeSecret(t, "postgres://bothy:pw@db.example.org/bothy")
 	dir := t.TempDir()
 	cases := []settingCase{
 		{"listen", `"127.0.0.1:1"`, "127.0.0.1:2", "127.0.0.1:3", func(c Config) any { return c.Listen }},
@@ -34,6 +35,10 @@ func everySetting(t *testing.T) []settingCase {
 		{"api.trusted_proxies", `["10.0.0.0/8"]`, "10.1.1.1, 10.2.0.0/16", "::1", func(c Config) any { return strings.Join(c.API.TrustedProxies, ",") }},
 		{"store.driver", `"sqlite"`, "sqlite", "sqlite", func(c Config) any { return c.Store.Driver }},
 		{"store.path", `"/one.db"`, "/two.db", "/three.db", func(c Config) any { return c.StorePath() }},
+		{"store.dsn_file", quote(dsn), dsn, dsn, func(c Config) any { return c.Store.DSN.File }},
+		{"store.max_connections", `3`, "4", "5", func(c Config) any { return c.Store.MaxConnections }},
+		{"store.max_idle_connections", `3`, "4", "5", func(c Config) any { return c.Store.MaxIdleConnections }},
+		{"store.connection_lifetime", `"3m0s"`, "4m0s", "5m0s", func(c Config) any { return c.Store.ConnectionLifetime.String() }},
 		{"nomad.address", `"http://one:4646"`, "http://two:4646", "http://three:4646", func(c Config) any { return c.Nomad.Address }},
 		{"nomad.region", `"one"`, "two", "three", func(c Config) any { return c.Nomad.Region }},
 		{"nomad.namespace", `"one"`, "two", "three", func(c Config) any { return c.Nomad.Namespace }},
@@ -85,6 +90,9 @@ type settingCase struct {
 func needed(name, file string) map[string]string {
 	if name == "home.type" {
 		return map[string]string{"home.csi.plugin_id": "plugin", "home.csi.file_system": "fs-1"}
+	}
+	if name == "store.dsn_file" {
+		return map[string]string{"store.driver": "postgres"}
 	}
 	if pair, ok := strings.CutSuffix(name, ".cert_file"); ok {
 		return map[string]string{pair + ".key_file": file}
@@ -155,7 +163,7 @@ func TestEveryFlagIsDeclaredAndRead(t *testing.T) {
 	if diff := cmp.Diff(want, flags); diff != "" {
 		t.Error(diff)
 	}
-	if set.Lookup("nomad-token") != nil || set.Lookup("api-token") != nil {
+	if set.Lookup("nomad-token") != nil || set.Lookup("api-token") != nil || set.Lookup("store-dsn") != nil {
 		t.Error("a secret must have no flag: command lines are visible to every user of a machine")
 	}
 }
@@ -333,6 +341,11 @@ func TestBadInputNamesPlaceSettingProblemAndRemedy(t *testing.T) {
 		"a token file that is not there": {env: map[string]string{"BOTHY_NOMAD_TOKEN_FILE": "/nowhere/token"}, name: "nomad.token_file", problem: "/nowhere/token: no such file", remedy: "0600"},
 		"a token file open to everyone":  {env: map[string]string{"BOTHY_NOMAD_TOKEN_FILE": open}, name: "nomad.token_file", problem: "readable by every user", remedy: "chmod 600"},
 		"a token that is two words":      {env: map[string]string{"NOMAD_TOKEN": "a b"}, name: "nomad.token", problem: "space", remedy: "alone"},
+		"a database without its URL":     {env: map[string]string{"BOTHY_STORE_DRIVER": "postgres"}, name: "environment variable BOTHY_STORE_DRIVER: store.dsn_file", problem: "is not set", remedy: "BOTHY_STORE_DSN"},
+		"a URL without its driver":       {env: map[string]string{"BOTHY_STORE_DSN": "postgres://me:hush@db/bothy"}, name: "environment variable BOTHY_STORE_DSN: store.dsn", problem: "while store.driver is sqlite", remedy: "postgres"},
+		"a path of the other driver":     {env: map[string]string{"BOTHY_STORE_DRIVER": "postgres", "BOTHY_STORE_DSN": "postgres://me:hush@db/bothy", "BOTHY_STORE_PATH": "/x"}, name: "store.path", problem: "while store.driver is postgres", remedy: "leave it out"},
+		"a URL of another database":      {env: map[string]string{"BOTHY_STORE_DRIVER": "postgres", "BOTHY_STORE_DSN": "mysql://me:hush@db/bothy"}, name: "store.dsn", problem: "does not begin with postgres://", remedy: "postgres://user"},
+		"a URL in the file":              {file: "store {\n  dsn = \"postgres://me:hush@db/bothy\"\n}", name: "%s:2:9: store.dsn", problem: "no place in this file", remedy: "name that with dsn_file"},
 		"an API token that is too short": {env: map[string]string{"BOTHY_API_TOKEN": "short"}, name: "api.token", problem: "shorter than 16", remedy: "longer"},
 		"a certificate without its key":  {env: map[string]string{"NOMAD_CLIENT_CERT": open}, name: "nomad.tls.key_file", problem: "missing", remedy: "private key"},
 		"a key without its certificate":  {env: map[string]string{"BOTHY_TLS_KEY_FILE": open}, name: "tls.cert_file", problem: "missing", remedy: "certificate"},

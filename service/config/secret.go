@@ -101,14 +101,14 @@ func readSecretFile(path string) (Secret, error) {
 		return Secret{}, plainPathError(err)
 	}
 	if len(content) > maxSecretFile {
-		return Secret{}, fmt.Errorf("%s holds more than %d bytes and so no token", path, maxSecretFile)
+		return Secret{}, fmt.Errorf("%s holds more than %d bytes and so no secret", path, maxSecretFile)
 	}
 	text := strings.TrimSpace(string(content))
 	if text == "" {
 		return Secret{}, fmt.Errorf("%s is empty", path)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return Secret{}, fmt.Errorf("%s holds more than one word and so no token", path)
+		return Secret{}, fmt.Errorf("%s holds more than one word and so no secret", path)
 	}
 	return NewSecret(text), nil
 }

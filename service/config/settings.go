@@ -50,9 +50,8 @@ func settings(c *Config) []setting {
 			{name: "api.token_file", usage: "File with the bearer token that guards the API.", read: secretFile(&c.API.Token)},
 			{name: "api.token", usage: "The bearer token itself.", envOnly: true, read: secretValue(&c.API.Token)},
 			{name: "api.trusted_proxies", usage: "Addresses or networks whose X-Forwarded-For is believed (default none).", isList: true, read: networks(&c.API.TrustedProxies)},
-			{name: "store.driver", usage: "Database to use: sqlite.", read: oneOf(&c.Store.Driver, "sqlite")},
-			{name: "store.path", usage: "SQLite database file (default bothy.db in data_dir).", read: text(&c.Store.Path)},
 		},
+		storeSettings(&c.Store),
 		nomadSettings(&c.Nomad),
 		consulSettings(&c.Consul),
 		vaultSettings(&c.Vault),
@@ -68,6 +67,18 @@ func settings(c *Config) []setting {
 			{name: "reconcile.interval", usage: "Longest time between two comparisons of desired and observed state, 1s to 10m.", read: duration(&c.Reconcile.Interval, time.Second, 10*time.Minute)},
 		},
 	)
+}
+
+func storeSettings(s *Store) []setting {
+	return []setting{
+		{name: "store.driver", usage: "Database to use: sqlite or postgres.", read: oneOf(&s.Driver, "sqlite", "postgres")},
+		{name: "store.path", usage: "SQLite database file (default bothy.db in data_dir).", read: text(&s.Path)},
+		{name: "store.dsn_file", usage: "File with the URL of the PostgreSQL database: postgres://user:password@host:5432/database.", read: secretFile(&s.DSN)}, //nolint:gosec // G101: a form, no password
+		{name: "store.dsn", usage: "The URL of the PostgreSQL database itself.", envOnly: true, read: secretValue(&s.DSN)},
+		{name: "store.max_connections", usage: "Most connections to PostgreSQL that one instance opens, 2 to 1000.", read: integer(&s.MaxConnections, 2, 1000)},
+		{name: "store.max_idle_connections", usage: "Most connections to PostgreSQL kept while they have nothing to do, 1 to 1000.", read: integer(&s.MaxIdleConnections, 1, 1000)},
+		{name: "store.connection_lifetime", usage: "How long one connection to PostgreSQL is used, 1m to 24h.", read: duration(&s.ConnectionLifetime, time.Minute, 24*time.Hour)},
+	}
 }
 
 func nomadSettings(n *Nomad) []setting {

@@ -210,7 +210,7 @@ func secretFile(target *Credential) value {
 func secretValue(target *Credential) value {
 	return scalar(func(s string) error {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			return valueError{"holds a space or control character", "give the token alone"}
+			return valueError{"holds a space or control character", "give the secret alone"}
 		}
 		*target = Credential{Value: NewSecret(s)}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
 	"github.com/bothylabs/bothy/service/store"
+	"github.com/bothylabs/bothy/service/store/storetest"
 )
 
 // editor is a template with all that a workspace needs, and parameters of every kind.
@@ -90,6 +92,40 @@ job "editor" {
 }
 `
 
+var (
+	server = storetest.Server{Prepare: func(ctx context.Context, dsn string) error {
+		s, err := store.Open(ctx, onPostgres(dsn))
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	}}
+	// database gives a test its database. The whole suite runs once on each kind.
+	database func(t testing.TB) store.Config
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(server.Run(func() (code int) {
+		for name, kind := range map[string]func(t testing.TB) store.Config{
+			store.SQLite: func(t testing.TB) store.Config {
+				return store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")}
+			},
+			store.Postgres: func(t testing.TB) store.Config { return onPostgres(server.Database(t)) },
+		} {
+			database = kind
+			if failed := m.Run(); failed != 0 {
+				fmt.Fprintf(os.Stderr, "these tests ran on %s\n", name)
+				code = failed
+			}
+		}
+		return code
+	}))
+}
+
+func onPostgres(dsn string) store.Config {
+	return store.Config{Driver: store.Postgres, DSN: func() (string, error) { return dsn, nil }}
+}
+
 // cluster is a Preflight that keeps what it was asked, and answers with err.
 type cluster struct {
 	mu   sync.Mutex
@@ -128,6 +164,7 @@ type office struct {
 	notified atomic.Int64
 	now      time.Time
 	actor    lab.Actor
+	database store.Config
 }
 
 func open(t *testing.T) *office {
@@ -136,9 +173,29 @@ func open(t *testing.T) *office {
 		t: t, cluster: &cluster{}, now: time.Date(2026, 9, 1, 8, 0, 0, 123_456_789, time.UTC),
 		actor: lab.Actor{Name: "token:teacher", Remote: "192.0.2.7"},
 	}
-	now := func() time.Time { return o.now }
+	o.database = database(t)
+	o.database.Now = func() time.Time { return o.now }
+	o.start(t)
+	return o
+}
+
+// instances are two servers over the same database; over an SQLite file there is only ever one.
+func (o *office) instances(t *testing.T) []*registrar.Registrar {
+	t.Helper()
+	if o.database.Driver == store.SQLite {
+		return []*registrar.Registrar{o.Registrar, o.Registrar}
+	}
+	other := &office{t: o.t, cluster: o.cluster, now: o.now, actor: o.actor, database: o.database}
+	other.ids.Store(500_000) // ids are never given twice
+	other.start(t)
+	return []*registrar.Registrar{o.Registrar, other.Registrar}
+}
+
+// start makes the registrar over the office's database.
+func (o *office) start(t *testing.T) {
+	t.Helper()
 	var err error
-	o.store, err = store.Open(context.Background(), store.Config{Driver: "sqlite", DSN: filepath.Join(t.TempDir(), "bothy.db"), Now: now})
+	o.store, err = store.Open(context.Background(), o.database)
 	o.must(err)
 	t.Cleanup(func() {
 		if err := o.store.Close(); err != nil {
@@ -157,10 +214,9 @@ func open(t *testing.T) *office {
 			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",
 		},
 		NewID:  func() string { return fmt.Sprintf("id-%06d", o.ids.Add(1)) },
-		Now:    now,
+		Now:    o.database.Now,
 		Notify: func() { o.notified.Add(1) },
 	})
-	return o
 }
 
 func (o *office) must(err error) {

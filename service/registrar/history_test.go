@@ -137,9 +137,10 @@ func TestLaunchingTheSameClassAtOnceGivesEachStudentOneWorkspace(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	class := o.class("Ada", "Ada", "Bob", "李", "Eve")
+	instances := o.instances(t)
 	affected := make([]int, 12)
 	for _, err := range together(len(affected), func(i int) error {
-		result, err := o.ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch)
+		result, err := instances[i%2].ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch)
 		affected[i] = result.Affected
 		return err
 	}) {
@@ -159,9 +160,10 @@ func TestLaunchingTheSameClassAtOnceGivesEachStudentOneWorkspace(t *testing.T) {
 func TestMakingTheSameClassAtOnceMakesItOnce(t *testing.T) {
 	t.Parallel()
 	o := open(t)
+	instances := o.instances(t)
 	made := 0
-	for _, err := range together(12, func(int) error {
-		return second(o.CreateClass(t.Context(), o.actor, registrar.ClassInput{
+	for _, err := range together(12, func(i int) error {
+		return second(instances[i%2].CreateClass(t.Context(), o.actor, registrar.ClassInput{
 			Cohort: "Fall 26", Course: "py101", Template: "editor", Students: []registrar.StudentInput{person("Ada", 1)},
 		}))
 	}) {
@@ -182,11 +184,12 @@ func TestLaunchingAndWithdrawingAtOnceLeavesNobodyBehind(t *testing.T) {
 	class := o.class("Ada", "Bob", "Eve", "Kim")
 	students, err := o.Students(t.Context(), "fall-26")
 	o.must(err)
+	instances := o.instances(t)
 	for _, err := range together(8, func(i int) error {
 		if i < len(students) {
 			return second(o.WithdrawStudent(t.Context(), o.actor, students[i].ID))
 		}
-		err := second(o.ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
+		err := second(instances[i%2].ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
 		if lab.CodeOf(err) == lab.CodeConflict { // the last student was gone
 			return nil
 		}

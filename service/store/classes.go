@@ -13,7 +13,7 @@ const (
 		FROM classes c JOIN cohorts h ON h.id = c.cohort_id JOIN courses k ON k.id = c.course_id `
 	insertClass = `INSERT INTO classes (id, cohort_id, course_id, deleting, created_at, updated_at)
 		VALUES (:id, :cohort_id, :course_id, :deleting, :created_at, :updated_at)`
-	lockClass = `UPDATE classes SET updated_at = updated_at WHERE id = ?`
+	lockClass = `SELECT id FROM classes WHERE id = ?`
 )
 
 // Classes gives all classes in the order of their ids, those that are being deleted among them.
@@ -129,9 +129,10 @@ func classState(ctx context.Context, tx session, id string) (lab.ClassState, err
 	if err != nil {
 		return lab.ClassState{}, err
 	}
+	// They are held too: acts on single workspaces do not hold the class.
 	var workspaces []workspaceRow
 	err = tx.list(ctx, &workspaces,
-		`SELECT `+workspaceColumns+` FROM workspaces w WHERE w.class_id = ? AND w.deleted_at IS NULL ORDER BY w.id`, id)
+		`SELECT `+workspaceColumns+` FROM workspaces w WHERE w.class_id = ? AND w.deleted_at IS NULL ORDER BY w.id`+tx.locks.own, id)
 	if err != nil {
 		return lab.ClassState{}, err
 	}
@@ -142,7 +143,8 @@ func classState(ctx context.Context, tx session, id string) (lab.ClassState, err
 	}, nil
 }
 
-// finishClass removes a class that is being deleted, once nothing of it is left to release.
+// finishClass removes a class that is being deleted, once nothing of it is left
+// to release. The class must be held.
 func finishClass(ctx context.Context, tx session, id string) error {
 	var open int
 	err := tx.get(ctx, &open, `SELECT COUNT(*) FROM classes c WHERE c.id = ? AND (NOT c.deleting OR EXISTS

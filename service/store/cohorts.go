@@ -11,7 +11,7 @@ import (
 const (
 	insertCohort = `INSERT INTO cohorts (id, key, name, created_at, updated_at)
 		VALUES (:id, :key, :name, :created_at, :updated_at)`
-	lockCohort = `UPDATE cohorts SET updated_at = updated_at WHERE id = ?`
+	lockCohort = `SELECT id FROM cohorts WHERE id = ?`
 )
 
 // Cohorts gives all cohorts in the order of their ids.

@@ -10,7 +10,7 @@ const (
 	selectCourses = `SELECT id, key, name, template, parameters, created_at, updated_at FROM courses `
 	insertCourse  = `INSERT INTO courses (id, key, name, template, parameters, created_at, updated_at)
 		VALUES (:id, :key, :name, :template, :parameters, :created_at, :updated_at)`
-	lockCourse = `UPDATE courses SET updated_at = updated_at WHERE id = ?`
+	lockCourse = `SELECT id FROM courses WHERE id = ?`
 )
 
 // Courses gives all courses in the order of their ids.

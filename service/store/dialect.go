@@ -9,6 +9,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -19,20 +20,41 @@ var migrations embed.FS
 // dialect is all in which one database differs from another. The schema and the
 // queries are the same for each.
 type dialect struct {
-	goose     goose.Dialect
-	openWrite func(ctx context.Context, dsn string) (*sqlx.DB, error)
+	goose goose.Dialect
+	// migrationLock is what instances that start at the same time queue for; nil
+	// where a migration is one writer's anyway.
+	migrationLock func() (lock.SessionLocker, error)
+	// isolation is that of every transaction that writes.
+	isolation sql.IsolationLevel
+	locks     rowLocks
+	// byteOrder makes ORDER BY sort text by its bytes.
+	byteOrder string
+	openWrite func(ctx context.Context, cfg Config) (*sqlx.DB, error)
 	// openRead may give the writing pool back, where readers and writers need not be told apart.
-	openRead func(ctx context.Context, dsn string, write *sqlx.DB) (*sqlx.DB, error)
+	openRead func(ctx context.Context, cfg Config, write *sqlx.DB) (*sqlx.DB, error)
 	// violated gives the name of the constraint that refused a statement.
 	violated func(error) (string, bool)
-	// unavailable says that the database could not work, whatever it was asked.
-	unavailable func(error) bool
+	// passing says that a transaction lost against others and would do better on its own.
+	passing func(error) bool
+	// explain gives what a database that could not work, whatever it was asked, says to people; nil for any other error.
+	explain func(error) *lab.Error
+}
+
+// rowLocks are the clauses that make a SELECT hold what it reads until the
+// transaction ends. They are empty where a transaction has the database to itself.
+type rowLocks struct {
+	// own keeps others from changing or locking the row.
+	own string
+	// share keeps others from changing the row.
+	share string
 }
 
 func dialectOf(driver string) (dialect, bool) {
 	switch driver {
-	case "sqlite":
+	case SQLite:
 		return sqlite(), true
+	case Postgres:
+		return postgres(), true
 	default:
 		return dialect{}, false
 	}
@@ -40,17 +62,15 @@ func dialectOf(driver string) (dialect, bool) {
 
 // migrate brings the schema up to date.
 func (d dialect) migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
+	provider, err := d.provider(db)
 	if err != nil {
-		return fmt.Errorf("open the migrations: %w", err)
+		return err
 	}
-	provider, err := goose.NewProvider(d.goose, db, files,
-		goose.WithTableName("schema_version"), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
-	}
+	sources := provider.ListSources()
+	target := sources[len(sources)-1].Version
 	for {
-		current, target, err := provider.GetVersions(ctx)
+		// Unlike the other ways to ask, this one asks under the lock.
+		current, err := provider.GetDBVersion(ctx)
 		switch {
 		case err != nil:
 			return fmt.Errorf("read the schema's version: %w", err)
@@ -61,11 +81,31 @@ func (d dialect) migrate(ctx context.Context, db *sql.DB) error {
 				WithHint("run the newer version, or restore the backup that was made before it")
 		}
 		if _, err := provider.Up(ctx); err != nil {
-			// Another instance may have taken the same step first. Then the version
-			// has moved on, and what is left is less each time.
+			// Without a lock, another instance may have taken the same step first. Then
+			// the version has moved on, and what is left is less each time.
 			if after, versionErr := provider.GetDBVersion(ctx); versionErr != nil || after <= current {
 				return fmt.Errorf("migrate: %w", err)
 			}
 		}
 	}
+}
+
+func (d dialect) provider(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("open the migrations: %w", err)
+	}
+	options := []goose.ProviderOption{goose.WithTableName("schema_version"), goose.WithDisableGlobalRegistry(true)}
+	if d.migrationLock != nil {
+		locker, err := d.migrationLock()
+		if err != nil {
+			return nil, fmt.Errorf("make the lock of migrations: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	provider, err := goose.NewProvider(d.goose, db, files, options...)
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return provider, nil
 }

@@ -2,7 +2,11 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -95,9 +99,23 @@ func (s *Store) RecordStatuses(ctx context.Context, epoch int64, statuses map[st
 		if err := hold(ctx, tx, epoch); err != nil {
 			return err
 		}
+		if err := lockWorkspaces(ctx, tx, changed); err != nil {
+			return err
+		}
 		return tx.updateRows(ctx, updateStatus,
 			[]string{"TEXT", "TEXT", "TEXT", "BOOLEAN", "BOOLEAN", "TEXT", "TEXT", "BIGINT", "BIGINT"}, changed)
 	})
+}
+
+// lockWorkspaces holds the workspaces of rows, which are in the order of their
+// ids: that is the order in which acts on a class hold them.
+func lockWorkspaces(ctx context.Context, tx session, rows [][]any) error {
+	if tx.locks.own == "" {
+		return nil
+	}
+	ids := convert(rows, func(row []any) any { return row[0] })
+	_, err := in[string](ctx, tx, `SELECT id FROM workspaces WHERE id IN (?) ORDER BY id`+tx.locks.own, ids)
+	return err
 }
 
 // changedStatuses compares outside of a transaction, so that most rounds write
@@ -110,16 +128,13 @@ func (s *Store) changedStatuses(ctx context.Context, epoch int64, statuses map[s
 	if current != epoch {
 		return nil, superseded(epoch)
 	}
-	ids := make([]string, 0, len(statuses))
-	for id := range statuses {
-		ids = append(ids, id)
-	}
+	ids := slices.Sorted(maps.Keys(statuses))
 	type storedRow struct {
 		ID string `db:"id"`
 		statusRow
 	}
 	stored, err := in[storedRow](ctx, s.reader(), `SELECT id, phase, reason, drifted, outdated, alloc_id, node_name, phase_since
-		FROM workspaces WHERE id IN (?) AND deleted_at IS NULL`, ids)
+		FROM workspaces WHERE id IN (?) AND deleted_at IS NULL ORDER BY id`, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -145,15 +160,13 @@ func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID stri
 		if err := hold(ctx, tx, epoch); err != nil {
 			return err
 		}
-		var row workspaceRow
-		err := tx.find(ctx, "workspace", workspaceID, &row, `SELECT `+workspaceColumns+` FROM workspaces w WHERE w.id = ?`, workspaceID)
+		w, err := releasing(ctx, tx, workspaceID)
 		if lab.CodeOf(err) == lab.CodeNotFound {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		w := row.workspace()
 		if w.DeletedAt != nil {
 			return nil
 		}
@@ -170,10 +183,29 @@ func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID stri
 	})
 }
 
-// hold keeps the reconciler's role until the transaction ends; CodeConflict when another took it over.
+// releasing holds a workspace and, before it, its class.
+func releasing(ctx context.Context, tx session, id string) (lab.Workspace, error) {
+	const query = `SELECT ` + workspaceColumns + ` FROM workspaces w WHERE w.id = ?`
+	var row workspaceRow
+	if err := tx.find(ctx, "workspace", id, &row, query, id); err != nil {
+		return lab.Workspace{}, err
+	}
+	if err := tx.lock(ctx, "class", lockClass, row.ClassID); err != nil {
+		return lab.Workspace{}, err
+	}
+	// Read again what may have changed before it was held.
+	if err := tx.find(ctx, "workspace", id, &row, query+tx.locks.own, id); err != nil {
+		return lab.Workspace{}, err
+	}
+	return row.workspace(), nil
+}
+
+// hold keeps the reconciler's role until the transaction ends; CodeConflict when
+// another took it over. Those who hold it do not wait for each other.
 func hold(ctx context.Context, tx session, epoch int64) error {
-	n, err := tx.exec(ctx, `UPDATE reconciler SET epoch = epoch WHERE epoch = ?`, epoch)
-	if err == nil && n == 0 {
+	var held int64
+	err := tx.get(ctx, &held, `SELECT epoch FROM reconciler WHERE epoch = ?`+tx.locks.share, epoch)
+	if errors.Is(err, sql.ErrNoRows) {
 		return superseded(epoch)
 	}
 	return err

@@ -20,6 +20,7 @@ const batchRows = 250
 // with ? and take each driver's own form here.
 type session struct {
 	sqlx.ExtContext
+	locks rowLocks
 }
 
 // get reads one row; sql.ErrNoRows when there is none.
@@ -60,15 +61,12 @@ func (s session) exec(ctx context.Context, query string, args ...any) (int64, er
 	return n, nil
 }
 
-// lock holds a row until the transaction ends, so that decisions made from what
-// hangs on it are made one after the other. A write that changes nothing does
-// it on every database. CodeNotFound when there is no such row.
-func (s session) lock(ctx context.Context, kind, statement, id string) error {
-	n, err := s.exec(ctx, statement, id)
-	if err == nil && n == 0 {
-		return lab.NotFound(kind, id)
-	}
-	return err
+// lock holds the row of a query until the transaction ends, so that decisions
+// made from what hangs on it are made one after the other. What is decided from
+// is read after it. CodeNotFound when there is no such row.
+func (s session) lock(ctx context.Context, kind, query, id string) error {
+	var held string
+	return s.find(ctx, kind, id, &held, query+s.locks.own, id)
 }
 
 // insert writes rows in batches; query is an INSERT whose values are named after the rows' columns.

@@ -14,6 +14,8 @@ import (
 	"github.com/pressly/goose/v3"
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/bothylabs/bothy/service/lab"
 )
 
 // sqliteReaders bounds the connections that read; each has its own page cache.
@@ -21,18 +23,20 @@ const sqliteReaders = 4
 
 func sqlite() dialect {
 	return dialect{
-		goose:       goose.DialectSQLite3,
-		openWrite:   openSQLiteWriter,
-		openRead:    openSQLiteReaders,
-		violated:    sqliteViolated,
-		unavailable: sqliteUnavailable,
+		goose:     goose.DialectSQLite3,
+		openWrite: openSQLiteWriter,
+		openRead:  openSQLiteReaders,
+		violated:  sqliteViolated,
+		// Transactions queue for the one writer, and never lose against each other.
+		passing: func(error) bool { return false },
+		explain: explainSQLite,
 	}
 }
 
 // openSQLiteWriter opens the one connection that writes.
-func openSQLiteWriter(ctx context.Context, path string) (*sqlx.DB, error) {
+func openSQLiteWriter(ctx context.Context, cfg Config) (*sqlx.DB, error) {
 	// The journal files take the database file's mode.
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(cfg.Path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the database file: %w", err)
 	}
@@ -40,7 +44,7 @@ func openSQLiteWriter(ctx context.Context, path string) (*sqlx.DB, error) {
 		return nil, fmt.Errorf("keep the database file to its owner: %w", err)
 	}
 	// synchronous: a slug once given must not be forgotten in a power cut.
-	db, err := openSQLite(ctx, path, "journal_mode(WAL)", "synchronous(FULL)")
+	db, err := openSQLite(ctx, cfg.Path, "journal_mode(WAL)", "synchronous(FULL)")
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +53,8 @@ func openSQLiteWriter(ctx context.Context, path string) (*sqlx.DB, error) {
 }
 
 // openSQLiteReaders opens the connections that read; beside a write-ahead log they wait for nobody.
-func openSQLiteReaders(ctx context.Context, path string, _ *sqlx.DB) (*sqlx.DB, error) {
-	db, err := openSQLite(ctx, path, "query_only(1)")
+func openSQLiteReaders(ctx context.Context, cfg Config, _ *sqlx.DB) (*sqlx.DB, error) {
+	db, err := openSQLite(ctx, cfg.Path, "query_only(1)")
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +111,14 @@ func uniqueColumns() map[string]string {
 		slugUsed:         "workspaces.slug",
 		workspaceStudent: "workspaces.class_id, workspaces.student_id",
 	}
+}
+
+func explainSQLite(err error) *lab.Error {
+	if !sqliteUnavailable(err) {
+		return nil
+	}
+	return lab.Wrap(lab.CodeUnavailable, err, "the database can't do this now").
+		WithHint("try again; when it stays so, look at the server's log and at the space left on its disk")
 }
 
 func sqliteUnavailable(err error) bool {

@@ -5,31 +5,64 @@
 //
 // Every method that writes is one transaction, with the audit row of the act in
 // it where a person acted. Functions handed in are called inside that
-// transaction: they decide, and talk to nothing but the store's own look-up.
+// transaction: they decide, talk to nothing but the store's own look-up, and may
+// be called again when the transaction lost against others and is run again.
 // Reads that find nothing are lab.CodeNotFound. A database that is busy, full or
 // gone is lab.CodeUnavailable.
 package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jmoiron/sqlx"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
 
+// A transaction that lost against others is run again after 10 ms at first, and
+// given up after 12 tries or 15 s.
+const (
+	firstRetry  = 10 * time.Millisecond
+	lastRetry   = time.Second
+	maxTries    = 12
+	maxRetrying = 15 * time.Second
+)
+
+// The drivers.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
+
 // Config says where the database is.
 type Config struct {
-	// Driver is "sqlite".
+	// Driver is SQLite or Postgres.
 	Driver string
-	// DSN is, for sqlite, the path of the database file. The file is made when it
-	// is missing, its folder is not.
-	DSN string
+	// Path is SQLite's database file. The file is made when it is missing, its folder is not.
+	Path string
+	// DSN gives the URL of a PostgreSQL database
+	// ("postgres://bothy:password@db.example.org/bothy"). It is asked anew for each
+	// connection, so that a rotated password is taken up without a restart.
+	DSN func() (string, error)
+	// Pool bounds the connections to PostgreSQL.
+	Pool Pool
 	// Now stamps what the caller gives no time for; nil is time.Now.
 	Now func() time.Time
+}
+
+// Pool bounds connections; of each field, zero is the default.
+type Pool struct {
+	// MaxOpen is the most connections at a time, 2 at least. Default 20.
+	MaxOpen int
+	// MaxIdle is the most that are kept while they have nothing to do. Default 5.
+	MaxIdle int
+	// MaxLifetime is how long one is used before a new one takes its place. Default 30 minutes.
+	MaxLifetime time.Duration
 }
 
 // Store is an open database. Its methods may be called at the same time.
@@ -42,37 +75,46 @@ type Store struct {
 	now   func() time.Time
 }
 
-// Open opens the database and brings its schema up to date. A database that a
-// newer version of Bothy has written is CodeRefused. Close ends it.
+// Open opens the database and brings its schema up to date; instances that start
+// at the same time do that one after the other. A database that a newer version
+// of Bothy has written is CodeRefused. Close ends it.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	d, ok := dialectOf(cfg.Driver)
-	if !ok {
-		return nil, lab.Invalid("the store can't be opened", lab.Field{
-			Name:    "store.driver",
-			Problem: fmt.Sprintf("%q is not a database that Bothy knows", cfg.Driver),
-			Remedy:  `use "sqlite"`,
-		})
-	}
-	if cfg.DSN == "" {
-		return nil, lab.Invalid("the store can't be opened", lab.Field{
-			Name: "store.path", Problem: "is empty", Remedy: "name the database file",
-		})
+	d, err := cfg.check()
+	if err != nil {
+		return nil, err
 	}
 	s := &Store{dialect: d, now: cfg.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}
-	var err error
-	if s.write, err = d.openWrite(ctx, cfg.DSN); err != nil {
+	if s.write, err = d.openWrite(ctx, cfg); err != nil {
 		return nil, s.failed(ctx, "open the database for writing", err)
 	}
 	if err := d.migrate(ctx, s.write.DB); err != nil {
 		return nil, errors.Join(s.failed(ctx, "bring the database's schema up to date", err), s.write.Close())
 	}
-	if s.read, err = d.openRead(ctx, cfg.DSN, s.write); err != nil {
+	if s.read, err = d.openRead(ctx, cfg, s.write); err != nil {
 		return nil, errors.Join(s.failed(ctx, "open the database for reading", err), s.write.Close())
 	}
 	return s, nil
+}
+
+func (c Config) check() (dialect, error) {
+	d, ok := dialectOf(c.Driver)
+	var wrong lab.Field
+	switch {
+	case !ok:
+		wrong = lab.Field{
+			Name: "store.driver", Problem: fmt.Sprintf("%q is not a database that Bothy knows", c.Driver), Remedy: "use sqlite or postgres",
+		}
+	case c.Driver == SQLite && c.Path == "":
+		wrong = lab.Field{Name: "store.path", Problem: "is empty", Remedy: "name the database file"}
+	case c.Driver == Postgres && c.DSN == nil:
+		wrong = lab.Field{Name: "store.dsn_file", Problem: "is not set", Remedy: "name the file with the URL of the database"}
+	default:
+		return d, nil
+	}
+	return d, lab.Invalid("the store can't be opened", wrong)
 }
 
 // Close waits for what is under way and closes the database.
@@ -88,13 +130,18 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Ready says whether the database answers; CodeUnavailable when it does not.
+// Ready says whether the database answers; CodeUnavailable when it does not,
+// CodeRefused when it does not let Bothy in.
 func (s *Store) Ready(ctx context.Context) error {
 	var epoch int64 // something that has to be read from the database itself
-	if err := s.reader().get(ctx, &epoch, `SELECT epoch FROM reconciler`); err != nil {
-		return lab.Wrap(lab.CodeUnavailable, err, "the database does not answer")
+	err := s.reader().get(ctx, &epoch, `SELECT epoch FROM reconciler`)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if known := s.dialect.explain(err); known != nil {
+		return known
+	}
+	return lab.Wrap(lab.CodeUnavailable, err, "the database does not answer")
 }
 
 // Installation gives the id of this installation, which is made with newID at
@@ -112,9 +159,19 @@ func (s *Store) Installation(ctx context.Context, newID func() string) (string, 
 	return id, err
 }
 
-// update runs fn in a transaction that writes; any error undoes it.
+// update runs fn in a transaction that writes; any error undoes it. A transaction
+// that lost against others (a deadlock, a serialization failure) is run again, for
+// some seconds at most: fn may be called more than once.
 func (s *Store) update(ctx context.Context, what string, fn func(session) error) error {
-	err := s.transact(ctx, fn)
+	delays := backoff.NewExponentialBackOff()
+	delays.InitialInterval, delays.MaxInterval = firstRetry, lastRetry
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := s.transact(ctx, fn)
+		if err != nil && !s.dialect.passing(err) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(delays), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(maxRetrying))
 	if err != nil {
 		return s.failed(ctx, what, err)
 	}
@@ -122,11 +179,11 @@ func (s *Store) update(ctx context.Context, what string, fn func(session) error)
 }
 
 func (s *Store) transact(ctx context.Context, fn func(session) error) error {
-	tx, err := s.write.BeginTxx(ctx, nil)
+	tx, err := s.write.BeginTxx(ctx, &sql.TxOptions{Isolation: s.dialect.isolation})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	if err := fn(session{tx}); err != nil {
+	if err := fn(session{tx, s.dialect.locks}); err != nil {
 		// A failed rollback has no more to undo: the connection is dropped with its transaction.
 		_ = tx.Rollback()
 		return err
@@ -138,7 +195,7 @@ func (s *Store) transact(ctx context.Context, fn func(session) error) error {
 }
 
 // reader gives a session for single reads outside of a transaction.
-func (s *Store) reader() session { return session{s.read} }
+func (s *Store) reader() session { return session{s.read, rowLocks{}} }
 
 // failed gives an error of the database its code: a refused row is a conflict
 // that names its field, a database that can't work is unavailable, and the rest
@@ -154,9 +211,9 @@ func (s *Store) failed(ctx context.Context, what string, err error) error {
 	if name, ok := s.dialect.violated(err); ok {
 		return conflict(name, err)
 	}
-	if s.dialect.unavailable(err) {
-		return lab.Wrap(lab.CodeUnavailable, fmt.Errorf("%s: %w", what, err), "the database can't do this now").
-			WithHint("try again; when it stays so, look at the server's log and at the space left on its disk")
+	if known := s.dialect.explain(err); known != nil {
+		known.Cause = fmt.Errorf("%s: %w", what, err)
+		return known
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

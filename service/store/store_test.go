@@ -16,27 +16,51 @@ import (
 
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/store"
+	"github.com/bothylabs/bothy/service/store/storetest"
 )
+
+var server = storetest.Server{Prepare: func(ctx context.Context, dsn string) error {
+	s, err := store.Open(ctx, onPostgres(dsn))
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}}
+
+func TestMain(m *testing.M) { os.Exit(server.Run(m.Run)) }
+
+func onPostgres(dsn string) store.Config {
+	return store.Config{Driver: store.Postgres, DSN: func() (string, error) { return dsn, nil }}
+}
+
+func onSQLite(path string) store.Config { return store.Config{Driver: store.SQLite, Path: path} }
 
 // A database that the store runs on. Every test of the store's behaviour runs on each.
 type database struct {
 	driver string
-	// fresh gives the DSN of an empty database that ends with the test.
-	fresh func(t testing.TB) string
+	// fresh says where a database is that ends with the test; empty has no schema yet.
+	fresh, empty func(t testing.TB) string
+	config       func(where string) store.Config
 	// open opens it beside the store.
-	open func(dsn string) (*sqlx.DB, error)
+	open func(where string) (*sqlx.DB, error)
 	// columns lists the schema as "table.column".
 	columns string
 }
 
 func databases() []database {
+	file := func(t testing.TB) string { return filepath.Join(t.TempDir(), "bothy.db") }
 	return []database{
 		{
-			driver: "sqlite",
-			fresh:  func(t testing.TB) string { return filepath.Join(t.TempDir(), "bothy.db") },
-			open:   func(dsn string) (*sqlx.DB, error) { return sqlx.Open("sqlite", dsn) },
+			driver: store.SQLite, fresh: file, empty: file, config: onSQLite,
+			open: func(path string) (*sqlx.DB, error) { return sqlx.Open("sqlite", path) },
 			columns: `SELECT m.name || '.' || c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
 				WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY 1`,
+		},
+		{
+			driver: store.Postgres, fresh: server.Database, empty: server.Empty, config: onPostgres,
+			open: func(dsn string) (*sqlx.DB, error) { return sqlx.Open("postgres", dsn) },
+			columns: `SELECT table_name || '.' || column_name FROM information_schema.columns
+				WHERE table_schema = 'public' ORDER BY 1`,
 		},
 	}
 }
@@ -54,23 +78,28 @@ func onEach(t *testing.T, test func(t *testing.T, f *fixture)) {
 // fixture is an open store with builders for what tests put into it.
 type fixture struct {
 	*store.Store
-	t   testing.TB
-	db  database
-	dsn string
-	now time.Time
-	ids atomic.Int64
+	t     testing.TB
+	db    database
+	where string
+	now   time.Time
+	ids   atomic.Int64
 }
 
 func newFixture(t testing.TB, d database) *fixture {
 	t.Helper()
-	f := &fixture{t: t, db: d, dsn: d.fresh(t), now: time.Date(2026, 9, 1, 8, 0, 0, 123_456_000, time.UTC)}
+	f := &fixture{t: t, db: d, where: d.fresh(t), now: time.Date(2026, 9, 1, 8, 0, 0, 123_456_000, time.UTC)}
 	f.Store = f.reopen()
 	return f
 }
 
+func (f *fixture) config() store.Config { return f.db.config(f.where) }
+
+// reopen opens the database once more, as another instance does.
 func (f *fixture) reopen() *store.Store {
 	f.t.Helper()
-	s, err := store.Open(f.t.Context(), store.Config{Driver: f.db.driver, DSN: f.dsn, Now: func() time.Time { return f.now }})
+	cfg := f.config()
+	cfg.Now = func() time.Time { return f.now }
+	s, err := store.Open(f.t.Context(), cfg)
 	if err != nil {
 		f.t.Fatalf("open: %v", err)
 	}
@@ -80,6 +109,15 @@ func (f *fixture) reopen() *store.Store {
 		}
 	})
 	return s
+}
+
+// instances are two on the same database; of an SQLite file there is only ever one.
+func (f *fixture) instances() []*store.Store {
+	f.t.Helper()
+	if f.db.driver == store.SQLite {
+		return []*store.Store{f.Store, f.Store}
+	}
+	return []*store.Store{f.Store, f.reopen()}
 }
 
 // id makes ids that sort in the order in which they were made, as UUIDv7 do.
@@ -249,11 +287,12 @@ func TestOpenRefusesWhatItCannotOpen(t *testing.T) {
 		config store.Config
 		want   lab.Code
 	}{
-		"an unknown driver":  {store.Config{Driver: "mysql", DSN: "x"}, lab.CodeInvalid},
-		"no path":            {store.Config{Driver: "sqlite"}, lab.CodeInvalid},
-		"a missing folder":   {store.Config{Driver: "sqlite", DSN: filepath.Join(t.TempDir(), "missing", "bothy.db")}, lab.CodeUnavailable},
-		"not a database":     {store.Config{Driver: "sqlite", DSN: garbage}, lab.CodeUnavailable},
-		"a folder as a file": {store.Config{Driver: "sqlite", DSN: t.TempDir()}, lab.CodeUnavailable},
+		"an unknown driver":  {store.Config{Driver: "mysql", Path: "x"}, lab.CodeInvalid},
+		"no path":            {onSQLite(""), lab.CodeInvalid},
+		"no URL":             {store.Config{Driver: store.Postgres}, lab.CodeInvalid},
+		"a missing folder":   {onSQLite(filepath.Join(t.TempDir(), "missing", "bothy.db")), lab.CodeUnavailable},
+		"not a database":     {onSQLite(garbage), lab.CodeUnavailable},
+		"a folder as a file": {onSQLite(t.TempDir()), lab.CodeUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -266,7 +305,7 @@ func TestOpenRefusesWhatItCannotOpen(t *testing.T) {
 func TestOpenTakesAnyPath(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a path? with #50% of 'specials' & spaces.db")
-	s, err := store.Open(t.Context(), store.Config{Driver: "sqlite", DSN: path})
+	s, err := store.Open(t.Context(), onSQLite(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +323,7 @@ func TestSQLiteFilesAreTheirOwnersAlone(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), store.Config{Driver: "sqlite", DSN: path})
+	s, err := store.Open(t.Context(), onSQLite(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,12 +342,12 @@ func TestSQLiteFilesAreTheirOwnersAlone(t *testing.T) {
 func TestOpenRefusesADatabaseOfANewerVersion(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
-		raw, err := f.db.open(f.dsn)
+		raw, err := f.db.open(f.where)
 		f.must(err)
 		defer func() { _ = raw.Close() }()
 		_, err = raw.ExecContext(t.Context(), `INSERT INTO schema_version (version_id, is_applied) VALUES (9999, TRUE)`)
 		f.must(err)
-		_, err = store.Open(t.Context(), store.Config{Driver: f.db.driver, DSN: f.dsn})
+		_, err = store.Open(t.Context(), f.config())
 		wantCode(t, err, lab.CodeRefused)
 	})
 }
@@ -327,7 +366,7 @@ func TestWhatIsStoredSurvivesAReopening(t *testing.T) {
 func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
-		raw, err := f.db.open(f.dsn)
+		raw, err := f.db.open(f.where)
 		f.must(err)
 		defer func() { _ = raw.Close() }()
 		var got []string
@@ -367,7 +406,7 @@ func TestReadySaysWhetherTheDatabaseAnswers(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
 		f.must(f.Ready(t.Context()))
-		s, err := store.Open(t.Context(), store.Config{Driver: f.db.driver, DSN: f.dsn})
+		s, err := store.Open(t.Context(), f.config())
 		f.must(err)
 		f.must(s.Close())
 		wantCode(t, s.Ready(t.Context()), lab.CodeUnavailable)

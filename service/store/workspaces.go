@@ -18,7 +18,7 @@ const (
 	updateWorkspace = `UPDATE workspaces SET desired = changed.column2, restarts_wanted = changed.column3,
 			release_home = changed.column4, updated_at = changed.column5
 		FROM $rows AS changed WHERE workspaces.id = changed.column1 AND workspaces.deleted_at IS NULL`
-	lockWorkspace = `UPDATE workspaces SET updated_at = updated_at WHERE id = ?`
+	lockWorkspace = `SELECT id FROM workspaces WHERE id = ?`
 	selectDetails = `SELECT ` + workspaceColumns + `,
 			s.name AS student_name, s.email AS student_email, h.key AS cohort_key, k.key AS course_key
 		FROM workspaces w

@@ -66,6 +66,8 @@ type Paths struct {
 	// WebTerminal is the program shellinaboxd.
 	WebTerminal string
 	Chromium    string
+	// Postgres is the folder with the programs initdb and postgres.
+	Postgres string
 }
 
 // Where tasks of the exec driver find what the cache holds.
@@ -110,6 +112,8 @@ func (p *Paths) set(tool Tool, path string) {
 		p.WebTerminal = path
 	case Chromium:
 		p.Chromium = path
+	case Postgres:
+		p.Postgres = path
 	case Node: // lives inside CodeServer
 	}
 }

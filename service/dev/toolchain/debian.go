@@ -3,6 +3,7 @@ package toolchain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -27,6 +28,8 @@ func packageOf(tool Tool) (debianPackage, bool) {
 		return debianPackage{"ripgrep", "search in the editor"}, true
 	case Chromium:
 		return debianPackage{"chromium", "the browser of the end-to-end tests"}, true
+	case Postgres:
+		return debianPackage{"postgresql", "the database of the store's tests"}, true
 	case Nomad, Consul, Vault, Fabio, CodeServer, WebTerminal, Node:
 	}
 	return debianPackage{}, false
@@ -43,6 +46,9 @@ func (e *ensurer) findPackaged(tool Tool) (path, detail string) {
 			}
 		}
 		return "", ""
+	case Postgres:
+		dir := e.findPostgres()
+		return dir, dir
 	case NGINX:
 		programs = []string{"nginx"}
 	case Iptables:
@@ -59,6 +65,27 @@ func (e *ensurer) findPackaged(tool Tool) (path, detail string) {
 		}
 	}
 	return "", ""
+}
+
+// findPostgres gives the folder with the programs of the newest PostgreSQL, which
+// Debian and others keep away from PATH; "" when there is none.
+func (e *ensurer) findPostgres() string {
+	const newest, oldest = 25, 13
+	for version := newest; version >= oldest; version-- {
+		for _, form := range []string{"/usr/lib/postgresql/%d/bin", "/usr/pgsql-%d/bin"} {
+			if dir := fmt.Sprintf(form, version); e.hasPostgres(dir) {
+				return dir
+			}
+		}
+	}
+	if path := e.host.LookPath("postgres"); path != "" && e.hasPostgres(filepath.Dir(path)) {
+		return filepath.Dir(path)
+	}
+	return ""
+}
+
+func (e *ensurer) hasPostgres(dir string) bool {
+	return e.host.Exists(filepath.Join(dir, "initdb")) && e.host.Exists(filepath.Join(dir, "postgres"))
 }
 
 func (e *ensurer) hasCNIPlugins(dir string) bool {
@@ -132,7 +159,7 @@ func reasons(packages []debianPackage) string {
 func (e *ensurer) install(ctx context.Context, packages []debianPackage, step, steps int) error {
 	title := "installs from Debian:\n" + reasons(packages)
 	return e.reporter.step(Event{Step: step, Steps: steps, Text: title}, func(p *progress) error {
-		quiet, err := e.keepDaemonsDown(ctx)
+		quiet, err := e.keepDaemonsDown(ctx, packages)
 		if err != nil {
 			return err
 		}
@@ -146,28 +173,53 @@ func (e *ensurer) install(ctx context.Context, packages []debianPackage, step, s
 	})
 }
 
-// keepDaemonsDown sees to it that NGINX's package starts no server: workspaces
-// run their own. Only systemd would start one; elsewhere the package starts none.
+// unitOf names the server that a package would start at its installation.
+func unitOf(p debianPackage) string {
+	switch p.name {
+	case "nginx-light":
+		return "nginx.service"
+	case "postgresql":
+		return "postgresql.service"
+	default:
+		return ""
+	}
+}
+
+// keepDaemonsDown sees to it that packages start no server: workspaces and tests
+// run their own. Only systemd would start one; elsewhere the packages start none.
 // The function that it gives is to be called after the installation.
-func (e *ensurer) keepDaemonsDown(ctx context.Context) (after func() error, err error) {
+func (e *ensurer) keepDaemonsDown(ctx context.Context, packages []debianPackage) (after func() error, err error) {
 	systemctl := e.host.LookPath("systemctl")
-	if systemctl == "" || !e.host.Exists("/run/systemd/system") || e.host.LookPath("nginx") != "" {
+	if systemctl == "" || !e.host.Exists("/run/systemd/system") {
 		return func() error { return nil }, nil
 	}
 	run := func(ctx context.Context, args ...string) error {
 		return e.host.Run(ctx, command{Path: systemctl, Args: args})
 	}
-	// A mask below /run is gone after a reboot, whatever happens here.
-	if err := run(ctx, "mask", "--runtime", "nginx.service"); err != nil {
-		return nil, err
-	}
-	return func() error {
+	var masked []string
+	after = func() error {
 		ctx := context.WithoutCancel(ctx) // also after an interruption
-		if !e.host.Exists("/lib/systemd/system/nginx.service") {
-			return run(ctx, "unmask", "--runtime", "nginx.service")
+		var errs []error
+		for _, unit := range masked {
+			if e.host.Exists("/lib/systemd/system/" + unit) {
+				errs = append(errs, run(ctx, "disable", unit))
+			}
+			errs = append(errs, run(ctx, "unmask", "--runtime", unit))
 		}
-		return errors.Join(run(ctx, "disable", "nginx.service"), run(ctx, "unmask", "--runtime", "nginx.service"))
-	}, nil
+		return errors.Join(errs...)
+	}
+	for _, p := range packages {
+		unit := unitOf(p)
+		if unit == "" {
+			continue
+		}
+		// A mask below /run is gone after a reboot, whatever happens here.
+		if err := run(ctx, "mask", "--runtime", unit); err != nil {
+			return nil, errors.Join(err, after())
+		}
+		masked = append(masked, unit)
+	}
+	return after, nil
 }
 
 const (

@@ -188,6 +188,52 @@ func TestNGINXThatWasThereBeforeIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestTheNewestPostgresIsFoundAwayFromPath(t *testing.T) {
+	b := newBench(t, bareDebian())
+	for _, version := range []string{"13", "15"} {
+		b.host.files["/usr/lib/postgresql/"+version+"/bin/initdb"] = ""
+		b.host.files["/usr/lib/postgresql/"+version+"/bin/postgres"] = ""
+	}
+	b.host.files["/usr/lib/postgresql/17/bin/psql"] = "" // a client alone
+	paths, err := b.ensure(t.Context(), []Tool{Postgres})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Paths{Postgres: "/usr/lib/postgresql/15/bin"}, paths); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPostgresIsInstalledAndItsServerKeptDown(t *testing.T) {
+	b := newBench(t, bareDebian())
+	b.host.says("systemctl", "")
+	b.host.files["/run/systemd/system"] = ""
+	b.host.runs["apt-get"] = func(c command) error {
+		if !slices.Contains(c.Args, "--download-only") {
+			b.host.files["/usr/lib/postgresql/15/bin/initdb"] = ""
+			b.host.files["/usr/lib/postgresql/15/bin/postgres"] = ""
+			b.host.files["/lib/systemd/system/postgresql.service"] = ""
+		}
+		return nil
+	}
+	if _, err := b.ensure(t.Context(), []Tool{Postgres}); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []string{"mask --runtime postgresql", "install -y --no-install-recommends postgresql", "disable postgresql", "unmask --runtime postgresql"} {
+		if !b.host.didRun(step) {
+			t.Errorf("%s is missing: %v", step, b.host.ran)
+		}
+	}
+
+	b = newBench(t, bareDebian())
+	b.host.root = false
+	_, err := b.ensure(t.Context(), []Tool{Postgres})
+	var coded *lab.Error
+	if !errors.As(err, &coded) || !strings.Contains(coded.Hint, "sudo apt-get install -y --no-install-recommends postgresql") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestACompilerIsInstalledOnlyForBuilding(t *testing.T) {
 	h := bareDebian()
 	delete(h.programs, "gcc")

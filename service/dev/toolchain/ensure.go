@@ -178,6 +178,11 @@ func (e *ensurer) findOverride(tool Tool, path string) (finding, *lab.Field, err
 		if !e.hasCNIPlugins(path) {
 			found = ""
 		}
+	case Postgres:
+		what = "a folder with initdb and postgres"
+		if !e.hasPostgres(path) {
+			found = ""
+		}
 	case CodeServer:
 		what = "a folder that holds bin/code-server"
 		if !e.host.Exists(codeServerProgram(path)) {

@@ -32,6 +32,8 @@ const (
 	Node Tool = "node"
 	// Chromium is what the browser tests drive; a stack does not need it.
 	Chromium Tool = "chromium"
+	// Postgres is the folder with PostgreSQL's programs, which the store's tests run; a stack does not need it.
+	Postgres Tool = "postgres"
 )
 
 // Development lists what `bothy dev` needs.

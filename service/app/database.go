@@ -1,0 +1,40 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bothylabs/bothy/service/config"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/store"
+)
+
+func (a *App) openStore(ctx context.Context, now func() time.Time) (err error) {
+	cfg := a.cfg.Store
+	cfg.Path = a.cfg.StorePath()
+	what := cfg.Driver
+	if cfg.Driver == store.SQLite {
+		what = cfg.Path
+		if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil {
+			return lab.Wrap(lab.CodeUnavailable, err, "the folder of the database cannot be made").WithHint("correct data_dir or store.path, or its permissions")
+		}
+	}
+	settings := storeConfig(cfg)
+	settings.Now = now
+	if a.store, err = store.Open(ctx, settings); err != nil {
+		return fmt.Errorf("open the database %s: %w", what, err)
+	}
+	return nil
+}
+
+func storeConfig(c config.Store) store.Config {
+	return store.Config{
+		Driver: c.Driver,
+		Path:   c.Path,
+		DSN:    tokenOf(c.DSN),
+		Pool:   store.Pool{MaxOpen: c.MaxConnections, MaxIdle: c.MaxIdleConnections, MaxLifetime: c.ConnectionLifetime},
+	}
+}
