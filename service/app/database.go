@@ -38,3 +38,12 @@ func storeConfig(c config.Store) store.Config {
 		Pool:   store.Pool{MaxOpen: c.MaxConnections, MaxIdle: c.MaxIdleConnections, MaxLifetime: c.ConnectionLifetime},
 	}
 }
+
+// CopyStore fills an empty database with all that another holds, as store.Copy says.
+func CopyStore(ctx context.Context, from, to config.Store, report func(table string, done, all int64)) ([]store.CopiedTable, error) {
+	tables, err := store.Copy(ctx, storeConfig(from), storeConfig(to), report)
+	if err != nil {
+		return nil, fmt.Errorf("copy the store: %w", err)
+	}
+	return tables, nil
+}

@@ -27,6 +27,9 @@ type dialect struct {
 	// isolation is that of every transaction that writes.
 	isolation sql.IsolationLevel
 	locks     rowLocks
+	// lockTables keeps all others from writing to the tables named in place of %s;
+	// empty where a transaction that writes does so by itself.
+	lockTables string
 	// byteOrder makes ORDER BY sort text by its bytes.
 	byteOrder string
 	openWrite func(ctx context.Context, cfg Config) (*sqlx.DB, error)

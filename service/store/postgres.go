@@ -46,11 +46,12 @@ func postgres() dialect {
 		},
 		isolation: sql.LevelReadCommitted,
 		// NO KEY: rows that refer to the one held can still be added.
-		locks:     rowLocks{own: " FOR NO KEY UPDATE", share: " FOR SHARE"},
-		byteOrder: ` COLLATE "C"`,
-		openWrite: openPostgres,
-		openRead:  func(_ context.Context, _ Config, write *sqlx.DB) (*sqlx.DB, error) { return write, nil },
-		violated:  postgresViolated,
+		locks:      rowLocks{own: " FOR NO KEY UPDATE", share: " FOR SHARE"},
+		lockTables: `LOCK TABLE %s IN EXCLUSIVE MODE`,
+		byteOrder:  ` COLLATE "C"`,
+		openWrite:  openPostgres,
+		openRead:   func(_ context.Context, _ Config, write *sqlx.DB) (*sqlx.DB, error) { return write, nil },
+		violated:   postgresViolated,
 		passing: func(err error) bool {
 			return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
 		},
