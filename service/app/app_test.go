@@ -20,6 +20,7 @@ import (
 	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/store/storetest"
 )
 
 const token = "the-bearer-token-of-the-tests"
@@ -79,6 +80,30 @@ func TestEverythingButTheProbesWantsTheToken(t *testing.T) {
 	}
 	if _, err := stranger.Status(t.Context()); lab.CodeOf(err) != lab.CodeUnauthenticated {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestInstancesShareAPostgresDatabase(t *testing.T) {
+	cfg := settings(t)
+	cfg.Store.Driver = "postgres"
+	cfg.Store.DSN = config.Credential{Value: config.NewSecret(postgres.Empty(t))}
+	one, two := start(t, cfg), start(t, cfg)
+	if _, err := one.client.CreateCohort(t.Context(), client.CohortInput{Name: "Fall 26"}); err != nil {
+		t.Fatal(err)
+	}
+	if cohorts, err := two.client.Cohorts(t.Context()); err != nil || len(cohorts) != 1 {
+		t.Errorf("got %v, %v", cohorts, err)
+	}
+	if body := two.get("/readyz", http.StatusOK); !strings.Contains(body, `"store":"ok"`) {
+		t.Errorf("/readyz: %s", body)
+	}
+	first, err := one.client.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := two.client.Status(t.Context())
+	if err != nil || first.InstallationID != second.InstallationID {
+		t.Errorf("installations %q and %q, %v", first.InstallationID, second.InstallationID, err)
 	}
 }
 
@@ -279,4 +304,11 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+var postgres storetest.Server
+
+// tests end the database before goroutines are counted.
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int { return postgres.Run(t.m.Run) }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }

@@ -124,8 +124,14 @@ func TestAReleasedWorkspaceIsLeftOutAndGoesWithItsClass(t *testing.T) {
 }
 
 func BenchmarkRecordStatuses(b *testing.B) {
+	for _, d := range databases() {
+		b.Run(d.driver, func(b *testing.B) { benchmarkRecordStatuses(b, newFixture(b, d)) })
+	}
+}
+
+func benchmarkRecordStatuses(b *testing.B, f *fixture) {
+	b.Helper()
 	const many = 10_000
-	f := newFixture(b, databases()[0])
 	cohort := f.cohort("fall-26")
 	class := f.class(cohort, f.course("py101"))
 	workspaces := f.workspaces(class, cohort, many)
@@ -155,4 +161,24 @@ func BenchmarkRecordStatuses(b *testing.B) {
 			f.must(err)
 		}
 	})
+}
+
+// As many as the reconciler's workers record at the same time.
+func BenchmarkRecordSubmissions(b *testing.B) {
+	const workers = 8
+	for _, d := range databases() {
+		b.Run(d.driver, func(b *testing.B) {
+			f := newFixture(b, d)
+			cohort := f.cohort("fall-26")
+			workspaces := f.workspaces(f.class(cohort, f.course("py101")), cohort, workers)
+			epoch := f.epoch()
+			for b.Loop() {
+				for _, err := range together(workers, func(i int) error {
+					return f.RecordSubmission(b.Context(), epoch, workspaces[i].ID, lab.Submission{Fingerprint: "f", At: f.now})
+				}) {
+					f.must(err)
+				}
+			}
+		})
+	}
 }
