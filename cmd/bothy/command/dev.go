@@ -41,6 +41,9 @@ built once from the versions that the source tree pins; it says what it does
 before it does it. It needs root, Go, and Node 20 or newer. Everything listens
 on loopback only.
 
+Templates for Docker run where an engine does: at its usual socket, or at the
+one that DOCKER_HOST names.
+
 State lives in .dev and survives: the next run brings back the same class with
 its homes. An interrupt ends everything that was started; a second one does so
 by force. After a kill, the next run clears what was left.
@@ -192,6 +195,13 @@ func (c *devCommand) complete() error {
 		c.config.Stack.Ports.DynamicMin, c.config.Stack.Ports.DynamicMax = from, to
 	}
 	c.config.Stack.LogLevel = c.config.LogLevel
+	if host := c.env.getenv("DOCKER_HOST"); host != "" {
+		if path, local := strings.CutPrefix(host, "unix://"); local {
+			c.config.Stack.DockerSocket = path
+		} else {
+			c.say("DOCKER_HOST names no socket of this machine, and is not used.")
+		}
+	}
 	c.config.Version = c.env.Version
 	c.config.Report = c.say
 	c.config.Toolchain.Overrides = map[toolchain.Tool]string{}
