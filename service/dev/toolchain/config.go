@@ -68,6 +68,10 @@ type Paths struct {
 	Chromium    string
 	// Postgres is the folder with the programs initdb and postgres.
 	Postgres string
+	// Docker is a folder with the program dockerd. The program docker, and what both
+	// start in turn, is there too, or on PATH.
+	Docker     string
+	Mmdebstrap string
 }
 
 // Where tasks of the exec driver find what the cache holds.
@@ -114,6 +118,10 @@ func (p *Paths) set(tool Tool, path string) {
 		p.Chromium = path
 	case Postgres:
 		p.Postgres = path
+	case Docker:
+		p.Docker = path
+	case Mmdebstrap:
+		p.Mmdebstrap = path
 	case Node: // lives inside CodeServer
 	}
 }

@@ -30,7 +30,9 @@ func packageOf(tool Tool) (debianPackage, bool) {
 		return debianPackage{"chromium", "the browser of the end-to-end tests"}, true
 	case Postgres:
 		return debianPackage{"postgresql", "the database of the store's tests"}, true
-	case Nomad, Consul, Vault, Fabio, CodeServer, WebTerminal, Node:
+	case Mmdebstrap:
+		return debianPackage{"mmdebstrap", "the images of the end-to-end tests"}, true
+	case Nomad, Consul, Vault, Fabio, CodeServer, WebTerminal, Node, Docker:
 	}
 	return debianPackage{}, false
 }
@@ -57,7 +59,9 @@ func (e *ensurer) findPackaged(tool Tool) (path, detail string) {
 		programs = []string{"rg"}
 	case Chromium:
 		programs = []string{"chromium", "chromium-browser", "google-chrome"}
-	case Nomad, Consul, Vault, Fabio, CodeServer, WebTerminal, Node:
+	case Mmdebstrap:
+		programs = []string{"mmdebstrap"}
+	case Nomad, Consul, Vault, Fabio, CodeServer, WebTerminal, Node, Docker:
 	}
 	for _, program := range programs {
 		if path := e.host.LookPath(program); path != "" {

@@ -155,6 +155,9 @@ func (e *ensurer) find(ctx context.Context, tool Tool) (finding, *lab.Field, err
 	case WebTerminal:
 		f, err := e.findWebTerminal()
 		return f, nil, err
+	case Docker:
+		f, err := e.findDocker()
+		return f, nil, err
 	default:
 		path, detail := e.findPackaged(tool)
 		if path != "" {

@@ -34,6 +34,10 @@ const (
 	Chromium Tool = "chromium"
 	// Postgres is the folder with PostgreSQL's programs, which the store's tests run; a stack does not need it.
 	Postgres Tool = "postgres"
+	// Docker is a folder with an engine's programs, and Mmdebstrap makes the images
+	// that it runs where there is no registry; a stack needs neither.
+	Docker     Tool = "docker"
+	Mmdebstrap Tool = "mmdebstrap"
 )
 
 // Development lists what `bothy dev` needs.
