@@ -367,15 +367,26 @@ job "code-server" {
       user         = "1000:1000"
       kill_timeout = "15s"
 
+      # The image's own file system stays writable for what it lets this user
+      # write: /tmp, which courses need.
       config {
         image              = var.image
         force_pull         = var.force_pull
         image_pull_timeout = "10m"
         init               = true
+        pids_limit         = 2048
         cap_drop           = ["all"]
         security_opt       = ["no-new-privileges"]
-        entrypoint         = ["/usr/bin/code-server"]
+
+        # Secrets become environment here and not in the container's definition,
+        # which Docker keeps on its disk and shows to everybody who may ask it.
+        entrypoint = [
+          "/bin/sh",
+          "-c",
+          "set -a; [ ! -e \"$NOMAD_SECRETS_DIR/workspace.env\" ] || . \"$NOMAD_SECRETS_DIR/workspace.env\"; set +a; exec /usr/bin/code-server \"$@\"",
+        ]
         args = [
+          "code-server",
           "--bind-addr=127.0.0.1:8081",
           "--auth=none",
           "--config=/dev/null",
@@ -418,13 +429,18 @@ job "code-server" {
 
         content {
           destination = "${NOMAD_SECRETS_DIR}/workspace.env"
-          env         = true
           change_mode = "noop"
           perms       = "0400"
-          data        = <<-EOT
+          uid         = 1000
+          gid         = 1000
+
+          # A shell reads it: values are quoted, and a name that is none is left out.
+          data = <<-EOT
             {{- with secret "${template.value}" }}
             {{- range $name, $value := .Data.data }}
-            {{ $name }}={{ $value | toJSON }}
+            {{- if $name | regexMatch "^[A-Za-z_][A-Za-z0-9_]*$" }}
+            {{ $name }}='{{ $value | printf "%v" | replaceAll "'" "'\\''" }}'
+            {{- end }}
             {{- end }}
             {{- end }}
           EOT
@@ -452,6 +468,7 @@ job "code-server" {
         image              = var.nginx_image
         image_pull_timeout = "10m"
         readonly_rootfs    = true
+        pids_limit         = 32
         cap_drop           = ["all"]
         security_opt       = ["no-new-privileges"]
         entrypoint         = ["nginx"]

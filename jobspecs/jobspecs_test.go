@@ -78,7 +78,7 @@ func TestTheTemplatesShareTheirText(t *testing.T) {
 		"job block":         regexp.MustCompile(`(?s)  id          = "bothy-.*?  update \{`),
 		"group block":       regexp.MustCompile(`(?s)    restart \{\n.*?    service \{`),
 		"service's tags":    regexp.MustCompile(`(?s)      tags = \[.*?\n      \]`),
-		"secrets":           regexp.MustCompile(`(?s)      # The token itself stays out.*?      resources \{`),
+		"secrets":           regexp.MustCompile(`(?s)      # The token itself stays out.*?"\$\{NOMAD_SECRETS_DIR\}/workspace.env"`),
 		"NGINX's http":      regexp.MustCompile(`(?s)          daemon off;.*?default_server`),
 		"NGINX's servers":   regexp.MustCompile(`(?s)default_type text/plain.*?\n        EOT`),
 	}
@@ -95,6 +95,22 @@ func TestTheTemplatesShareTheirText(t *testing.T) {
 				t.Errorf("%s: its %s differ:\n%s", file, what, diff)
 			}
 		}
+	}
+}
+
+// Under exec nothing keeps a task's environment; in Docker a shell makes it.
+func TestSecretsBecomeEnvironmentAlikeUnderExec(t *testing.T) {
+	pattern := regexp.MustCompile(`(?s)      # A changed secret counts.*?      resources \{`)
+	want := pattern.FindString(read(t, "code-server-exec.nomad.hcl"))
+	if want == "" {
+		t.Fatal("code-server-exec has no secrets")
+	}
+	if diff := cmp.Diff(want, pattern.FindString(read(t, "shell.nomad.hcl"))); diff != "" {
+		t.Error(diff)
+	}
+	docker := read(t, "code-server.nomad.hcl")
+	if regexp.MustCompile(`(?m)^\s+env\s+= true`).MatchString(docker) {
+		t.Error("code-server gives secrets to Docker as environment, which it keeps on disk")
 	}
 }
 
