@@ -58,9 +58,13 @@ export class Workbench {
       await input.press('Enter', patience);
       await this.#page.locator('.tab.active', { hasText: name }).waitFor(patience);
     });
-    await this.#page.locator(`${activeEditor} .view-lines`).click();
-    await this.#page.keyboard.type(text);
-    await this.#shows(text);
+    // The explorer may take the focus back when it shows the file.
+    await this.#insist(`type into ${name}`, async (patience) => {
+      await this.#page.locator(`${activeEditor} .view-lines`).click(patience);
+      await this.#page.keyboard.press('Control+A');
+      await this.#page.keyboard.type(text);
+      await this.#page.locator(`${activeEditor} .view-line`, { hasText: text }).first().waitFor(patience);
+    });
     await this.#page.keyboard.press('Control+S');
     await this.#saved(name);
   }
@@ -180,11 +184,6 @@ export class Workbench {
   /** @param {string} name of the file in the active tab */
   async #saved(name) {
     await this.#page.locator('.tab.active:not(.dirty)', { hasText: name }).waitFor();
-  }
-
-  /** @param {string} text */
-  async #shows(text) {
-    await this.#page.locator(`${activeEditor} .view-line`, { hasText: text }).first().waitFor();
   }
 
   /** @returns {Promise<string>} the lines that are in view, as typed */
