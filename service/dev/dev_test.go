@@ -74,6 +74,7 @@ func TestTheEnvironmentFileIsForAShellAndItsOwner(t *testing.T) {
 	}
 	path := cfg.envFile()
 	env := stack.Env{NomadAddr: "http://127.0.0.1:4646", Operator: stack.Tokens{Nomad: config.NewSecret("it's a token")}}
+	cfg.Stack.Binaries = stack.Binaries{Nomad: "/opt/it's/nomad", Consul: "/opt/c/consul", Vault: "/opt/v/vault"}
 	if err := writeSecret(path, envText(cfg, config.NewSecret("t"), env, toolchain.User{UID: 1001, GID: 1002})); err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +82,8 @@ func TestTheEnvironmentFileIsForAShellAndItsOwner(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN $BOTHY_HOME_UID $BOTHY_HOME_GID"'`, path).Output()
-	if err != nil || string(out) != "http://127.0.0.1:18080 t http://127.0.0.1:4646 it's a token 1001 1002\n" {
+	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN $BOTHY_HOME_UID $BOTHY_HOME_GID ${PATH#*:/opt}"'`, path).Output()
+	if err != nil || string(out) != "http://127.0.0.1:18080 t http://127.0.0.1:4646 it's a token 1001 1002 /it's:/opt/c:/opt/v\n" {
 		t.Errorf("got %q, %v", out, err)
 	}
 }

@@ -51,9 +51,18 @@ func envText(c Config, token config.Secret, e stack.Env, user toolchain.User) st
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Addresses and tokens of this development stack, for a shell:  . %s\n", c.envFile())
 	for _, v := range values {
-		fmt.Fprintf(&b, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
+		fmt.Fprintf(&b, "export %s=%s\n", v[0], quoted(v[1]))
+	}
+	b.WriteString("# The servers' own command lines, behind those that are installed.\n")
+	for _, program := range []string{c.Stack.Binaries.Nomad, c.Stack.Binaries.Consul, c.Stack.Binaries.Vault} {
+		fmt.Fprintf(&b, "export PATH=\"$PATH\":%s\n", quoted(filepath.Dir(program)))
 	}
 	return b.String()
+}
+
+// quoted writes a text so that a shell takes it as it is.
+func quoted(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // writeSecret replaces a file in one step, readable by its owner alone.

@@ -51,7 +51,7 @@ by force. After a kill, the next run clears what was left.
 		examples: []example{
 			{"Run it", "bothy dev"},
 			{"Begin again from nothing", "bothy dev -reset"},
-			{"Beside another one", "bothy dev -dir /tmp/second/.dev -offset 100"},
+			{"Beside another one", "bothy dev -dir /tmp/second/.dev -offset 1000"},
 		},
 	}
 }
@@ -90,7 +90,7 @@ func (c *devCommand) flags(f *flags) {
 		set.StringVar(&c.dynamic, "dynamic-ports", "", fmt.Sprintf("`Range` of ports that Nomad gives to workspaces (default %d-%d).", d.DynamicMin, d.DynamicMax))
 		set.StringVar(&c.config.Stack.BridgeName, "bridge", "", "`Name` of the network bridge of the workspaces (default bothy0).")
 		set.StringVar(&c.config.Stack.BridgeSubnet, "bridge-subnet", "", "IPv4 `network` of that bridge (default 172.26.64.0/20).")
-		set.IntVar(&c.config.Offset, "offset", 0, "`Number` to add to every port, with a bridge of its own: a multiple of 100, for a second stack beside another.")
+		set.IntVar(&c.config.Offset, "offset", 0, "`Number` to add to every port, with a bridge of its own: a multiple of 1000 up to 9000, for a second stack beside another.")
 	})
 	f.group("Programs to use instead of those on PATH or in the cache", func(set *flag.FlagSet) {
 		for _, tool := range []toolchain.Tool{toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.NGINX, toolchain.CNI, toolchain.CodeServer, toolchain.Node} {
