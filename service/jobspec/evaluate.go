@@ -11,7 +11,7 @@ import (
 // example is a deployment and a subject whose values stand out, so that a
 // template can be read as it will be rendered.
 func example() (Settings, Subject) {
-	return Settings{
+	settings := Settings{
 		InstallationID: "example-installation",
 		Namespace:      "example-namespace",
 		NodePool:       "example-pool",
@@ -21,12 +21,14 @@ func example() (Settings, Subject) {
 		ConsoleURL:     "https://bothy.example.org",
 		VaultRole:      "example-role",
 		VaultMount:     "example-mount",
-	}, Subject{
+	}
+	subject := Subject{
 		Slug:        lab.Slug("example-course-student"),
 		CohortKey:   "example",
 		CourseKey:   "course",
 		WorkspaceID: "example-workspace",
 	}
+	return settings, subject
 }
 
 // exampleContext is what the template's expressions are evaluated in: Bothy's
