@@ -528,6 +528,11 @@ job "code-server" {
               "${var.slug}.${local.labs_name}" "";
               default "/${var.slug}";
             }
+            # What a redirect to "./" is relative to: older curls get that wrong below a path.
+            map $request_uri $request_folder {
+              "~^(?<folder>/(?:[^?]*/)?)" $folder;
+              default "/";
+            }
             # The request's own spelling without the prefix: what is encoded stays encoded.
             map $request_uri $workspace_uri {
               "~^/${var.slug}(?<rest>/.*)$" $rest;
@@ -581,8 +586,7 @@ job "code-server" {
                 if ($workspace_uri = "") {
                   return 400;
                 }
-                # Clients differ in what "./" is relative to; a path from the root is the same for all.
-                proxy_redirect ./ /${var.slug}/;
+                proxy_redirect ./ $request_folder;
                 proxy_redirect ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
                 proxy_cookie_path ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
                 proxy_pass http://workspace$workspace_uri;
@@ -598,7 +602,6 @@ job "code-server" {
               server_name ${var.slug}.${local.labs_name};
 
               location / {
-                proxy_redirect ./ /;
                 proxy_pass http://workspace;
               }
             }

@@ -256,7 +256,7 @@ func routes(t *testing.T, p proxy) {
 func correctsAnswers(t *testing.T, p proxy) {
 	for _, tc := range []struct{ host, to, want string }{
 		{labsHost, "./x?y=/z", "/" + slug + "/x?y=/z"},
-		{ownHost, "./x?y=/z", "/x?y=/z"},
+		{ownHost, "./x?y=/z", "./x?y=/z"},
 		{labsHost, "/login?to=/x", "/" + slug + "/login?to=/x"},
 		{labsHost, "/" + slug + "/login", "/" + slug + "/login"},
 		{labsHost, "https://example.org/x", "https://example.org/x"},

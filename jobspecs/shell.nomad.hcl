@@ -554,6 +554,11 @@ job "shell" {
               "${var.slug}.${local.labs_name}" "";
               default "/${var.slug}";
             }
+            # What a redirect to "./" is relative to: older curls get that wrong below a path.
+            map $request_uri $request_folder {
+              "~^(?<folder>/(?:[^?]*/)?)" $folder;
+              default "/";
+            }
             # The request's own spelling without the prefix: what is encoded stays encoded.
             map $request_uri $workspace_uri {
               "~^/${var.slug}(?<rest>/.*)$" $rest;
@@ -602,8 +607,7 @@ job "shell" {
                 if ($workspace_uri = "") {
                   return 400;
                 }
-                # Clients differ in what "./" is relative to; a path from the root is the same for all.
-                proxy_redirect ./ /${var.slug}/;
+                proxy_redirect ./ $request_folder;
                 proxy_redirect ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
                 proxy_cookie_path ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
                 proxy_pass http://workspace$workspace_uri;
@@ -619,7 +623,6 @@ job "shell" {
               server_name ${var.slug}.${local.labs_name};
 
               location / {
-                proxy_redirect ./ /;
                 proxy_pass http://workspace;
               }
             }
