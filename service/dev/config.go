@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/bothylabs/bothy/service/dev/stack"
@@ -49,6 +50,14 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("find the state directory: %w", err)
 	}
 	c.Stack.Dir = dir
+	if c.Stack.Router == "" {
+		c.Stack.Router = stack.Fabio
+	}
+	if !slices.Contains(stack.Routers(), c.Stack.Router) {
+		return c, lab.Invalid("there is no such router", lab.Field{
+			Name: "-router", Problem: fmt.Sprintf("%q is not a router", c.Stack.Router), Remedy: "use fabio or traefik",
+		})
+	}
 	if c.Port == 0 {
 		c.Port = DefaultPort
 	}

@@ -107,14 +107,16 @@ func (d *Dev) start(ctx context.Context) (err error) {
 
 // prepare finds or makes the programs and the workspaces' user, and completes the configuration with them.
 func (d *Dev) prepare(ctx context.Context) error {
-	paths, err := toolchain.Ensure(ctx, d.cfg.Toolchain, toolchain.Development()...)
+	paths, err := toolchain.Ensure(ctx, d.cfg.Toolchain, toolchain.Development(toolchain.Tool(d.cfg.Stack.Router))...)
 	if err != nil {
 		return fmt.Errorf("prepare the programs: %w", err)
 	}
 	if d.user, err = toolchain.EnsureUser(ctx, d.cfg.Toolchain.Report); err != nil {
 		return fmt.Errorf("prepare the workspaces' user: %w", err)
 	}
-	d.cfg.Stack.Binaries = stack.Binaries{Nomad: paths.Nomad, Consul: paths.Consul, Vault: paths.Vault, Fabio: paths.Fabio, CNIDir: paths.CNI}
+	d.cfg.Stack.Binaries = stack.Binaries{
+		Nomad: paths.Nomad, Consul: paths.Consul, Vault: paths.Vault, Fabio: paths.Fabio, Traefik: paths.Traefik, CNIDir: paths.CNI,
+	}
 	d.cfg.Stack.ChrootEnv = paths.ChrootEnv()
 	return nil
 }
@@ -214,8 +216,11 @@ func (d *Dev) Client() *client.Client { return d.api }
 // Addresses are what a person needs to find their way.
 type Addresses struct {
 	// Console is for browsers, API for programs.
-	Console, API                string
-	Nomad, Consul, Vault, Fabio string
+	Console, API         string
+	Nomad, Consul, Vault string
+	// Router is where the router shows its routes, RouterName which one it is.
+	Router     string
+	RouterName stack.Router
 	// Dir holds all state, EnvFile what a shell can source, Logs a file for each part.
 	Dir, EnvFile, Logs string
 }
@@ -225,8 +230,16 @@ func (d *Dev) Addresses() Addresses {
 	env := d.stack.Env()
 	return Addresses{
 		Console: d.cfg.consoleURL(), API: d.cfg.apiAddr(), Nomad: env.NomadAddr, Consul: env.ConsulAddr, Vault: env.VaultAddr,
-		Fabio: env.FabioUIAddr, Dir: d.cfg.Stack.Dir, EnvFile: d.cfg.envFile(), Logs: d.cfg.logs(),
+		Router: routesURL(d.cfg.Stack.Router, env.RouterUIAddr), RouterName: d.cfg.Stack.Router, Dir: d.cfg.Stack.Dir, EnvFile: d.cfg.envFile(), Logs: d.cfg.logs(),
 	}
+}
+
+// routesURL is a page of the router's that lists its routes.
+func routesURL(router stack.Router, ui string) string {
+	if router == stack.Traefik {
+		return ui + "/api/http/routers"
+	}
+	return ui
 }
 
 // Wait returns when ctx ends, with nil, or when a part ends by itself, with an

@@ -46,6 +46,19 @@ func TestAddressesFollowTheChosenPorts(t *testing.T) {
 	}
 }
 
+func TestTheRouterIsOneOfTwo(t *testing.T) {
+	for given, want := range map[stack.Router]stack.Router{"": stack.Fabio, stack.Fabio: stack.Fabio, stack.Traefik: stack.Traefik} {
+		if cfg, err := (Config{Stack: stack.Config{Router: given}}).withDefaults(); err != nil || cfg.Stack.Router != want {
+			t.Errorf("%q gives %q, %v; want %q", given, cfg.Stack.Router, err, want)
+		}
+	}
+	_, err := Config{Stack: stack.Config{Router: "nginx"}}.withDefaults()
+	var coded *lab.Error
+	if !errors.As(err, &coded) || coded.Code != lab.CodeInvalid || coded.Fields[0].Name != "-router" {
+		t.Errorf("got %v, want a refusal that names -router", err)
+	}
+}
+
 func TestBothyGetsItsOwnTokensAndNoOperators(t *testing.T) {
 	cfg, err := Config{Stack: stack.Config{Dir: t.TempDir()}}.withDefaults()
 	if err != nil {

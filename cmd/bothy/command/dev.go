@@ -34,12 +34,12 @@ func (*devCommand) doc() doc {
 	return doc{
 		synopsis: "Run a complete stack with a demo class on this machine",
 		text: `
-Starts Consul, Vault, Nomad and Fabio with access control on, and Bothy beside
-them, then launches a demo class of three students and prints their addresses.
-What is missing on a Debian machine is installed first, and the servers are
-built once from the versions that the source tree pins; it says what it does
-before it does it. It needs root, Go, and Node 20 or newer. Everything listens
-on loopback only.
+Starts Consul, Vault, Nomad and a router with access control on, and Bothy
+beside them, then launches a demo class of three students and prints their
+addresses. What is missing on a Debian machine is installed first, and the
+servers are built once from the versions that the source tree pins; it says what
+it does before it does it. It needs root, Go, and Node 20 or newer. Everything
+listens on loopback only.
 
 Templates for Docker run where an engine does: at its usual socket, or at the
 one that DOCKER_HOST names.
@@ -51,6 +51,7 @@ by force. After a kill, the next run clears what was left.
 		examples: []example{
 			{"Run it", "bothy dev"},
 			{"Begin again from nothing", "bothy dev -reset"},
+			{"With Traefik instead of Fabio", "bothy dev -router=traefik"},
 			{"Beside another one", "bothy dev -dir /tmp/second/.dev -offset 1000"},
 		},
 	}
@@ -60,6 +61,7 @@ func (c *devCommand) flags(f *flags) {
 	c.programs = map[toolchain.Tool]*string{}
 	f.group("Options", func(set *flag.FlagSet) {
 		set.StringVar(&c.config.Stack.Dir, "dir", ".dev", "`Folder` of all state, logs and secrets.")
+		set.StringVar((*string)(&c.config.Stack.Router), "router", string(stack.Fabio), "`Program` that leads visitors to workspaces: fabio or traefik. It may be another one at each run.")
 		set.BoolVar(&c.config.Reset, "reset", false, "Remove all state first: classes, homes, everything.")
 		set.StringVar(&c.config.LogLevel, "log-level", "info", "`Level` of the servers' logs: debug, info, warn or error.")
 		set.StringVar(&c.config.Toolchain.SourceDir, "source", "", "`Folder` of Bothy's source, which pins the servers. Default: found around the working directory.")
@@ -74,8 +76,8 @@ func (c *devCommand) flags(f *flags) {
 			port       *int
 			usual      int
 		}{
-			{"labs-port", "the workspaces (Fabio)", &p.Labs, d.Labs},
-			{"fabio-ui-port", "Fabio's UI", &p.FabioUI, d.FabioUI},
+			{"labs-port", "the workspaces (the router)", &p.Labs, d.Labs},
+			{"router-ui-port", "Fabio's UI or Traefik's API", &p.RouterUI, d.RouterUI},
 			{"nomad-port", "Nomad's API and UI", &p.NomadHTTP, d.NomadHTTP},
 			{"nomad-rpc-port", "Nomad's server RPC", &p.NomadRPC, d.NomadRPC},
 			{"nomad-serf-port", "Nomad's gossip", &p.NomadSerf, d.NomadSerf},
@@ -93,7 +95,7 @@ func (c *devCommand) flags(f *flags) {
 		set.IntVar(&c.config.Offset, "offset", 0, "`Number` to add to every port, with a bridge of its own: a multiple of 1000 up to 9000, for a second stack beside another.")
 	})
 	f.group("Programs to use instead of those on PATH or in the cache", func(set *flag.FlagSet) {
-		for _, tool := range []toolchain.Tool{toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.NGINX, toolchain.CNI, toolchain.CodeServer, toolchain.Node} {
+		for _, tool := range []toolchain.Tool{toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.Traefik, toolchain.NGINX, toolchain.CNI, toolchain.CodeServer, toolchain.Node} {
 			c.programs[tool] = set.String(string(tool), "", "`Path` of "+string(tool)+".")
 		}
 	})
@@ -115,7 +117,7 @@ func (c *devCommand) run(ctx context.Context, _ []string) error {
 		return err
 	}
 	failed := c.attend(ctx, running)
-	c.say("Ending Bothy, Fabio, Nomad, Vault and Consul; state stays in " + running.Addresses().Dir + ". A second interrupt ends them by force.")
+	c.say("Ending Bothy, the router, Nomad, Vault and Consul; state stays in " + running.Addresses().Dir + ". A second interrupt ends them by force.")
 	force, release := c.force()
 	defer release()
 	return errors.Join(failed, running.Stop(force)) //nolint:contextcheck // the run's own context has ended by now
@@ -175,7 +177,7 @@ func (c *devCommand) summary(a dev.Addresses, workspaces []client.Workspace) {
 		t.paint(1, s.phase(w.Phase))
 	}
 	t.add("Nomad, Consul", a.Nomad+"  "+a.Consul)
-	t.add("Vault, Fabio", a.Vault+"  "+a.Fabio)
+	t.add("Vault, "+string(a.RouterName), a.Vault+"  "+a.Router)
 	t.add("In a shell", ". "+a.EnvFile)
 	t.add("Logs", a.Logs)
 	c.say("\n" + t.String() + "\n\nCtrl-C ends everything; the class and its homes come back at the next start.")

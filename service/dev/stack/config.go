@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,9 @@ type Binaries struct {
 	Nomad  string
 	Consul string
 	Vault  string
-	Fabio  string
+	// Fabio or Traefik: only the configured router is needed.
+	Fabio   string
+	Traefik string
 	// CNIDir is the folder with the CNI plugins bridge, firewall, host-local,
 	// loopback and portmap.
 	CNIDir string
@@ -30,6 +33,9 @@ type Config struct {
 	// it is missing. Default ".dev".
 	Dir      string
 	Binaries Binaries
+	// Router leads visitors to workspaces. It keeps no state: the next start of the
+	// same stack may have the other one. Default Fabio.
+	Router Router
 	// Ports that are zero take the value that DefaultPorts gives.
 	Ports Ports
 	// BridgeName is the network bridge that workspaces are attached to. It must
@@ -59,9 +65,22 @@ type Config struct {
 	Now func() time.Time
 }
 
+// Router is the program behind the workspaces' origin. It finds them by their
+// tags in Consul.
+type Router string
+
+// The routers.
+const (
+	Fabio   Router = "fabio"
+	Traefik Router = "traefik"
+)
+
+// Routers lists them, the default first.
+func Routers() []Router { return []Router{Fabio, Traefik} }
+
 // Event is one step that a part of the stack has finished.
 type Event struct {
-	Part string // "consul", "vault", "nomad", "nomad-client", "fabio" or "stack"
+	Part string // "consul", "vault", "nomad", "nomad-client", "fabio", "traefik" or "stack"
 	Step string // "started", "configured", "drained", ...
 	Took time.Duration
 }
@@ -77,8 +96,8 @@ const (
 )
 
 var (
-	// dirPattern keeps characters out of paths that HCL, Fabio's properties or a
-	// search path would read as something else.
+	// dirPattern keeps characters out of paths that HCL, YAML, Fabio's properties or
+	// a search path would read as something else.
 	dirPattern    = regexp.MustCompile(`^[A-Za-z0-9_./@+-]+$`)
 	bridgePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,14}$`)
 	levels        = regexp.MustCompile(`^(debug|info|warn|error)$`)
@@ -109,6 +128,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Dir = dir
 	c.Ports = c.Ports.withDefaults()
+	setDefault(&c.Router, Fabio)
 	setDefault(&c.BridgeName, defaultBridgeName)
 	setDefault(&c.BridgeSubnet, defaultBridgeSubnet)
 	setDefault(&c.DockerSocket, defaultDockerSocket)
@@ -154,6 +174,9 @@ func (c Config) validate() error {
 	}
 	if !filepath.IsAbs(c.DockerSocket) || !dirPattern.MatchString(c.DockerSocket) {
 		add("DockerSocket", fmt.Sprintf("%q is not a path that Nomad's configuration can hold", c.DockerSocket), "use an absolute plain path")
+	}
+	if !slices.Contains(Routers(), c.Router) {
+		add("-router", fmt.Sprintf("%q is not a router", c.Router), "use fabio or traefik")
 	}
 	if !levels.MatchString(c.LogLevel) {
 		add("-log-level", fmt.Sprintf("%q is not a level", c.LogLevel), "use debug, info, warn or error")

@@ -83,9 +83,10 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		"a subnet of two addresses":             {func(c *Config) { c.BridgeSubnet = "10.0.0.0/31" }, []string{"-bridge-subnet"}},
 		"an IPv6 subnet":                        {func(c *Config) { c.BridgeSubnet = "fd00::/64" }, []string{"-bridge-subnet"}},
 		"a relative Docker socket":              {func(c *Config) { c.DockerSocket = "docker.sock" }, []string{"DockerSocket"}},
+		"an unknown router":                     {func(c *Config) { c.Router = "nginx" }, []string{"-router"}},
 		"an unknown log level":                  {func(c *Config) { c.LogLevel = "loud" }, []string{"-log-level"}},
 		"a port beyond 65535":                   {func(c *Config) { c.Ports.Labs = 70000 }, []string{"-labs-port"}},
-		"two parts on one port":                 {func(c *Config) { c.Ports.FabioUI = 8500 }, []string{"-fabio-ui-port"}},
+		"two parts on one port":                 {func(c *Config) { c.Ports.RouterUI = 8500 }, []string{"-router-ui-port"}},
 		"a port among those of workspaces":      {func(c *Config) { c.Ports.NomadHTTP = 20100 }, []string{"-nomad-port"}},
 		"no ports for workspaces":               {func(c *Config) { c.Ports.DynamicMin = 30000 }, []string{"-dynamic-ports"}},
 		"a chroot target over the root's links": {func(c *Config) { c.ChrootEnv = map[string]string{"/opt/x": "/bin/x"} }, []string{"ChrootEnv"}},
@@ -151,7 +152,7 @@ func TestPortConflictsNamePurposeHolderAndSetting(t *testing.T) {
 	})
 	want := "ports are taken: " +
 		"-nomad-port: port 4646, meant for Nomad's API and UI, is taken by nomad (pid 42) (end that program, or choose another port with -nomad-port); " +
-		"-labs-port: port 9999, meant for the workspaces (Fabio), is taken (end that program, or choose another port with -labs-port)"
+		"-labs-port: port 9999, meant for the workspaces (the router), is taken (end that program, or choose another port with -labs-port)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

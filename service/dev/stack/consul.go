@@ -55,17 +55,18 @@ func (c *consulServer) ready(ctx context.Context) error {
 // consulTokens are the tokens of the stack: the secret, and the policy it has.
 func consulTokens() map[string]string {
 	return map[string]string{
-		consulAgent: "consul-agent",
-		consulNomad: "nomad-agent",
-		consulFabio: "fabio",
-		consulBothy: "bothy",
+		consulAgent:   "consul-agent",
+		consulNomad:   "nomad-agent",
+		consulFabio:   "fabio",
+		consulTraefik: "traefik",
+		consulBothy:   "bothy",
 	}
 }
 
 // setUpTokens installs policies and tokens. What is there already is brought up
 // to date.
 func (c *consulServer) setUpTokens(ctx context.Context) error {
-	for _, name := range []string{"consul-agent", "nomad-agent", "fabio", "bothy", "bothy-workspace"} {
+	for _, name := range []string{"consul-agent", "nomad-agent", "fabio", "traefik", "bothy", "bothy-workspace"} {
 		if err := c.putPolicy(ctx, name); err != nil {
 			return err
 		}

@@ -1,5 +1,6 @@
 // Package stack starts, wires and cleans up a complete HashiCorp stack on this
-// machine: Consul, Vault, Nomad and Fabio with access control on, as `bothy dev`
+// machine: Consul, Vault, Nomad and a router
+// (Fabio or Traefik) with access control on, as `bothy dev`
 // and the end-to-end tests need it.
 //
 // The servers are ordinary single-node agents with their state below one

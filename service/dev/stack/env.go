@@ -12,9 +12,11 @@ import (
 // 127.0.0.1, because programs do not resolve names under .localhost.
 type Env struct {
 	NomadAddr, ConsulAddr, VaultAddr string
-	// LabsAddr is Fabio's proxy: workspaces answer at <LabsAddr>/<slug>/.
-	LabsAddr    string
-	FabioUIAddr string
+	// LabsAddr is the router: workspaces answer at <LabsAddr>/<slug>/.
+	LabsAddr string
+	// RouterUIAddr shows the router's routes: Fabio's UI, or Traefik's API below
+	// /api.
+	RouterUIAddr string
 	// Gateway is the host's address on the workspaces' network.
 	Gateway netip.Addr
 	// NodeID is the id of the one Nomad node.

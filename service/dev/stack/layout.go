@@ -21,8 +21,8 @@ const (
 	partVault  = "vault"
 	partNomad  = "nomad"        // the server
 	partClient = "nomad-client" // the client
-	partFabio  = "fabio"
 	partStack  = "stack"
+	// The router is the last; its part is called as the router itself.
 )
 
 // layout names what is where below a stack's directory.

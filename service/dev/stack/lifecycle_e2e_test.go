@@ -56,6 +56,7 @@ func TestStackRunsWorkspacesAndComesBackAsItWas(t *testing.T) {
 		}
 	})
 	t.Run("Bothy's tokens can do no more than they must", func(t *testing.T) { limitedTokens(t, s.Env()) })
+	t.Run("the routers' tokens only read", func(t *testing.T) { routersOnlyRead(t, cfg, s.Env()) })
 	t.Run("everything listens on loopback", func(t *testing.T) { onlyLoopback(t, cfg, s.Env()) })
 	t.Run("no secret is in a command line, a log or a configuration", func(t *testing.T) { noSecretShown(t, cfg, s.Env()) })
 
@@ -184,6 +185,33 @@ func execute(ctx context.Context, n *nomad.Client, alloc *nomad.Allocation) erro
 	return err
 }
 
+func routersOnlyRead(t *testing.T, cfg stack.Config, env stack.Env) {
+	t.Helper()
+	for _, router := range stack.Routers() {
+		token, err := os.ReadFile(filepath.Join(cfg.Dir, "secrets", "consul-"+string(router)+".token"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := consul.NewClient(&consul.Config{Address: env.ConsulAddr, Token: strings.TrimSpace(string(token))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen, _, err := c.Health().Service("ada", "bothy", true, nil); err != nil || len(seen) != 1 {
+			t.Errorf("%s: reading a workspace's health: %d, %v", router, len(seen), err)
+		}
+		if services, _, err := c.Catalog().Services(nil); err != nil || services["ada"] == nil {
+			t.Errorf("%s: listing services: %v, %v", router, services, err)
+		}
+		refused(t, string(router)+": registering a service", c.Agent().ServiceRegister(&consul.AgentServiceRegistration{Name: "ada"}))
+		_, err = c.KV().Put(&consul.KVPair{Key: "fabio/config"}, nil)
+		refused(t, string(router)+": writing a key", err)
+		_, _, err = c.KV().Get("bothy/leader", nil)
+		refused(t, string(router)+": reading a key of Bothy's", err)
+		_, _, err = c.ACL().TokenList(nil)
+		refused(t, string(router)+": tokens", err)
+	}
+}
+
 func refused(t *testing.T, what string, err error) {
 	t.Helper()
 	if !denied(err) {
@@ -208,7 +236,7 @@ func onlyLoopback(t *testing.T, cfg stack.Config, env stack.Env) {
 		}
 		seenGateway = seenGateway || ip.IP.String() == env.Gateway.String()
 		for _, port := range []int{
-			p.NomadHTTP, p.NomadRPC, p.NomadSerf, p.ConsulHTTP, p.ConsulRPC, p.ConsulSerf, p.VaultHTTP, p.VaultCluster, p.Labs, p.FabioUI,
+			p.NomadHTTP, p.NomadRPC, p.NomadSerf, p.ConsulHTTP, p.ConsulRPC, p.ConsulSerf, p.VaultHTTP, p.VaultCluster, p.Labs, p.RouterUI,
 		} {
 			address := net.JoinHostPort(ip.IP.String(), fmt.Sprint(port))
 			if c, err := (&net.Dialer{}).DialContext(bounded(t), "tcp", address); err == nil {
@@ -270,7 +298,7 @@ func noSecretShown(t *testing.T, cfg stack.Config, env stack.Env) {
 			look(path, text)
 		}
 	}
-	routes, err := get(bounded(t), env.FabioUIAddr+"/api/config")
+	routes, err := get(bounded(t), env.RouterUIAddr+"/api/config")
 	if err != nil {
 		t.Fatal(err)
 	}

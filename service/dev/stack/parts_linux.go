@@ -203,26 +203,30 @@ func (s *Stack) giveUpLost(ctx context.Context) error {
 	return nil
 }
 
-func (s *Stack) startFabio(ctx context.Context) error {
+// startRouter starts Fabio or Traefik.
+func (s *Stack) startRouter(ctx context.Context) error {
 	began := s.cfg.Now()
-	if err := s.writeConfig(partFabio, "fabio.properties"); err != nil {
+	r := routerFor(s.cfg)
+	part := string(s.cfg.Router)
+	if err := s.writeConfig(part, r.config); err != nil {
 		return err
 	}
-	token, err := s.secrets.get(consulFabio)
+	token, err := s.secrets.get(r.token)
 	if err != nil {
 		return err
 	}
 	p, err := s.launch(command{
-		part: partFabio, path: s.cfg.Binaries.Fabio, args: []string{"-cfg", s.layout.config("fabio.properties")},
+		part: part, path: r.path, args: []string{r.flag + s.layout.config(r.config)},
+		// Both have Consul's own client, which finds it here.
 		env: []string{"CONSUL_HTTP_TOKEN=" + token},
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.await(ctx, p, func(ctx context.Context) error { return fabioReady(ctx, s.cfg.Ports) }); err != nil {
+	if err := s.await(ctx, p, func(ctx context.Context) error { return r.ready(ctx, s.cfg.Ports) }); err != nil {
 		return err
 	}
-	s.report(partFabio, "started", began)
+	s.report(part, "started", began)
 	return nil
 }
 

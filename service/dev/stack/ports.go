@@ -14,9 +14,10 @@ type Ports struct {
 	NomadClientHTTP                   int
 	ConsulHTTP, ConsulRPC, ConsulSerf int
 	VaultHTTP, VaultCluster           int
-	// Labs is Fabio's proxy: the origin of all workspaces.
-	Labs    int
-	FabioUI int
+	// Labs is the router: the origin of all workspaces.
+	Labs int
+	// RouterUI is Fabio's UI or Traefik's API.
+	RouterUI int
 	// DynamicMin and DynamicMax bound, inclusively, the ports that Nomad gives to
 	// workspaces.
 	DynamicMin, DynamicMax int
@@ -28,7 +29,7 @@ func DefaultPorts() Ports {
 		NomadHTTP: 4646, NomadRPC: 4647, NomadSerf: 4648, NomadClientHTTP: 4649,
 		ConsulHTTP: 8500, ConsulRPC: 8300, ConsulSerf: 8301,
 		VaultHTTP: 8200, VaultCluster: 8201,
-		Labs: 9999, FabioUI: 9998,
+		Labs: 9999, RouterUI: 9998,
 		DynamicMin: 20000, DynamicMax: 25999,
 	}
 }
@@ -83,8 +84,8 @@ func (p *Ports) fields() []portField {
 		{&p.NomadRPC, "-nomad-rpc-port", "Nomad's server RPC", false},
 		{&p.NomadSerf, "-nomad-serf-port", "Nomad's gossip", true},
 		{&p.NomadClientHTTP, "-nomad-client-port", "the API of Nomad's client", false},
-		{&p.Labs, "-labs-port", "the workspaces (Fabio)", false},
-		{&p.FabioUI, "-fabio-ui-port", "Fabio's UI", false},
+		{&p.Labs, "-labs-port", "the workspaces (the router)", false},
+		{&p.RouterUI, "-router-ui-port", "the router's UI", false},
 	}
 }
 

@@ -53,8 +53,14 @@ func configFor(cfg Config, part string, chroot []chrootEntry) serverConfig {
 	}
 }
 
-// Level is the log level as Fabio spells it.
-func (c serverConfig) Level() string { return strings.ToUpper(c.LogLevel) }
+// RouterLevel is the log level as Fabio and Traefik spell it. Both write whole
+// requests, query strings included, when they debug, and those may hold tickets.
+func (c serverConfig) RouterLevel() string {
+	if c.LogLevel == "debug" {
+		return "INFO"
+	}
+	return strings.ToUpper(c.LogLevel)
+}
 
 // render fills in one of the configuration templates.
 func render(name string, data any) ([]byte, error) {

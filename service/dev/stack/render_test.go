@@ -12,12 +12,19 @@ import (
 	"github.com/hashicorp/hcl/v2/hclparse"
 )
 
+// configurations are the files of all parts, both routers among them.
+func configurations() map[string]string {
+	files := map[string]string{partConsul: "consul.hcl", partVault: "vault.hcl", partNomad: "nomad.hcl", partClient: "nomad-client.hcl"}
+	for _, r := range Routers() {
+		files[string(r)] = routerFor(Config{Router: r}).config
+	}
+	return files
+}
+
 func TestConfigurationsListenOnLoopbackOnly(t *testing.T) {
 	address := regexp.MustCompile(`\b\d+\.\d+\.\d+\.\d+\b`)
 	cfg := valid(t, nil)
-	for part, file := range map[string]string{
-		partConsul: "consul.hcl", partVault: "vault.hcl", partNomad: "nomad.hcl", partClient: "nomad-client.hcl", partFabio: "fabio.properties",
-	} {
+	for part, file := range configurations() {
 		text, err := render(file+".tmpl", configFor(cfg, part, nil))
 		if err != nil {
 			t.Fatal(err)
@@ -37,9 +44,7 @@ func TestConfigurationsListenOnLoopbackOnly(t *testing.T) {
 func TestEveryPortIsTheOneThatWasChosen(t *testing.T) {
 	cfg := valid(t, func(c *Config) { *c = c.Offset(7000) })
 	var all strings.Builder
-	for part, file := range map[string]string{
-		partConsul: "consul.hcl", partVault: "vault.hcl", partNomad: "nomad.hcl", partClient: "nomad-client.hcl", partFabio: "fabio.properties",
-	} {
+	for part, file := range configurations() {
 		text, err := render(file+".tmpl", configFor(cfg, part, nil))
 		if err != nil {
 			t.Fatal(err)
@@ -53,6 +58,22 @@ func TestEveryPortIsTheOneThatWasChosen(t *testing.T) {
 		}
 		if !regexp.MustCompile(`\b` + strconv.Itoa(*f.value+7000) + `\b`).MatchString(all.String()) {
 			t.Errorf("%s, %d, is nowhere", f.setting, *f.value+7000)
+		}
+	}
+}
+
+// Whole requests, which may hold tickets, are written by a router that debugs.
+func TestRoutersDoNotDebug(t *testing.T) {
+	for level, want := range map[string]string{"debug": "INFO", "info": "INFO", "warn": "WARN", "error": "ERROR"} {
+		cfg := valid(t, func(c *Config) { c.LogLevel = level })
+		for _, r := range Routers() {
+			text, err := render(routerFor(Config{Router: r}).config+".tmpl", configFor(cfg, string(r), nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found := regexp.MustCompile(`(?m)level\s*[:=] (\w+)$`).FindStringSubmatch(string(text)); len(found) != 2 || found[1] != want {
+				t.Errorf("at %s the level of %s is %v, not %s", level, r, found, want)
+			}
 		}
 	}
 }

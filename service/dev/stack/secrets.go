@@ -16,6 +16,7 @@ const (
 	consulAgent      = "consul-agent.token"
 	consulNomad      = "consul-nomad.token"
 	consulFabio      = "consul-fabio.token"
+	consulTraefik    = "consul-traefik.token"
 	consulBothy      = "consul-bothy.token"
 	nomadManagement  = "nomad-management.token"
 	nomadBothy       = "nomad-bothy.token"

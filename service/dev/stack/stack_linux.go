@@ -86,7 +86,7 @@ func checkMachine(cfg Config) error {
 	}
 	b := cfg.Binaries
 	for name, path := range map[string]string{
-		partNomad: b.Nomad, partConsul: b.Consul, partVault: b.Vault, partFabio: b.Fabio,
+		partNomad: b.Nomad, partConsul: b.Consul, partVault: b.Vault, string(cfg.Router): routerFor(cfg).path,
 		"CNI plugins": filepath.Join(b.CNIDir, "bridge"),
 	} {
 		if !filepath.IsAbs(path) || unix.Access(path, unix.X_OK) != nil {
@@ -124,7 +124,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := makeBridge(s.cfg, s.layout.id()); err != nil {
 		return err
 	}
-	for _, part := range []func(context.Context) error{s.startConsul, s.startVault, s.startNomad, s.startClient, s.startFabio} {
+	for _, part := range []func(context.Context) error{s.startConsul, s.startVault, s.startNomad, s.startClient, s.startRouter} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -202,13 +202,13 @@ func (s *Stack) Env() Env { return s.env }
 
 func (s *Stack) gatherEnv() error {
 	s.env = Env{
-		NomadAddr:   "http://" + addressOf(s.cfg.Ports.NomadHTTP),
-		ConsulAddr:  "http://" + addressOf(s.cfg.Ports.ConsulHTTP),
-		VaultAddr:   "http://" + addressOf(s.cfg.Ports.VaultHTTP),
-		LabsAddr:    "http://" + addressOf(s.cfg.Ports.Labs),
-		FabioUIAddr: "http://" + addressOf(s.cfg.Ports.FabioUI),
-		Gateway:     s.cfg.gateway(),
-		NodeID:      s.node,
+		NomadAddr:    "http://" + addressOf(s.cfg.Ports.NomadHTTP),
+		ConsulAddr:   "http://" + addressOf(s.cfg.Ports.ConsulHTTP),
+		VaultAddr:    "http://" + addressOf(s.cfg.Ports.VaultHTTP),
+		LabsAddr:     "http://" + addressOf(s.cfg.Ports.Labs),
+		RouterUIAddr: "http://" + addressOf(s.cfg.Ports.RouterUI),
+		Gateway:      s.cfg.gateway(),
+		NodeID:       s.node,
 	}
 	for name, field := range map[string]*config.Secret{
 		nomadBothy: &s.env.Bothy.Nomad, consulBothy: &s.env.Bothy.Consul, vaultBothy: &s.env.Bothy.Vault,

@@ -13,8 +13,8 @@ const settleTimeout = 10 * time.Second
 
 // Stop ends the stack and removes everything that it has made on the machine
 // outside of its directory. Allocations are drained first, so that the next Start
-// places their jobs again; then Fabio, Nomad's client and server, Vault and Consul
-// end, in this order. When ctx ends, what is left of the waiting is skipped and
+// places their jobs again; then the router, Nomad's client and server, Vault
+// and Consul end, in this order. When ctx ends, what is left of the waiting is skipped and
 // what still runs is killed; the removal is done all the same. A second call does
 // nothing.
 func (s *Stack) Stop(ctx context.Context) error {
@@ -27,7 +27,7 @@ func (s *Stack) Stop(ctx context.Context) error {
 	}
 	defer s.unlock()
 	errs := []error{s.drain(ctx)}
-	for _, part := range []string{partFabio, partClient, partNomad, partVault, partConsul} {
+	for _, part := range []string{string(s.cfg.Router), partClient, partNomad, partVault, partConsul} {
 		errs = append(errs, s.stopPart(ctx, part))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTimeout)

@@ -57,8 +57,9 @@ type Reporter func(Event)
 
 // Paths are absolute; what was not asked for is empty.
 type Paths struct {
-	Nomad, Consul, Vault, Fabio string
-	NGINX, Iptables, Ripgrep    string
+	Nomad, Consul, Vault     string
+	Fabio, Traefik           string
+	NGINX, Iptables, Ripgrep string
 	// CNI is the folder with the plugins bridge, firewall, host-local, loopback and portmap.
 	CNI string
 	// CodeServer is a folder; the program in it is bin/code-server.
@@ -102,6 +103,8 @@ func (p *Paths) set(tool Tool, path string) {
 		p.Vault = path
 	case Fabio:
 		p.Fabio = path
+	case Traefik:
+		p.Traefik = path
 	case NGINX:
 		p.NGINX = path
 	case CNI:

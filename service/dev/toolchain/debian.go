@@ -32,7 +32,7 @@ func packageOf(tool Tool) (debianPackage, bool) {
 		return debianPackage{"postgresql", "the database of the store's tests"}, true
 	case Mmdebstrap:
 		return debianPackage{"mmdebstrap", "the images of the end-to-end tests"}, true
-	case Nomad, Consul, Vault, Fabio, CodeServer, WebTerminal, Node, Docker:
+	case Nomad, Consul, Vault, Fabio, Traefik, CodeServer, WebTerminal, Node, Docker:
 	}
 	return debianPackage{}, false
 }
@@ -61,7 +61,7 @@ func (e *ensurer) findPackaged(tool Tool) (path, detail string) {
 		programs = []string{"chromium", "chromium-browser", "google-chrome"}
 	case Mmdebstrap:
 		programs = []string{"mmdebstrap"}
-	case Nomad, Consul, Vault, Fabio, CodeServer, WebTerminal, Node, Docker:
+	case Nomad, Consul, Vault, Fabio, Traefik, CodeServer, WebTerminal, Node, Docker:
 	}
 	for _, program := range programs {
 		if path := e.host.LookPath(program); path != "" {

@@ -1,5 +1,5 @@
 // Package toolchain finds or makes the programs that a development stack runs:
-// HashiCorp's servers and Fabio from the Go modules pinned below tools/, Debian's
+// HashiCorp's servers, Fabio and Traefik from the Go modules pinned below tools/, Debian's
 // NGINX, CNI plugins, iptables and ripgrep, code-server from npm, and a packaged
 // web terminal.
 //

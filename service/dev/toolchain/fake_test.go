@@ -156,7 +156,8 @@ func newBench(t *testing.T, h *fakeHost) *bench {
 	b.ensurer = e
 	for _, s := range servers() {
 		dir := "/src/tools/" + string(s.tool)
-		h.files[dir+"/go.mod"] = fmt.Sprintf("module x\n\ngo 1.26.0\n\ntool %s\n\nrequire %s v%s // indirect\n", s.pkg, s.pkg, s.accepts.From)
+		module, _, _ := strings.Cut(s.pkg, "/cmd/")
+		h.files[dir+"/go.mod"] = fmt.Sprintf("module x\n\ngo 1.26.0\n\ntool %s\n\nrequire %s v%s // indirect\n", s.pkg, module, s.accepts.From)
 		h.files[dir+"/go.sum"] = "sums of " + string(s.tool)
 	}
 	return b

@@ -105,13 +105,17 @@ func (e *ensurer) readPin(s server) (pin, error) {
 	if err != nil {
 		return pin{}, fmt.Errorf("read the pin of %s: %w", s.tool, err)
 	}
-	hash := keyHash(goMod, goSum, []byte(strings.Join(buildArgs(s, ""), " ")), []byte(runtime.GOOS+"/"+runtime.GOARCH))
+	hash := keyHash(goMod, goSum, []byte(strings.Join(buildArgs(s, version, ""), " ")), []byte(runtime.GOOS+"/"+runtime.GOARCH))
 	return pin{dir: dir, version: version, key: fmt.Sprintf("%s-%s-%s", s.tool, version, hash)}, nil
 }
 
 // buildArgs are those of the go command.
-func buildArgs(s server, out string) []string {
-	args := []string{"build", "-v", "-mod=readonly", "-buildvcs=false", "-ldflags", linkFlags}
+func buildArgs(s server, version, out string) []string {
+	link := linkFlags
+	if s.versionVar != "" {
+		link += " -X " + s.versionVar + "=" + version
+	}
+	args := []string{"build", "-v", "-mod=readonly", "-buildvcs=false", "-ldflags", link}
 	if s.tags != "" {
 		args = append(args, "-tags", s.tags)
 	}
@@ -132,7 +136,7 @@ func (e *ensurer) buildServer(ctx context.Context, s server, pin pin, goTool str
 		}
 		err := e.host.Run(ctx, command{
 			Path: goTool,
-			Args: buildArgs(s, filepath.Join(partial, string(s.tool))),
+			Args: buildArgs(s, pin.version, filepath.Join(partial, string(s.tool))),
 			Dir:  pin.dir,
 			Env:  append(buildEnv(), "GOTMPDIR="+work),
 			Line: goProgress(p),

@@ -68,9 +68,34 @@ func TestServerIsBuiltOnce(t *testing.T) {
 	if !b.host.didRun("-tags minimal", "github.com/hashicorp/vault") {
 		t.Error("Vault was built without the tag minimal")
 	}
+	if b.host.didRun("go build", "version.Version") {
+		t.Error("a version was written into a server that has no place for it")
+	}
 	started := slices.IndexFunc(b.events, func(e Event) bool { return e.Kind == Started && e.Tool == Fabio })
 	if started < 0 || b.events[started].Step != 2 || b.events[started].Steps != 2 {
 		t.Errorf("Fabio is not step 2 of 2: %+v", b.events)
+	}
+}
+
+// A Traefik that is built without its version calls itself "dev".
+func TestTraefikIsToldItsVersion(t *testing.T) {
+	b := newBench(t, bareDebian())
+	b.builds()
+	paths, err := b.ensure(t.Context(), []Tool{Traefik})
+	if err != nil || !strings.HasPrefix(paths.Traefik, b.cfg.CacheDir) {
+		t.Fatalf("%q, %v; want one that was built", paths.Traefik, err)
+	}
+	if !b.host.didRun("go build", "-X github.com/traefik/traefik/v3/pkg/version.Version=3.6.7 -o") {
+		t.Errorf("its version is not written into it: %v", b.host.ran)
+	}
+}
+
+func TestOnlyTheChosenRouterIsNeeded(t *testing.T) {
+	if tools := Development(Traefik); !slices.Contains(tools, Traefik) || slices.Contains(tools, Fabio) {
+		t.Errorf("with Traefik, %v are needed", tools)
+	}
+	if tools := Development(Fabio); !slices.Contains(tools, Fabio) || slices.Contains(tools, Traefik) {
+		t.Errorf("with Fabio, %v are needed", tools)
 	}
 }
 

@@ -12,10 +12,11 @@ type Tool string
 
 // The tools.
 const (
-	Nomad  Tool = "nomad"
-	Consul Tool = "consul"
-	Vault  Tool = "vault"
-	Fabio  Tool = "fabio"
+	Nomad   Tool = "nomad"
+	Consul  Tool = "consul"
+	Vault   Tool = "vault"
+	Fabio   Tool = "fabio"
+	Traefik Tool = "traefik"
 
 	NGINX    Tool = "nginx"
 	CNI      Tool = "cni" // a folder with the standard plugins
@@ -40,9 +41,10 @@ const (
 	Mmdebstrap Tool = "mmdebstrap"
 )
 
-// Development lists what `bothy dev` needs.
-func Development() []Tool {
-	return []Tool{Nomad, Consul, Vault, Fabio, NGINX, CNI, Iptables, Ripgrep, CodeServer, WebTerminal}
+// Development lists what `bothy dev` needs with one of the routers, Fabio or
+// Traefik.
+func Development(router Tool) []Tool {
+	return []Tool{Nomad, Consul, Vault, router, NGINX, CNI, Iptables, Ripgrep, CodeServer, WebTerminal}
 }
 
 // server says how a server that is pinned below tools/ is recognised and built.
@@ -53,7 +55,10 @@ type server struct {
 	// versionArgs make the program print its version.
 	versionArgs []string
 	tags        string
-	accepts     versionRange
+	// versionVar, where set, is the variable that the linker writes the version
+	// into; a program without it does not know what it is.
+	versionVar string
+	accepts    versionRange
 	// takes says roughly how long a first build takes on two cores.
 	takes string
 }
@@ -80,6 +85,12 @@ func servers() []server {
 		{
 			tool: Fabio, pkg: "github.com/fabiolb/fabio", versionArgs: []string{"-v"},
 			accepts: versionRange{From: "1.6.0", Below: "2.0.0"}, takes: "about 1 min",
+		},
+		{
+			// 3.6.4 to 3.6.6 refuse encoded slashes in paths unless told otherwise.
+			tool: Traefik, pkg: "github.com/traefik/traefik/v3/cmd/traefik", versionArgs: []string{"version"},
+			versionVar: "github.com/traefik/traefik/v3/pkg/version.Version",
+			accepts:    versionRange{From: "3.6.7", Below: "4.0.0"}, takes: "about 6 min",
 		},
 	}
 }
