@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -15,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/bothylabs/bothy/service/dev/stack"
 )
@@ -45,14 +49,7 @@ func TestClass(t *testing.T) {
 		{"no secret is anywhere", noSecrets},
 		{"a second start in the same folder is refused", secondStart},
 	} {
-		t.Run(part.name, func(t *testing.T) {
-			t.Cleanup(func() {
-				if t.Failed() {
-					t.Log(d.logs())
-				}
-			})
-			part.run(t, d)
-		})
+		d.part(t, part.name, part.run)
 	}
 	d.interrupt(t)
 	d.nothingLeft(t, before)
@@ -86,11 +83,117 @@ func TestEnds(t *testing.T) {
 	d.nothingLeft(t, before)
 }
 
+// TestTraefik takes a class that began with Fabio over to Traefik: it is the same
+// class with its homes, and the whole chain and the browser work through Traefik.
+func TestTraefik(t *testing.T) {
+	root, bothy := build(t)
+	before, err := readMachine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDev(t, root, bothy)
+	d.start(t)
+	slugs := d.leaveNotes(t)
+	jobs := d.submitted(t, slugs)
+	d.interrupt(t)
+
+	d.router = stack.Traefik
+	d.start(t)
+	d.findNotes(t, slugs)
+	if diff := cmp.Diff(jobs, d.submitted(t, slugs)); diff != "" {
+		t.Errorf("jobs were submitted again: %s", diff)
+	}
+	for _, part := range []struct {
+		name string
+		run  func(t *testing.T, d *dev)
+	}{
+		{"the summary says where everything is", summary},
+		{"the chain from URL to code-server", chain},
+		{"a student in the browser", func(t *testing.T, d *dev) { inBrowser(t, d, root) }},
+		{"Traefik keeps tokens and tickets to itself", routerIsDiscreet},
+		{"a stopped workspace's route is gone, the last one's as well", routesGo},
+	} {
+		d.part(t, part.name, part.run)
+	}
+	d.interrupt(t)
+	d.nothingLeft(t, before)
+}
+
+// submitted gives the version of each workspace's job.
+func (d *dev) submitted(t *testing.T, slugs []string) map[string]uint64 {
+	t.Helper()
+	versions := map[string]uint64{}
+	for _, slug := range slugs {
+		versions[slug] = *d.job(t, jobID(slug)).Version
+	}
+	return versions
+}
+
+// routerIsDiscreet: what the router writes down and shows holds no token, and no
+// query string of a visitor's.
+func routerIsDiscreet(t *testing.T, d *dev) {
+	const ticket = "a-visitors-ticket"
+	slug := d.classReady(t, demoClass)[0].Slug
+	for _, path := range []string{"/" + slug + "/", "/nobody/"} {
+		if _, err := d.get(t.Context(), d.labsHost(), path+"?ticket="+ticket); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := append(secrets{{name: "the ticket", value: ticket}}, d.seen...)
+	for _, dir := range []string{"config", "logs"} {
+		found, err := known.inFiles(filepath.Join(d.state(), dir), func(string) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range found {
+			t.Error(line)
+		}
+	}
+	d.notInCommandLines(t)
+	api := fmt.Sprintf("127.0.0.1:%d", d.stackConfig().Ports.RouterUI)
+	p, err := d.direct(t.Context(), api, api, "/api/rawdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.status != http.StatusOK || !strings.Contains(p.body, "/"+slug+"/") {
+		t.Errorf("the router's list of routes: status %d, %d bytes", p.status, len(p.body))
+	}
+	for _, name := range known.in([]byte(p.body)) {
+		t.Errorf("the router's list of routes holds %s", name)
+	}
+}
+
+// routesGo stops the demo class one by one; each path then is nobody's.
+func routesGo(t *testing.T, d *dev) {
+	for _, w := range d.classReady(t, demoClass) {
+		d.must(t, "workspace", "stop", w.Slug)
+		eventually(t, readyLimit, "the route of "+w.Slug+" to go", func(ctx context.Context) error {
+			p, err := d.get(ctx, d.labsHost(), "/"+w.Slug+"/")
+			if err == nil && p.status != http.StatusNotFound {
+				err = fmt.Errorf("status %d", p.status)
+			}
+			return err
+		})
+	}
+}
+
+// part runs one part of a test, and shows the logs when it has failed.
+func (d *dev) part(t *testing.T, name string, run func(t *testing.T, d *dev)) {
+	t.Run(name, func(t *testing.T) {
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Log(d.logs())
+			}
+		})
+		run(t, d)
+	})
+}
+
 // build makes the binary that is tested. The tests need root, as `bothy dev` does.
 func build(t *testing.T) (root, bothy string) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("NOT RUN with -short: the end-to-end tests start Nomad, Consul, Vault, Fabio and Chromium")
+		t.Skip("NOT RUN with -short: the end-to-end tests start Nomad, Consul, Vault, Fabio, Traefik and Chromium")
 	}
 	if os.Geteuid() != 0 {
 		t.Fatal("the end-to-end tests need root: Nomad's drivers and network do")

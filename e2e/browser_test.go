@@ -174,7 +174,7 @@ func inBrowser(t *testing.T, d *dev, root string) {
 		terms    = 1234
 	)
 	answer := fmt.Sprintf("answer %d", terms*(terms+1)/2)
-	b.visit(t, "first-visit", w.URL,
+	b.visit(t, "first-visit-"+string(d.router), w.URL,
 		step{Do: "write", Name: "notes.txt", Text: text},
 		step{Do: "settings", Settings: map[string]any{"editor.fontSize": fontSize}},
 		step{
@@ -196,7 +196,7 @@ func inBrowser(t *testing.T, d *dev, root string) {
 	d.workspaceIs(t, w.Slug, "ready", inPhase(client.PhaseReady))
 	d.answers(t, d.labsHost(), "/"+w.Slug+"/", workbenchMark)
 
-	seen := b.visit(t, "second-visit", w.URL, step{Do: "read", Name: "answer.txt"}, step{Do: "read", Name: "notes.txt"}, step{Do: "fontSize"})
+	seen := b.visit(t, "second-visit-"+string(d.router), w.URL, step{Do: "read", Name: "answer.txt"}, step{Do: "read", Name: "notes.txt"}, step{Do: "fontSize"})
 	if want := []string{answer + "\n", text, fmt.Sprint(fontSize), ""}; !slices.Equal(seen.Results, want) {
 		t.Errorf("after stop and start the editor shows %q, not %q", seen.Results, want)
 	}

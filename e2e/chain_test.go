@@ -23,6 +23,8 @@ import (
 	"time"
 
 	nomadapi "github.com/hashicorp/nomad/api"
+
+	"github.com/bothylabs/bothy/service/dev/stack"
 )
 
 // The workbench's page names its script; nothing else that may answer does.
@@ -34,8 +36,8 @@ const (
 	codeServerPort = 8081
 )
 
-// chain: the three workspaces of the demo class are reached through Fabio, as
-// the template's contract has it, and in no other way.
+// chain: the three workspaces of the demo class are reached through the
+// router, as the template's contract has it, and in no other way.
 func chain(t *testing.T, d *dev) {
 	demo := d.classReady(t, demoClass)
 	if len(demo) != 3 {
@@ -93,25 +95,64 @@ func chain(t *testing.T, d *dev) {
 			}
 		}
 	})
+	t.Run("on its own host a workspace is alone", func(t *testing.T) { d.aloneOnItsHost(t, slug, demo[1].Slug) })
+	t.Run("another host is not a workspace's", func(t *testing.T) { d.otherHosts(t, slug) })
 	t.Run("WebSockets are carried", func(t *testing.T) { d.webSocket(t, slug) })
 	t.Run("uploads of more than 100 MB pass", func(t *testing.T) { d.largeUpload(t, slug) })
 	t.Run("NGINX is the only way in", func(t *testing.T) { d.onlyThroughNGINX(t, slug, demo[1].Slug) })
 }
 
-// redirected asks NGINX itself: Fabio has no routes for exact paths, so that
-// there the path without its slash is nobody's.
+// redirected asks NGINX itself where the router is Fabio, which has no routes for
+// exact paths, so that there the path without its slash is nobody's.
 func (d *dev) redirected(t *testing.T, slug string) {
 	t.Helper()
-	alloc, err := d.alloc(t.Context(), slug)
-	if err != nil {
-		t.Fatal(err)
+	address := "127.0.0.1:" + strconv.Itoa(d.labsPort())
+	if d.router == stack.Fabio {
+		alloc, err := d.alloc(t.Context(), slug)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address = mapped(t, alloc)
 	}
-	p, err := d.direct(t.Context(), mapped(t, alloc), d.labsHost(), "/"+slug+"?a=b")
+	p, err := d.direct(t.Context(), address, d.labsHost(), "/"+slug+"?a=b")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := "/" + slug + "/?a=b"; p.status != http.StatusTemporaryRedirect || p.header.Get("Location") != want {
 		t.Errorf("status %d, to %q; wanted is a redirect to %s", p.status, p.header.Get("Location"), want)
+	}
+}
+
+// aloneOnItsHost asks a workspace's own host for another one's path: the host
+// counts, and what answers is the first one's, which has no such page.
+func (d *dev) aloneOnItsHost(t *testing.T, slug, neighbour string) {
+	t.Helper()
+	p, err := d.open(t.Context(), slug+"."+d.labsHost(), "/"+neighbour+"/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.status != http.StatusNotFound || strings.Contains(p.body, neighbour) {
+		t.Errorf("status %d and %q; wanted is that it has no such page", p.status, p.body)
+	}
+}
+
+// otherHosts asks the router for a workspace's path on hosts that are not the
+// labs origin: Fabio's path routes have no host, so NGINX answers with 421;
+// Traefik's have one, so nobody does.
+func (d *dev) otherHosts(t *testing.T, slug string) {
+	t.Helper()
+	want := http.StatusMisdirectedRequest
+	if d.router == stack.Traefik {
+		want = http.StatusNotFound
+	}
+	for _, host := range []string{"bothy.localhost:8080", "127.0.0.1", "labs.localhost.example.org", "x" + d.labsHost()} {
+		p, err := d.get(t.Context(), host, "/"+slug+"/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.status != want {
+			t.Errorf("%s: status %d, not %d", host, p.status, want)
+		}
 	}
 }
 
@@ -186,7 +227,7 @@ require('http').createServer(function (request, response) {
 setTimeout(() => process.exit(1), 120000).unref();
 `
 
-// largeUpload sends a large body through Fabio, NGINX and code-server to a
+// largeUpload sends a large body through the router, NGINX and code-server to a
 // server inside the workspace, and compares what arrived.
 func (d *dev) largeUpload(t *testing.T, slug string) {
 	t.Helper()
@@ -349,7 +390,7 @@ func knock(ctx context.Context, address string) error {
 	return conn.Close() //nolint:wrapcheck // it says what and where
 }
 
-// direct asks an address for a page of a host, past Fabio.
+// direct asks an address for a page of a host, at an address that need not be the host's.
 func (d *dev) direct(ctx context.Context, address, host, path string) (page, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {

@@ -41,6 +41,8 @@ type dev struct {
 	bothy  string // the binary
 	dir    string // its own folder
 	offset int
+	// router leads to the workspaces; a start may have another one than the last.
+	router stack.Router
 
 	cmd   *exec.Cmd
 	out   *transcript
@@ -60,7 +62,7 @@ func (d *dev) state() string { return filepath.Join(d.dir, ".dev") }
 
 // stackConfig names the same stack to the stack package, which is asked what is left of it.
 func (d *dev) stackConfig() stack.Config {
-	return stack.Config{Dir: d.state()}.Offset(d.offset)
+	return stack.Config{Dir: d.state(), Router: d.router}.Offset(d.offset)
 }
 
 func (d *dev) labsPort() int { return d.stackConfig().Ports.Labs }
@@ -78,7 +80,7 @@ func newDev(t *testing.T, root, bothy string) *dev {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &dev{root: root, bothy: bothy, dir: dir, offset: offset}
+	d := &dev{root: root, bothy: bothy, dir: dir, offset: offset, router: stack.Fabio}
 	t.Cleanup(func() { d.discard(t) })
 	return d
 }
@@ -132,7 +134,7 @@ func (d *dev) launch(t *testing.T) {
 	d.out = newTranscript()
 	d.ended = make(chan struct{})
 	// Not CommandContext: it must not be killed when a test is over, but asked to end.
-	d.cmd = exec.Command(d.bothy, "dev", "-offset", strconv.Itoa(d.offset), "-source", d.root)
+	d.cmd = exec.Command(d.bothy, "dev", "-router", string(d.router), "-offset", strconv.Itoa(d.offset), "-source", d.root)
 	d.cmd.Dir = d.dir
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	// In a group of its own: Ctrl-C in the terminal of `go test` must not reach it behind the test's back.

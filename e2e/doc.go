@@ -1,3 +1,3 @@
 // Package e2e holds the end-to-end tests: `bothy dev` as a user runs it, on the
-// real Nomad, Consul, Vault and Fabio, with a real browser. See README.md.
+// real Nomad, Consul, Vault, Fabio and Traefik, with a real browser. See README.md.
 package e2e

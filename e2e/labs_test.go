@@ -27,7 +27,7 @@ type page struct {
 }
 
 // visitor gives an HTTP client that finds every name under .localhost where
-// browsers do, on loopback at Fabio, and follows no redirect.
+// browsers do, on loopback at the router, and follows no redirect.
 func (d *dev) visitor() *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	return &http.Client{
