@@ -238,7 +238,7 @@ type Phase string
 // Problem An error, after RFC 9457.
 type Problem struct {
 	// Code What went wrong, for programs: `invalid`, `unauthenticated`, `forbidden`,
-	// `not_found`, `method_not_allowed`, `conflict`, `too_large`,
+	// `not_found`, `method_not_allowed`, `conflict`, `stale`, `too_large`,
 	// `unsupported_media_type`, `unplaceable`, `refused`, `unavailable` or
 	// `internal`. More may come.
 	Code string `json:"code"`
@@ -449,6 +449,21 @@ type WorkspaceWish struct {
 	Slug    string  `json:"slug"`
 }
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
+// DryRun defines model for DryRun.
+type DryRun = bool
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// Limit defines model for Limit.
+type Limit = int
+
 // PathClass A class's id, or its cohort and course. A tilde stands for the slash of
 // `fall-26/py101`; where a slash can be written, it is taken too.
 type PathClass = ClassRef
@@ -468,20 +483,276 @@ type PathTemplate = string
 // PathWorkspace An id, or the name for people.
 type PathWorkspace = Ref
 
+// Search defines model for Search.
+type Search = string
+
 // ClassAct defines model for ClassAct.
 type ClassAct = ClassActResult
+
+// Stale An error, after RFC 9457.
+type Stale = Problem
 
 // WorkspaceAct defines model for WorkspaceAct.
 type WorkspaceAct = Workspace
 
+// ListClassesParams defines parameters for ListClasses.
+type ListClassesParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// CreateClassParams defines parameters for CreateClass.
+type CreateClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteClassParams defines parameters for DeleteClass.
 type DeleteClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// ReleaseHomes Delete the students' homes as well. This cannot be undone.
 	ReleaseHomes *bool `form:"release_homes,omitempty" json:"release_homes,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// LaunchClassParams defines parameters for LaunchClass.
+type LaunchClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RestartClassParams defines parameters for RestartClass.
+type RestartClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StartClassParams defines parameters for StartClass.
+type StartClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StopClassParams defines parameters for StopClass.
+type StopClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListCohortsParams defines parameters for ListCohorts.
+type ListCohortsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// CreateCohortParams defines parameters for CreateCohort.
+type CreateCohortParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteCohortParams defines parameters for DeleteCohort.
+type DeleteCohortParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ImportRosterParams defines parameters for ImportRoster.
+type ImportRosterParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListStudentsParams defines parameters for ListStudents.
+type ListStudentsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// EnrollStudentParams defines parameters for EnrollStudent.
+type EnrollStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListCoursesParams defines parameters for ListCourses.
+type ListCoursesParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// CreateCourseParams defines parameters for CreateCourse.
+type CreateCourseParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteCourseParams defines parameters for DeleteCourse.
+type DeleteCourseParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateCourseParams defines parameters for UpdateCourse.
+type UpdateCourseParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawStudentParams defines parameters for WithdrawStudent.
+type WithdrawStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListTemplatesParams defines parameters for ListTemplates.
+type ListTemplatesParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
 	// Class Only the workspaces of this class, by its id or as `cohort~course`.
 	Class *ClassRef `form:"class,omitempty" json:"class,omitempty"`
 
@@ -494,8 +765,69 @@ type ListWorkspacesParams struct {
 
 // DeleteWorkspaceParams defines parameters for DeleteWorkspace.
 type DeleteWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// ReleaseHome Delete the home as well. This cannot be undone.
 	ReleaseHome *bool `form:"release_home,omitempty" json:"release_home,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RestartWorkspaceParams defines parameters for RestartWorkspace.
+type RestartWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StartWorkspaceParams defines parameters for StartWorkspace.
+type StartWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StopWorkspaceParams defines parameters for StopWorkspace.
+type StopWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateClassJSONRequestBody defines body for CreateClass for application/json ContentType.
@@ -517,10 +849,10 @@ type UpdateCourseJSONRequestBody = CoursePatch
 type ServerInterface interface {
 	// ListClasses List the classes
 	// (GET /v1/classes)
-	ListClasses(c *gin.Context)
+	ListClasses(c *gin.Context, params ListClassesParams)
 	// CreateClass Create a class
 	// (POST /v1/classes)
-	CreateClass(c *gin.Context)
+	CreateClass(c *gin.Context, params CreateClassParams)
 	// DeleteClass Delete a class
 	// (DELETE /v1/classes/{class})
 	DeleteClass(c *gin.Context, class PathClass, params DeleteClassParams)
@@ -529,64 +861,64 @@ type ServerInterface interface {
 	GetClass(c *gin.Context, class PathClass)
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
-	LaunchClass(c *gin.Context, class PathClass)
+	LaunchClass(c *gin.Context, class PathClass, params LaunchClassParams)
 	// RestartClass Restart the workspaces of a class
 	// (POST /v1/classes/{class}/restart)
-	RestartClass(c *gin.Context, class PathClass)
+	RestartClass(c *gin.Context, class PathClass, params RestartClassParams)
 	// StartClass Start the workspaces of a class
 	// (POST /v1/classes/{class}/start)
-	StartClass(c *gin.Context, class PathClass)
+	StartClass(c *gin.Context, class PathClass, params StartClassParams)
 	// StopClass Stop the workspaces of a class
 	// (POST /v1/classes/{class}/stop)
-	StopClass(c *gin.Context, class PathClass)
+	StopClass(c *gin.Context, class PathClass, params StopClassParams)
 	// ListCohorts List the cohorts
 	// (GET /v1/cohorts)
-	ListCohorts(c *gin.Context)
+	ListCohorts(c *gin.Context, params ListCohortsParams)
 	// CreateCohort Create a cohort
 	// (POST /v1/cohorts)
-	CreateCohort(c *gin.Context)
+	CreateCohort(c *gin.Context, params CreateCohortParams)
 	// DeleteCohort Delete a cohort
 	// (DELETE /v1/cohorts/{cohort})
-	DeleteCohort(c *gin.Context, cohort PathCohort)
+	DeleteCohort(c *gin.Context, cohort PathCohort, params DeleteCohortParams)
 	// GetCohort Show a cohort
 	// (GET /v1/cohorts/{cohort})
 	GetCohort(c *gin.Context, cohort PathCohort)
 	// ImportRoster Import a roster
 	// (POST /v1/cohorts/{cohort}/roster)
-	ImportRoster(c *gin.Context, cohort PathCohort)
+	ImportRoster(c *gin.Context, cohort PathCohort, params ImportRosterParams)
 	// ListStudents List the students of a cohort
 	// (GET /v1/cohorts/{cohort}/students)
-	ListStudents(c *gin.Context, cohort PathCohort)
+	ListStudents(c *gin.Context, cohort PathCohort, params ListStudentsParams)
 	// EnrollStudent Enroll a student
 	// (POST /v1/cohorts/{cohort}/students)
-	EnrollStudent(c *gin.Context, cohort PathCohort)
+	EnrollStudent(c *gin.Context, cohort PathCohort, params EnrollStudentParams)
 	// ListCourses List the courses
 	// (GET /v1/courses)
-	ListCourses(c *gin.Context)
+	ListCourses(c *gin.Context, params ListCoursesParams)
 	// CreateCourse Create a course
 	// (POST /v1/courses)
-	CreateCourse(c *gin.Context)
+	CreateCourse(c *gin.Context, params CreateCourseParams)
 	// DeleteCourse Delete a course
 	// (DELETE /v1/courses/{course})
-	DeleteCourse(c *gin.Context, course PathCourse)
+	DeleteCourse(c *gin.Context, course PathCourse, params DeleteCourseParams)
 	// GetCourse Show a course
 	// (GET /v1/courses/{course})
 	GetCourse(c *gin.Context, course PathCourse)
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
-	UpdateCourse(c *gin.Context, course PathCourse)
+	UpdateCourse(c *gin.Context, course PathCourse, params UpdateCourseParams)
 	// GetStatus Tell how Bothy is
 	// (GET /v1/status)
 	GetStatus(c *gin.Context)
 	// WithdrawStudent Withdraw a student
 	// (DELETE /v1/students/{student})
-	WithdrawStudent(c *gin.Context, student PathStudent)
+	WithdrawStudent(c *gin.Context, student PathStudent, params WithdrawStudentParams)
 	// GetStudent Show a student
 	// (GET /v1/students/{student})
 	GetStudent(c *gin.Context, student PathStudent)
 	// ListTemplates List the templates
 	// (GET /v1/templates)
-	ListTemplates(c *gin.Context)
+	ListTemplates(c *gin.Context, params ListTemplatesParams)
 	// GetTemplate Show a template
 	// (GET /v1/templates/{template})
 	GetTemplate(c *gin.Context, template PathTemplate)
@@ -601,13 +933,13 @@ type ServerInterface interface {
 	GetWorkspace(c *gin.Context, workspace PathWorkspace)
 	// RestartWorkspace Restart a workspace
 	// (POST /v1/workspaces/{workspace}/restart)
-	RestartWorkspace(c *gin.Context, workspace PathWorkspace)
+	RestartWorkspace(c *gin.Context, workspace PathWorkspace, params RestartWorkspaceParams)
 	// StartWorkspace Start a workspace
 	// (POST /v1/workspaces/{workspace}/start)
-	StartWorkspace(c *gin.Context, workspace PathWorkspace)
+	StartWorkspace(c *gin.Context, workspace PathWorkspace, params StartWorkspaceParams)
 	// StopWorkspace Stop a workspace
 	// (POST /v1/workspaces/{workspace}/stop)
-	StopWorkspace(c *gin.Context, workspace PathWorkspace)
+	StopWorkspace(c *gin.Context, workspace PathWorkspace, params StopWorkspaceParams)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -622,6 +954,36 @@ type MiddlewareFunc func(c *gin.Context)
 // ListClasses operation middleware
 func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListClassesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -629,12 +991,47 @@ func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ListClasses(c)
+	siw.Handler.ListClasses(c, params)
 }
 
 // CreateClass operation middleware
 func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateClassParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -642,7 +1039,7 @@ func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.CreateClass(c)
+	siw.Handler.CreateClass(c, params)
 }
 
 // DeleteClass operation middleware
@@ -663,12 +1060,60 @@ func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params DeleteClassParams
 
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "release_homes" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_homes", c.Request.URL.Query(), &params.ReleaseHomes, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter release_homes: %w", err), http.StatusBadRequest)
 		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
 	}
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -721,6 +1166,57 @@ func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LaunchClassParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -728,7 +1224,7 @@ func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.LaunchClass(c, class)
+	siw.Handler.LaunchClass(c, class, params)
 }
 
 // RestartClass operation middleware
@@ -746,6 +1242,57 @@ func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestartClassParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -753,7 +1300,7 @@ func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.RestartClass(c, class)
+	siw.Handler.RestartClass(c, class, params)
 }
 
 // StartClass operation middleware
@@ -771,6 +1318,57 @@ func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartClassParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -778,7 +1376,7 @@ func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.StartClass(c, class)
+	siw.Handler.StartClass(c, class, params)
 }
 
 // StopClass operation middleware
@@ -796,6 +1394,57 @@ func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StopClassParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -803,12 +1452,42 @@ func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.StopClass(c, class)
+	siw.Handler.StopClass(c, class, params)
 }
 
 // ListCohorts operation middleware
 func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCohortsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -816,12 +1495,47 @@ func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ListCohorts(c)
+	siw.Handler.ListCohorts(c, params)
 }
 
 // CreateCohort operation middleware
 func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateCohortParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -829,7 +1543,7 @@ func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.CreateCohort(c)
+	siw.Handler.CreateCohort(c, params)
 }
 
 // DeleteCohort operation middleware
@@ -847,6 +1561,38 @@ func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteCohortParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -854,7 +1600,7 @@ func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.DeleteCohort(c, cohort)
+	siw.Handler.DeleteCohort(c, cohort, params)
 }
 
 // GetCohort operation middleware
@@ -897,6 +1643,38 @@ func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ImportRosterParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -904,7 +1682,7 @@ func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ImportRoster(c, cohort)
+	siw.Handler.ImportRoster(c, cohort, params)
 }
 
 // ListStudents operation middleware
@@ -922,6 +1700,33 @@ func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStudentsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -929,7 +1734,7 @@ func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ListStudents(c, cohort)
+	siw.Handler.ListStudents(c, cohort, params)
 }
 
 // EnrollStudent operation middleware
@@ -947,6 +1752,38 @@ func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EnrollStudentParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -954,12 +1791,42 @@ func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.EnrollStudent(c, cohort)
+	siw.Handler.EnrollStudent(c, cohort, params)
 }
 
 // ListCourses operation middleware
 func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCoursesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -967,12 +1834,47 @@ func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ListCourses(c)
+	siw.Handler.ListCourses(c, params)
 }
 
 // CreateCourse operation middleware
 func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateCourseParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -980,7 +1882,7 @@ func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.CreateCourse(c)
+	siw.Handler.CreateCourse(c, params)
 }
 
 // DeleteCourse operation middleware
@@ -998,6 +1900,38 @@ func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteCourseParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1005,7 +1939,7 @@ func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.DeleteCourse(c, course)
+	siw.Handler.DeleteCourse(c, course, params)
 }
 
 // GetCourse operation middleware
@@ -1048,6 +1982,38 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateCourseParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1055,7 +2021,7 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.UpdateCourse(c, course)
+	siw.Handler.UpdateCourse(c, course, params)
 }
 
 // GetStatus operation middleware
@@ -1086,6 +2052,38 @@ func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawStudentParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1093,7 +2091,7 @@ func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.WithdrawStudent(c, student)
+	siw.Handler.WithdrawStudent(c, student, params)
 }
 
 // GetStudent operation middleware
@@ -1124,6 +2122,36 @@ func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
 // ListTemplates operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTemplatesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1131,7 +2159,7 @@ func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ListTemplates(c)
+	siw.Handler.ListTemplates(c, params)
 }
 
 // GetTemplate operation middleware
@@ -1167,6 +2195,30 @@ func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListWorkspacesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
 
 	// ------------- Optional query parameter "class" -------------
 
@@ -1220,12 +2272,60 @@ func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params DeleteWorkspaceParams
 
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "release_home" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_home", c.Request.URL.Query(), &params.ReleaseHome, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter release_home: %w", err), http.StatusBadRequest)
 		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
 	}
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1278,6 +2378,57 @@ func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestartWorkspaceParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1285,7 +2436,7 @@ func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.RestartWorkspace(c, workspace)
+	siw.Handler.RestartWorkspace(c, workspace, params)
 }
 
 // StartWorkspace operation middleware
@@ -1303,6 +2454,57 @@ func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartWorkspaceParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1310,7 +2512,7 @@ func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.StartWorkspace(c, workspace)
+	siw.Handler.StartWorkspace(c, workspace, params)
 }
 
 // StopWorkspace operation middleware
@@ -1328,6 +2530,57 @@ func (siw *ServerInterfaceWrapper) StopWorkspace(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StopWorkspaceParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1335,7 +2588,7 @@ func (siw *ServerInterfaceWrapper) StopWorkspace(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.StopWorkspace(c, workspace)
+	siw.Handler.StopWorkspace(c, workspace, params)
 }
 
 // GinServerOptions provides options for the Gin server.
@@ -1400,9 +2653,12 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 
 type ClassActJSONResponse ClassActResult
 
+type StaleApplicationProblemPlusJSONResponse Problem
+
 type WorkspaceActJSONResponse Workspace
 
 type ListClassesRequestObject struct {
+	Params ListClassesParams
 }
 
 type ListClassesResponseObject interface {
@@ -1424,7 +2680,8 @@ func (response ListClasses200JSONResponse) VisitListClassesResponse(w http.Respo
 }
 
 type CreateClassRequestObject struct {
-	Body *CreateClassJSONRequestBody
+	Params CreateClassParams
+	Body   *CreateClassJSONRequestBody
 }
 
 type CreateClassResponseObject interface {
@@ -1476,6 +2733,22 @@ func (response DeleteClass202JSONResponse) VisitDeleteClassResponse(w http.Respo
 	return err
 }
 
+type DeleteClass412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteClass412ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetClassRequestObject struct {
 	Class PathClass `json:"class"`
 }
@@ -1499,7 +2772,8 @@ func (response GetClass200JSONResponse) VisitGetClassResponse(w http.ResponseWri
 }
 
 type LaunchClassRequestObject struct {
-	Class PathClass `json:"class"`
+	Class  PathClass `json:"class"`
+	Params LaunchClassParams
 }
 
 type LaunchClassResponseObject interface {
@@ -1520,8 +2794,25 @@ func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.Respo
 	return err
 }
 
+type LaunchClass412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response LaunchClass412ApplicationProblemPlusJSONResponse) VisitLaunchClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RestartClassRequestObject struct {
-	Class PathClass `json:"class"`
+	Class  PathClass `json:"class"`
+	Params RestartClassParams
 }
 
 type RestartClassResponseObject interface {
@@ -1542,8 +2833,25 @@ func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.Res
 	return err
 }
 
+type RestartClass412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response RestartClass412ApplicationProblemPlusJSONResponse) VisitRestartClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartClassRequestObject struct {
-	Class PathClass `json:"class"`
+	Class  PathClass `json:"class"`
+	Params StartClassParams
 }
 
 type StartClassResponseObject interface {
@@ -1564,8 +2872,25 @@ func (response StartClass202JSONResponse) VisitStartClassResponse(w http.Respons
 	return err
 }
 
+type StartClass412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response StartClass412ApplicationProblemPlusJSONResponse) VisitStartClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StopClassRequestObject struct {
-	Class PathClass `json:"class"`
+	Class  PathClass `json:"class"`
+	Params StopClassParams
 }
 
 type StopClassResponseObject interface {
@@ -1586,7 +2911,24 @@ func (response StopClass202JSONResponse) VisitStopClassResponse(w http.ResponseW
 	return err
 }
 
+type StopClass412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response StopClass412ApplicationProblemPlusJSONResponse) VisitStopClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListCohortsRequestObject struct {
+	Params ListCohortsParams
 }
 
 type ListCohortsResponseObject interface {
@@ -1608,7 +2950,8 @@ func (response ListCohorts200JSONResponse) VisitListCohortsResponse(w http.Respo
 }
 
 type CreateCohortRequestObject struct {
-	Body *CreateCohortJSONRequestBody
+	Params CreateCohortParams
+	Body   *CreateCohortJSONRequestBody
 }
 
 type CreateCohortResponseObject interface {
@@ -1639,6 +2982,7 @@ func (response CreateCohort201JSONResponse) VisitCreateCohortResponse(w http.Res
 
 type DeleteCohortRequestObject struct {
 	Cohort PathCohort `json:"cohort"`
+	Params DeleteCohortParams
 }
 
 type DeleteCohortResponseObject interface {
@@ -1651,6 +2995,22 @@ type DeleteCohort204Response struct {
 func (response DeleteCohort204Response) VisitDeleteCohortResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type DeleteCohort412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCohort412ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetCohortRequestObject struct {
@@ -1677,6 +3037,7 @@ func (response GetCohort200JSONResponse) VisitGetCohortResponse(w http.ResponseW
 
 type ImportRosterRequestObject struct {
 	Cohort PathCohort `json:"cohort"`
+	Params ImportRosterParams
 	Body   io.Reader
 }
 
@@ -1700,6 +3061,7 @@ func (response ImportRoster200JSONResponse) VisitImportRosterResponse(w http.Res
 
 type ListStudentsRequestObject struct {
 	Cohort PathCohort `json:"cohort"`
+	Params ListStudentsParams
 }
 
 type ListStudentsResponseObject interface {
@@ -1722,6 +3084,7 @@ func (response ListStudents200JSONResponse) VisitListStudentsResponse(w http.Res
 
 type EnrollStudentRequestObject struct {
 	Cohort PathCohort `json:"cohort"`
+	Params EnrollStudentParams
 	Body   *EnrollStudentJSONRequestBody
 }
 
@@ -1752,6 +3115,7 @@ func (response EnrollStudent201JSONResponse) VisitEnrollStudentResponse(w http.R
 }
 
 type ListCoursesRequestObject struct {
+	Params ListCoursesParams
 }
 
 type ListCoursesResponseObject interface {
@@ -1773,7 +3137,8 @@ func (response ListCourses200JSONResponse) VisitListCoursesResponse(w http.Respo
 }
 
 type CreateCourseRequestObject struct {
-	Body *CreateCourseJSONRequestBody
+	Params CreateCourseParams
+	Body   *CreateCourseJSONRequestBody
 }
 
 type CreateCourseResponseObject interface {
@@ -1804,6 +3169,7 @@ func (response CreateCourse201JSONResponse) VisitCreateCourseResponse(w http.Res
 
 type DeleteCourseRequestObject struct {
 	Course PathCourse `json:"course"`
+	Params DeleteCourseParams
 }
 
 type DeleteCourseResponseObject interface {
@@ -1816,6 +3182,22 @@ type DeleteCourse204Response struct {
 func (response DeleteCourse204Response) VisitDeleteCourseResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type DeleteCourse412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCourse412ApplicationProblemPlusJSONResponse) VisitDeleteCourseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetCourseRequestObject struct {
@@ -1842,6 +3224,7 @@ func (response GetCourse200JSONResponse) VisitGetCourseResponse(w http.ResponseW
 
 type UpdateCourseRequestObject struct {
 	Course PathCourse `json:"course"`
+	Params UpdateCourseParams
 	Body   *UpdateCourseJSONRequestBody
 }
 
@@ -1859,6 +3242,22 @@ func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCourse412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCourse412ApplicationProblemPlusJSONResponse) VisitUpdateCourseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1886,6 +3285,7 @@ func (response GetStatus200JSONResponse) VisitGetStatusResponse(w http.ResponseW
 
 type WithdrawStudentRequestObject struct {
 	Student PathStudent `json:"student"`
+	Params  WithdrawStudentParams
 }
 
 type WithdrawStudentResponseObject interface {
@@ -1902,6 +3302,22 @@ func (response WithdrawStudent200JSONResponse) VisitWithdrawStudentResponse(w ht
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawStudent412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawStudent412ApplicationProblemPlusJSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1929,6 +3345,7 @@ func (response GetStudent200JSONResponse) VisitGetStudentResponse(w http.Respons
 }
 
 type ListTemplatesRequestObject struct {
+	Params ListTemplatesParams
 }
 
 type ListTemplatesResponseObject interface {
@@ -2016,6 +3433,22 @@ func (response DeleteWorkspace202JSONResponse) VisitDeleteWorkspaceResponse(w ht
 	return err
 }
 
+type DeleteWorkspace412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWorkspace412ApplicationProblemPlusJSONResponse) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetWorkspaceRequestObject struct {
 	Workspace PathWorkspace `json:"workspace"`
 }
@@ -2040,6 +3473,7 @@ func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.Res
 
 type RestartWorkspaceRequestObject struct {
 	Workspace PathWorkspace `json:"workspace"`
+	Params    RestartWorkspaceParams
 }
 
 type RestartWorkspaceResponseObject interface {
@@ -2060,8 +3494,25 @@ func (response RestartWorkspace202JSONResponse) VisitRestartWorkspaceResponse(w 
 	return err
 }
 
+type RestartWorkspace412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response RestartWorkspace412ApplicationProblemPlusJSONResponse) VisitRestartWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartWorkspaceRequestObject struct {
 	Workspace PathWorkspace `json:"workspace"`
+	Params    StartWorkspaceParams
 }
 
 type StartWorkspaceResponseObject interface {
@@ -2082,8 +3533,25 @@ func (response StartWorkspace202JSONResponse) VisitStartWorkspaceResponse(w http
 	return err
 }
 
+type StartWorkspace412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response StartWorkspace412ApplicationProblemPlusJSONResponse) VisitStartWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StopWorkspaceRequestObject struct {
 	Workspace PathWorkspace `json:"workspace"`
+	Params    StopWorkspaceParams
 }
 
 type StopWorkspaceResponseObject interface {
@@ -2100,6 +3568,22 @@ func (response StopWorkspace202JSONResponse) VisitStopWorkspaceResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopWorkspace412ApplicationProblemPlusJSONResponse struct {
+	StaleApplicationProblemPlusJSONResponse
+}
+
+func (response StopWorkspace412ApplicationProblemPlusJSONResponse) VisitStopWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2259,8 +3743,10 @@ type strictHandler struct {
 }
 
 // ListClasses operation middleware
-func (sh *strictHandler) ListClasses(ctx *gin.Context) {
+func (sh *strictHandler) ListClasses(ctx *gin.Context, params ListClassesParams) {
 	var request ListClassesRequestObject
+
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListClasses(ctx, request.(ListClassesRequestObject))
@@ -2283,8 +3769,10 @@ func (sh *strictHandler) ListClasses(ctx *gin.Context) {
 }
 
 // CreateClass operation middleware
-func (sh *strictHandler) CreateClass(ctx *gin.Context) {
+func (sh *strictHandler) CreateClass(ctx *gin.Context, params CreateClassParams) {
 	var request CreateClassRequestObject
+
+	request.Params = params
 
 	var body CreateClassJSONRequestBody
 	var err error
@@ -2378,10 +3866,11 @@ func (sh *strictHandler) GetClass(ctx *gin.Context, class PathClass) {
 }
 
 // LaunchClass operation middleware
-func (sh *strictHandler) LaunchClass(ctx *gin.Context, class PathClass) {
+func (sh *strictHandler) LaunchClass(ctx *gin.Context, class PathClass, params LaunchClassParams) {
 	var request LaunchClassRequestObject
 
 	request.Class = class
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.LaunchClass(ctx, request.(LaunchClassRequestObject))
@@ -2404,10 +3893,11 @@ func (sh *strictHandler) LaunchClass(ctx *gin.Context, class PathClass) {
 }
 
 // RestartClass operation middleware
-func (sh *strictHandler) RestartClass(ctx *gin.Context, class PathClass) {
+func (sh *strictHandler) RestartClass(ctx *gin.Context, class PathClass, params RestartClassParams) {
 	var request RestartClassRequestObject
 
 	request.Class = class
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RestartClass(ctx, request.(RestartClassRequestObject))
@@ -2430,10 +3920,11 @@ func (sh *strictHandler) RestartClass(ctx *gin.Context, class PathClass) {
 }
 
 // StartClass operation middleware
-func (sh *strictHandler) StartClass(ctx *gin.Context, class PathClass) {
+func (sh *strictHandler) StartClass(ctx *gin.Context, class PathClass, params StartClassParams) {
 	var request StartClassRequestObject
 
 	request.Class = class
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.StartClass(ctx, request.(StartClassRequestObject))
@@ -2456,10 +3947,11 @@ func (sh *strictHandler) StartClass(ctx *gin.Context, class PathClass) {
 }
 
 // StopClass operation middleware
-func (sh *strictHandler) StopClass(ctx *gin.Context, class PathClass) {
+func (sh *strictHandler) StopClass(ctx *gin.Context, class PathClass, params StopClassParams) {
 	var request StopClassRequestObject
 
 	request.Class = class
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.StopClass(ctx, request.(StopClassRequestObject))
@@ -2482,8 +3974,10 @@ func (sh *strictHandler) StopClass(ctx *gin.Context, class PathClass) {
 }
 
 // ListCohorts operation middleware
-func (sh *strictHandler) ListCohorts(ctx *gin.Context) {
+func (sh *strictHandler) ListCohorts(ctx *gin.Context, params ListCohortsParams) {
 	var request ListCohortsRequestObject
+
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListCohorts(ctx, request.(ListCohortsRequestObject))
@@ -2506,8 +4000,10 @@ func (sh *strictHandler) ListCohorts(ctx *gin.Context) {
 }
 
 // CreateCohort operation middleware
-func (sh *strictHandler) CreateCohort(ctx *gin.Context) {
+func (sh *strictHandler) CreateCohort(ctx *gin.Context, params CreateCohortParams) {
 	var request CreateCohortRequestObject
+
+	request.Params = params
 
 	var body CreateCohortJSONRequestBody
 	var err error
@@ -2548,10 +4044,11 @@ func (sh *strictHandler) CreateCohort(ctx *gin.Context) {
 }
 
 // DeleteCohort operation middleware
-func (sh *strictHandler) DeleteCohort(ctx *gin.Context, cohort PathCohort) {
+func (sh *strictHandler) DeleteCohort(ctx *gin.Context, cohort PathCohort, params DeleteCohortParams) {
 	var request DeleteCohortRequestObject
 
 	request.Cohort = cohort
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteCohort(ctx, request.(DeleteCohortRequestObject))
@@ -2600,10 +4097,11 @@ func (sh *strictHandler) GetCohort(ctx *gin.Context, cohort PathCohort) {
 }
 
 // ImportRoster operation middleware
-func (sh *strictHandler) ImportRoster(ctx *gin.Context, cohort PathCohort) {
+func (sh *strictHandler) ImportRoster(ctx *gin.Context, cohort PathCohort, params ImportRosterParams) {
 	var request ImportRosterRequestObject
 
 	request.Cohort = cohort
+	request.Params = params
 
 	request.Body = ctx.Request.Body
 
@@ -2628,10 +4126,11 @@ func (sh *strictHandler) ImportRoster(ctx *gin.Context, cohort PathCohort) {
 }
 
 // ListStudents operation middleware
-func (sh *strictHandler) ListStudents(ctx *gin.Context, cohort PathCohort) {
+func (sh *strictHandler) ListStudents(ctx *gin.Context, cohort PathCohort, params ListStudentsParams) {
 	var request ListStudentsRequestObject
 
 	request.Cohort = cohort
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListStudents(ctx, request.(ListStudentsRequestObject))
@@ -2654,10 +4153,11 @@ func (sh *strictHandler) ListStudents(ctx *gin.Context, cohort PathCohort) {
 }
 
 // EnrollStudent operation middleware
-func (sh *strictHandler) EnrollStudent(ctx *gin.Context, cohort PathCohort) {
+func (sh *strictHandler) EnrollStudent(ctx *gin.Context, cohort PathCohort, params EnrollStudentParams) {
 	var request EnrollStudentRequestObject
 
 	request.Cohort = cohort
+	request.Params = params
 
 	var body EnrollStudentJSONRequestBody
 	var err error
@@ -2698,8 +4198,10 @@ func (sh *strictHandler) EnrollStudent(ctx *gin.Context, cohort PathCohort) {
 }
 
 // ListCourses operation middleware
-func (sh *strictHandler) ListCourses(ctx *gin.Context) {
+func (sh *strictHandler) ListCourses(ctx *gin.Context, params ListCoursesParams) {
 	var request ListCoursesRequestObject
+
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListCourses(ctx, request.(ListCoursesRequestObject))
@@ -2722,8 +4224,10 @@ func (sh *strictHandler) ListCourses(ctx *gin.Context) {
 }
 
 // CreateCourse operation middleware
-func (sh *strictHandler) CreateCourse(ctx *gin.Context) {
+func (sh *strictHandler) CreateCourse(ctx *gin.Context, params CreateCourseParams) {
 	var request CreateCourseRequestObject
+
+	request.Params = params
 
 	var body CreateCourseJSONRequestBody
 	var err error
@@ -2764,10 +4268,11 @@ func (sh *strictHandler) CreateCourse(ctx *gin.Context) {
 }
 
 // DeleteCourse operation middleware
-func (sh *strictHandler) DeleteCourse(ctx *gin.Context, course PathCourse) {
+func (sh *strictHandler) DeleteCourse(ctx *gin.Context, course PathCourse, params DeleteCourseParams) {
 	var request DeleteCourseRequestObject
 
 	request.Course = course
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteCourse(ctx, request.(DeleteCourseRequestObject))
@@ -2816,10 +4321,11 @@ func (sh *strictHandler) GetCourse(ctx *gin.Context, course PathCourse) {
 }
 
 // UpdateCourse operation middleware
-func (sh *strictHandler) UpdateCourse(ctx *gin.Context, course PathCourse) {
+func (sh *strictHandler) UpdateCourse(ctx *gin.Context, course PathCourse, params UpdateCourseParams) {
 	var request UpdateCourseRequestObject
 
 	request.Course = course
+	request.Params = params
 
 	var body UpdateCourseJSONRequestBody
 	var err error
@@ -2884,10 +4390,11 @@ func (sh *strictHandler) GetStatus(ctx *gin.Context) {
 }
 
 // WithdrawStudent operation middleware
-func (sh *strictHandler) WithdrawStudent(ctx *gin.Context, student PathStudent) {
+func (sh *strictHandler) WithdrawStudent(ctx *gin.Context, student PathStudent, params WithdrawStudentParams) {
 	var request WithdrawStudentRequestObject
 
 	request.Student = student
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.WithdrawStudent(ctx, request.(WithdrawStudentRequestObject))
@@ -2936,8 +4443,10 @@ func (sh *strictHandler) GetStudent(ctx *gin.Context, student PathStudent) {
 }
 
 // ListTemplates operation middleware
-func (sh *strictHandler) ListTemplates(ctx *gin.Context) {
+func (sh *strictHandler) ListTemplates(ctx *gin.Context, params ListTemplatesParams) {
 	var request ListTemplatesRequestObject
+
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListTemplates(ctx, request.(ListTemplatesRequestObject))
@@ -3065,10 +4574,11 @@ func (sh *strictHandler) GetWorkspace(ctx *gin.Context, workspace PathWorkspace)
 }
 
 // RestartWorkspace operation middleware
-func (sh *strictHandler) RestartWorkspace(ctx *gin.Context, workspace PathWorkspace) {
+func (sh *strictHandler) RestartWorkspace(ctx *gin.Context, workspace PathWorkspace, params RestartWorkspaceParams) {
 	var request RestartWorkspaceRequestObject
 
 	request.Workspace = workspace
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RestartWorkspace(ctx, request.(RestartWorkspaceRequestObject))
@@ -3091,10 +4601,11 @@ func (sh *strictHandler) RestartWorkspace(ctx *gin.Context, workspace PathWorksp
 }
 
 // StartWorkspace operation middleware
-func (sh *strictHandler) StartWorkspace(ctx *gin.Context, workspace PathWorkspace) {
+func (sh *strictHandler) StartWorkspace(ctx *gin.Context, workspace PathWorkspace, params StartWorkspaceParams) {
 	var request StartWorkspaceRequestObject
 
 	request.Workspace = workspace
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.StartWorkspace(ctx, request.(StartWorkspaceRequestObject))
@@ -3117,10 +4628,11 @@ func (sh *strictHandler) StartWorkspace(ctx *gin.Context, workspace PathWorkspac
 }
 
 // StopWorkspace operation middleware
-func (sh *strictHandler) StopWorkspace(ctx *gin.Context, workspace PathWorkspace) {
+func (sh *strictHandler) StopWorkspace(ctx *gin.Context, workspace PathWorkspace, params StopWorkspaceParams) {
 	var request StopWorkspaceRequestObject
 
 	request.Workspace = workspace
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.StopWorkspace(ctx, request.(StopWorkspaceRequestObject))

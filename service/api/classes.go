@@ -17,7 +17,7 @@ func (s *server) ListClasses(ctx context.Context, _ ListClassesRequestObject) (L
 
 // CreateClass lets a cohort take a course.
 func (s *server) CreateClass(ctx context.Context, r CreateClassRequestObject) (CreateClassResponseObject, error) {
-	made, err := s.config.Registrar.CreateClass(ctx, actorOf(ctx), registrar.ClassInput{
+	made, err := s.config.Registrar.CreateClass(ctx, intentOf(ctx), registrar.ClassInput{
 		Cohort:     r.Body.Cohort,
 		Course:     r.Body.Course,
 		Template:   given(r.Body.Template),
@@ -44,7 +44,7 @@ func (s *server) GetClass(ctx context.Context, r GetClassRequestObject) (GetClas
 
 // DeleteClass deletes a class and its workspaces.
 func (s *server) DeleteClass(ctx context.Context, r DeleteClassRequestObject) (DeleteClassResponseObject, error) {
-	going, err := s.config.Registrar.DeleteClass(ctx, actorOf(ctx), classRef(r.Class), given(r.Params.ReleaseHomes))
+	going, err := s.config.Registrar.DeleteClass(ctx, intentOf(ctx), classRef(r.Class), given(r.Params.ReleaseHomes))
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (s *server) RestartClass(ctx context.Context, r RestartClassRequestObject) 
 }
 
 func (s *server) actOnClass(ctx context.Context, ref string, act registrar.Act) (ClassActJSONResponse, error) {
-	result, err := s.config.Registrar.ActOnClass(ctx, actorOf(ctx), classRef(ref), act)
+	result, err := s.config.Registrar.ActOnClass(ctx, intentOf(ctx), classRef(ref), act)
 	if err != nil {
 		return ClassActJSONResponse{}, err
 	}

@@ -24,7 +24,7 @@ func (s *server) ListCohorts(ctx context.Context, _ ListCohortsRequestObject) (L
 
 // CreateCohort creates an empty cohort.
 func (s *server) CreateCohort(ctx context.Context, r CreateCohortRequestObject) (CreateCohortResponseObject, error) {
-	made, err := s.config.Registrar.CreateCohort(ctx, actorOf(ctx), registrar.CohortInput{Name: r.Body.Name, Key: given(r.Body.Key)})
+	made, err := s.config.Registrar.CreateCohort(ctx, intentOf(ctx), registrar.CohortInput{Name: r.Body.Name, Key: given(r.Body.Key)})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (s *server) GetCohort(ctx context.Context, r GetCohortRequestObject) (GetCo
 
 // DeleteCohort deletes a cohort that takes no class.
 func (s *server) DeleteCohort(ctx context.Context, r DeleteCohortRequestObject) (DeleteCohortResponseObject, error) {
-	if err := s.config.Registrar.DeleteCohort(ctx, actorOf(ctx), r.Cohort); err != nil {
+	if err := s.config.Registrar.DeleteCohort(ctx, intentOf(ctx), r.Cohort); err != nil {
 		return nil, err
 	}
 	return DeleteCohort204Response{}, nil
@@ -61,7 +61,7 @@ func (s *server) ListStudents(ctx context.Context, r ListStudentsRequestObject) 
 
 // EnrollStudent adds a student to a cohort.
 func (s *server) EnrollStudent(ctx context.Context, r EnrollStudentRequestObject) (EnrollStudentResponseObject, error) {
-	made, err := s.config.Registrar.EnrollStudent(ctx, actorOf(ctx), r.Cohort, asStudentInput(*r.Body))
+	made, err := s.config.Registrar.EnrollStudent(ctx, intentOf(ctx), r.Cohort, asStudentInput(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *server) ImportRoster(ctx context.Context, r ImportRosterRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	report, err := s.config.Registrar.ImportRoster(ctx, actorOf(ctx), r.Cohort, rows)
+	report, err := s.config.Registrar.ImportRoster(ctx, intentOf(ctx), r.Cohort, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (s *server) GetStudent(ctx context.Context, r GetStudentRequestObject) (Get
 
 // WithdrawStudent takes a student off the roster.
 func (s *server) WithdrawStudent(ctx context.Context, r WithdrawStudentRequestObject) (WithdrawStudentResponseObject, error) {
-	gone, err := s.config.Registrar.WithdrawStudent(ctx, actorOf(ctx), r.Student)
+	gone, err := s.config.Registrar.WithdrawStudent(ctx, intentOf(ctx), r.Student)
 	if err != nil {
 		return nil, err
 	}

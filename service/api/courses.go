@@ -17,7 +17,7 @@ func (s *server) ListCourses(ctx context.Context, _ ListCoursesRequestObject) (L
 
 // CreateCourse creates a course from a template.
 func (s *server) CreateCourse(ctx context.Context, r CreateCourseRequestObject) (CreateCourseResponseObject, error) {
-	made, err := s.config.Registrar.CreateCourse(ctx, actorOf(ctx), registrar.CourseInput{
+	made, err := s.config.Registrar.CreateCourse(ctx, intentOf(ctx), registrar.CourseInput{
 		Name: r.Body.Name, Key: given(r.Body.Key), Template: r.Body.Template, Parameters: given(r.Body.Parameters),
 	})
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *server) GetCourse(ctx context.Context, r GetCourseRequestObject) (GetCo
 
 // UpdateCourse changes the members of a course that are given.
 func (s *server) UpdateCourse(ctx context.Context, r UpdateCourseRequestObject) (UpdateCourseResponseObject, error) {
-	changed, err := s.config.Registrar.UpdateCourse(ctx, actorOf(ctx), r.Course, asCoursePatch(*r.Body))
+	changed, err := s.config.Registrar.UpdateCourse(ctx, intentOf(ctx), r.Course, asCoursePatch(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *server) UpdateCourse(ctx context.Context, r UpdateCourseRequestObject) 
 
 // DeleteCourse deletes a course that no class takes.
 func (s *server) DeleteCourse(ctx context.Context, r DeleteCourseRequestObject) (DeleteCourseResponseObject, error) {
-	if err := s.config.Registrar.DeleteCourse(ctx, actorOf(ctx), r.Course); err != nil {
+	if err := s.config.Registrar.DeleteCourse(ctx, intentOf(ctx), r.Course); err != nil {
 		return nil, err
 	}
 	return DeleteCourse204Response{}, nil

@@ -80,8 +80,8 @@ var (
 	}
 )
 
-func (f *fakeRegistrar) CreateCohort(_ context.Context, actor lab.Actor, in registrar.CohortInput) (lab.Cohort, error) {
-	return aCohort, f.note("CreateCohort", actor, in)
+func (f *fakeRegistrar) CreateCohort(_ context.Context, intent lab.Intent, in registrar.CohortInput) (lab.Cohort, error) {
+	return aCohort, f.note("CreateCohort", intent.Actor, in)
 }
 
 func (f *fakeRegistrar) Cohorts(context.Context) ([]lab.Cohort, error) {
@@ -92,16 +92,16 @@ func (f *fakeRegistrar) Cohort(_ context.Context, ref string) (lab.Cohort, error
 	return aCohort, f.note("Cohort", lab.Actor{}, ref)
 }
 
-func (f *fakeRegistrar) DeleteCohort(_ context.Context, actor lab.Actor, ref string) error {
-	return f.note("DeleteCohort", actor, ref)
+func (f *fakeRegistrar) DeleteCohort(_ context.Context, intent lab.Intent, ref string) error {
+	return f.note("DeleteCohort", intent.Actor, ref)
 }
 
-func (f *fakeRegistrar) EnrollStudent(_ context.Context, actor lab.Actor, cohort string, in registrar.StudentInput) (lab.Student, error) {
-	return aStudent, f.note("EnrollStudent", actor, cohort, in)
+func (f *fakeRegistrar) EnrollStudent(_ context.Context, intent lab.Intent, cohort string, in registrar.StudentInput) (lab.Student, error) {
+	return aStudent, f.note("EnrollStudent", intent.Actor, cohort, in)
 }
 
-func (f *fakeRegistrar) ImportRoster(_ context.Context, actor lab.Actor, cohort string, rows []roster.Row) (registrar.RosterReport, error) {
-	return registrar.RosterReport{New: []lab.Student{aStudent}}, f.note("ImportRoster", actor, cohort, rows)
+func (f *fakeRegistrar) ImportRoster(_ context.Context, intent lab.Intent, cohort string, rows []roster.Row) (registrar.RosterReport, error) {
+	return registrar.RosterReport{New: []lab.Student{aStudent}}, f.note("ImportRoster", intent.Actor, cohort, rows)
 }
 
 func (f *fakeRegistrar) Students(_ context.Context, cohort string) ([]lab.Student, error) {
@@ -114,12 +114,12 @@ func (f *fakeRegistrar) Student(_ context.Context, id string) (lab.Student, erro
 	return aStudent, f.note("Student", lab.Actor{}, id)
 }
 
-func (f *fakeRegistrar) WithdrawStudent(_ context.Context, actor lab.Actor, id string) (lab.Student, error) {
-	return aStudent, f.note("WithdrawStudent", actor, id)
+func (f *fakeRegistrar) WithdrawStudent(_ context.Context, intent lab.Intent, id string) (lab.Student, error) {
+	return aStudent, f.note("WithdrawStudent", intent.Actor, id)
 }
 
-func (f *fakeRegistrar) CreateCourse(_ context.Context, actor lab.Actor, in registrar.CourseInput) (lab.Course, error) {
-	return aCourse, f.note("CreateCourse", actor, in)
+func (f *fakeRegistrar) CreateCourse(_ context.Context, intent lab.Intent, in registrar.CourseInput) (lab.Course, error) {
+	return aCourse, f.note("CreateCourse", intent.Actor, in)
 }
 
 func (f *fakeRegistrar) Courses(context.Context) ([]lab.Course, error) {
@@ -130,16 +130,16 @@ func (f *fakeRegistrar) Course(_ context.Context, ref string) (lab.Course, error
 	return aCourse, f.note("Course", lab.Actor{}, ref)
 }
 
-func (f *fakeRegistrar) UpdateCourse(_ context.Context, actor lab.Actor, ref string, patch registrar.CoursePatch) (lab.Course, error) {
-	return aCourse, f.note("UpdateCourse", actor, ref, patch)
+func (f *fakeRegistrar) UpdateCourse(_ context.Context, intent lab.Intent, ref string, patch registrar.CoursePatch) (lab.Course, error) {
+	return aCourse, f.note("UpdateCourse", intent.Actor, ref, patch)
 }
 
-func (f *fakeRegistrar) DeleteCourse(_ context.Context, actor lab.Actor, ref string) error {
-	return f.note("DeleteCourse", actor, ref)
+func (f *fakeRegistrar) DeleteCourse(_ context.Context, intent lab.Intent, ref string) error {
+	return f.note("DeleteCourse", intent.Actor, ref)
 }
 
-func (f *fakeRegistrar) CreateClass(_ context.Context, actor lab.Actor, in registrar.ClassInput) (lab.Class, error) {
-	return aClass, f.note("CreateClass", actor, in)
+func (f *fakeRegistrar) CreateClass(_ context.Context, intent lab.Intent, in registrar.ClassInput) (lab.Class, error) {
+	return aClass, f.note("CreateClass", intent.Actor, in)
 }
 
 func (f *fakeRegistrar) Classes(context.Context) ([]lab.Class, error) {
@@ -150,12 +150,12 @@ func (f *fakeRegistrar) Class(_ context.Context, ref string) (lab.Class, error) 
 	return aClass, f.note("Class", lab.Actor{}, ref)
 }
 
-func (f *fakeRegistrar) DeleteClass(_ context.Context, actor lab.Actor, ref string, releaseHomes bool) (lab.Class, error) {
-	return aClass, f.note("DeleteClass", actor, ref, releaseHomes)
+func (f *fakeRegistrar) DeleteClass(_ context.Context, intent lab.Intent, ref string, releaseHomes bool) (lab.Class, error) {
+	return aClass, f.note("DeleteClass", intent.Actor, ref, releaseHomes)
 }
 
-func (f *fakeRegistrar) ActOnClass(_ context.Context, actor lab.Actor, ref string, act registrar.Act) (registrar.ActResult, error) {
-	return registrar.ActResult{Affected: 1, Workspaces: []lab.Workspace{aWorkspace.Workspace}}, f.note("ActOnClass", actor, ref, act)
+func (f *fakeRegistrar) ActOnClass(_ context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.ActResult, error) {
+	return registrar.ActResult{Affected: 1, Workspaces: []lab.Workspace{aWorkspace.Workspace}}, f.note("ActOnClass", intent.Actor, ref, act)
 }
 
 func (f *fakeRegistrar) Workspaces(_ context.Context, filter registrar.WorkspaceFilter) ([]registrar.WorkspaceView, error) {
@@ -168,12 +168,12 @@ func (f *fakeRegistrar) Workspace(_ context.Context, ref string) (registrar.Work
 	return aWorkspace, f.note("Workspace", lab.Actor{}, ref)
 }
 
-func (f *fakeRegistrar) ActOnWorkspace(_ context.Context, actor lab.Actor, ref string, act registrar.Act) (registrar.WorkspaceView, error) {
-	return aWorkspace, f.note("ActOnWorkspace", actor, ref, act)
+func (f *fakeRegistrar) ActOnWorkspace(_ context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.WorkspaceView, error) {
+	return aWorkspace, f.note("ActOnWorkspace", intent.Actor, ref, act)
 }
 
-func (f *fakeRegistrar) DeleteWorkspace(_ context.Context, actor lab.Actor, ref string, releaseHome bool) (registrar.WorkspaceView, error) {
-	return aWorkspace, f.note("DeleteWorkspace", actor, ref, releaseHome)
+func (f *fakeRegistrar) DeleteWorkspace(_ context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error) {
+	return aWorkspace, f.note("DeleteWorkspace", intent.Actor, ref, releaseHome)
 }
 
 func (f *fakeRegistrar) Templates(context.Context) []registrar.TemplateView {

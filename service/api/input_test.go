@@ -139,7 +139,7 @@ func TestBadPathsAndQueriesNameTheParameter(t *testing.T) {
 		"given twice":                  {http.MethodGet, "/v1/workspaces?cohort=a&cohort=b", []string{"cohort"}},
 		"empty":                        {http.MethodGet, "/v1/workspaces?cohort=", []string{"cohort"}},
 		"not decodable":                {http.MethodGet, "/v1/workspaces?cohort=%zz", []string{"query"}},
-		"a query where there is none":  {http.MethodGet, "/v1/cohorts?limit=1", []string{"limit"}},
+		"a query where there is none":  {http.MethodGet, "/v1/status?limit=1", []string{"limit"}},
 		"a path that is no name":       {http.MethodGet, "/v1/cohorts/Fall%2026", []string{"cohort"}},
 		"a path that is not UTF-8":     {http.MethodGet, "/v1/cohorts/%ff", []string{"cohort"}},
 		"a class with too many parts":  {http.MethodGet, "/v1/classes/a~b~c", []string{"class"}},

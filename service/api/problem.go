@@ -37,6 +37,8 @@ func statusOf(code lab.Code) (status int, title string) {
 		return http.StatusMethodNotAllowed, "Method not allowed"
 	case lab.CodeConflict:
 		return http.StatusConflict, "Conflict"
+	case lab.CodeStale:
+		return http.StatusPreconditionFailed, "Changed in the meantime"
 	case codeTooLarge:
 		return http.StatusRequestEntityTooLarge, "Too large"
 	case codeUnsupportedMediaType:

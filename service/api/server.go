@@ -14,10 +14,10 @@ type server struct{ config Config }
 
 var _ StrictServerInterface = (*server)(nil)
 
-// actorOf gives who makes the request.
-func actorOf(ctx context.Context) lab.Actor {
+// intentOf gives who makes the request.
+func intentOf(ctx context.Context) lab.Intent {
 	actor, _ := ctx.Value(actorKey{}).(lab.Actor) // authenticate put it there before anything else
-	return actor
+	return lab.Intent{Actor: actor}
 }
 
 // classRef turns "fall-26~py101", as paths have it, into "fall-26/py101".

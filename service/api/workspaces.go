@@ -30,7 +30,7 @@ func (s *server) GetWorkspace(ctx context.Context, r GetWorkspaceRequestObject) 
 
 // DeleteWorkspace deletes a workspace, and its home when that is asked for.
 func (s *server) DeleteWorkspace(ctx context.Context, r DeleteWorkspaceRequestObject) (DeleteWorkspaceResponseObject, error) {
-	going, err := s.config.Registrar.DeleteWorkspace(ctx, actorOf(ctx), r.Workspace, given(r.Params.ReleaseHome))
+	going, err := s.config.Registrar.DeleteWorkspace(ctx, intentOf(ctx), r.Workspace, given(r.Params.ReleaseHome))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (s *server) RestartWorkspace(ctx context.Context, r RestartWorkspaceRequest
 }
 
 func (s *server) actOnWorkspace(ctx context.Context, ref string, act registrar.Act) (WorkspaceActJSONResponse, error) {
-	view, err := s.config.Registrar.ActOnWorkspace(ctx, actorOf(ctx), ref, act)
+	view, err := s.config.Registrar.ActOnWorkspace(ctx, intentOf(ctx), ref, act)
 	if err != nil {
 		return WorkspaceActJSONResponse{}, err
 	}

@@ -13,14 +13,14 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 
 // Cohorts lists the cohorts.
 func (c *Client) Cohorts(ctx context.Context) ([]Cohort, error) {
-	r, err := c.raw.ListCohortsWithResponse(ctx)
+	r, err := c.raw.ListCohortsWithResponse(ctx, nil)
 	list, err := read(r, err, (*ListCohortsResponse).GetJSON200)
 	return list.Items, err
 }
 
 // CreateCohort creates an empty cohort.
 func (c *Client) CreateCohort(ctx context.Context, in CohortInput) (Cohort, error) {
-	r, err := c.raw.CreateCohortWithResponse(ctx, in)
+	r, err := c.raw.CreateCohortWithResponse(ctx, nil, in)
 	return read(r, err, (*CreateCohortResponse).GetJSON201)
 }
 
@@ -32,26 +32,26 @@ func (c *Client) Cohort(ctx context.Context, ref string) (Cohort, error) {
 
 // DeleteCohort deletes a cohort that takes no class.
 func (c *Client) DeleteCohort(ctx context.Context, ref string) error {
-	_, err := c.raw.DeleteCohortWithResponse(ctx, ref)
+	_, err := c.raw.DeleteCohortWithResponse(ctx, ref, nil)
 	return err
 }
 
 // Students lists the students of a cohort.
 func (c *Client) Students(ctx context.Context, cohort string) ([]Student, error) {
-	r, err := c.raw.ListStudentsWithResponse(ctx, cohort)
+	r, err := c.raw.ListStudentsWithResponse(ctx, cohort, nil)
 	list, err := read(r, err, (*ListStudentsResponse).GetJSON200)
 	return list.Items, err
 }
 
 // EnrollStudent adds a student to a cohort.
 func (c *Client) EnrollStudent(ctx context.Context, cohort string, in StudentInput) (Student, error) {
-	r, err := c.raw.EnrollStudentWithResponse(ctx, cohort, in)
+	r, err := c.raw.EnrollStudentWithResponse(ctx, cohort, nil, in)
 	return read(r, err, (*EnrollStudentResponse).GetJSON201)
 }
 
 // ImportRoster enrolls everybody on a roster, which is CSV text.
 func (c *Client) ImportRoster(ctx context.Context, cohort string, csv io.Reader) (RosterReport, error) {
-	r, err := c.raw.ImportRosterWithBodyWithResponse(ctx, cohort, "text/csv", csv)
+	r, err := c.raw.ImportRosterWithBodyWithResponse(ctx, cohort, nil, "text/csv", csv)
 	return read(r, err, (*ImportRosterResponse).GetJSON200)
 }
 
@@ -63,20 +63,20 @@ func (c *Client) Student(ctx context.Context, id string) (Student, error) {
 
 // WithdrawStudent takes a student off the roster.
 func (c *Client) WithdrawStudent(ctx context.Context, id string) (Student, error) {
-	r, err := c.raw.WithdrawStudentWithResponse(ctx, id)
+	r, err := c.raw.WithdrawStudentWithResponse(ctx, id, nil)
 	return read(r, err, (*WithdrawStudentResponse).GetJSON200)
 }
 
 // Courses lists the courses.
 func (c *Client) Courses(ctx context.Context) ([]Course, error) {
-	r, err := c.raw.ListCoursesWithResponse(ctx)
+	r, err := c.raw.ListCoursesWithResponse(ctx, nil)
 	list, err := read(r, err, (*ListCoursesResponse).GetJSON200)
 	return list.Items, err
 }
 
 // CreateCourse creates a course from a template.
 func (c *Client) CreateCourse(ctx context.Context, in CourseInput) (Course, error) {
-	r, err := c.raw.CreateCourseWithResponse(ctx, in)
+	r, err := c.raw.CreateCourseWithResponse(ctx, nil, in)
 	return read(r, err, (*CreateCourseResponse).GetJSON201)
 }
 
@@ -88,26 +88,26 @@ func (c *Client) Course(ctx context.Context, ref string) (Course, error) {
 
 // UpdateCourse changes the members of a course that the patch has.
 func (c *Client) UpdateCourse(ctx context.Context, ref string, patch CoursePatch) (Course, error) {
-	r, err := c.raw.UpdateCourseWithResponse(ctx, ref, patch)
+	r, err := c.raw.UpdateCourseWithResponse(ctx, ref, nil, patch)
 	return read(r, err, (*UpdateCourseResponse).GetJSON200)
 }
 
 // DeleteCourse deletes a course that no class takes.
 func (c *Client) DeleteCourse(ctx context.Context, ref string) error {
-	_, err := c.raw.DeleteCourseWithResponse(ctx, ref)
+	_, err := c.raw.DeleteCourseWithResponse(ctx, ref, nil)
 	return err
 }
 
 // Classes lists the classes.
 func (c *Client) Classes(ctx context.Context) ([]Class, error) {
-	r, err := c.raw.ListClassesWithResponse(ctx)
+	r, err := c.raw.ListClassesWithResponse(ctx, nil)
 	list, err := read(r, err, (*ListClassesResponse).GetJSON200)
 	return list.Items, err
 }
 
 // CreateClass lets a cohort take a course.
 func (c *Client) CreateClass(ctx context.Context, in ClassInput) (Class, error) {
-	r, err := c.raw.CreateClassWithResponse(ctx, in)
+	r, err := c.raw.CreateClassWithResponse(ctx, nil, in)
 	return read(r, err, (*CreateClassResponse).GetJSON201)
 }
 
@@ -125,25 +125,25 @@ func (c *Client) DeleteClass(ctx context.Context, ref string, releaseHomes bool)
 
 // LaunchClass gives every student of a class a running workspace.
 func (c *Client) LaunchClass(ctx context.Context, ref string) (ClassActResult, error) {
-	r, err := c.raw.LaunchClassWithResponse(ctx, pathClass(ref))
+	r, err := c.raw.LaunchClassWithResponse(ctx, pathClass(ref), nil)
 	return read(r, err, (*LaunchClassResponse).GetJSON202)
 }
 
 // StartClass starts the workspaces of a class.
 func (c *Client) StartClass(ctx context.Context, ref string) (ClassActResult, error) {
-	r, err := c.raw.StartClassWithResponse(ctx, pathClass(ref))
+	r, err := c.raw.StartClassWithResponse(ctx, pathClass(ref), nil)
 	return read(r, err, (*StartClassResponse).GetJSON202)
 }
 
 // StopClass stops the workspaces of a class.
 func (c *Client) StopClass(ctx context.Context, ref string) (ClassActResult, error) {
-	r, err := c.raw.StopClassWithResponse(ctx, pathClass(ref))
+	r, err := c.raw.StopClassWithResponse(ctx, pathClass(ref), nil)
 	return read(r, err, (*StopClassResponse).GetJSON202)
 }
 
 // RestartClass restarts the workspaces of a class.
 func (c *Client) RestartClass(ctx context.Context, ref string) (ClassActResult, error) {
-	r, err := c.raw.RestartClassWithResponse(ctx, pathClass(ref))
+	r, err := c.raw.RestartClassWithResponse(ctx, pathClass(ref), nil)
 	return read(r, err, (*RestartClassResponse).GetJSON202)
 }
 
@@ -185,25 +185,25 @@ func (c *Client) DeleteWorkspace(ctx context.Context, ref string, releaseHome bo
 
 // StartWorkspace starts a workspace.
 func (c *Client) StartWorkspace(ctx context.Context, ref string) (Workspace, error) {
-	r, err := c.raw.StartWorkspaceWithResponse(ctx, ref)
+	r, err := c.raw.StartWorkspaceWithResponse(ctx, ref, nil)
 	return read(r, err, (*StartWorkspaceResponse).GetJSON202)
 }
 
 // StopWorkspace stops a workspace.
 func (c *Client) StopWorkspace(ctx context.Context, ref string) (Workspace, error) {
-	r, err := c.raw.StopWorkspaceWithResponse(ctx, ref)
+	r, err := c.raw.StopWorkspaceWithResponse(ctx, ref, nil)
 	return read(r, err, (*StopWorkspaceResponse).GetJSON202)
 }
 
 // RestartWorkspace restarts a workspace.
 func (c *Client) RestartWorkspace(ctx context.Context, ref string) (Workspace, error) {
-	r, err := c.raw.RestartWorkspaceWithResponse(ctx, ref)
+	r, err := c.raw.RestartWorkspaceWithResponse(ctx, ref, nil)
 	return read(r, err, (*RestartWorkspaceResponse).GetJSON202)
 }
 
 // Templates lists the templates.
 func (c *Client) Templates(ctx context.Context) ([]TemplateSummary, error) {
-	r, err := c.raw.ListTemplatesWithResponse(ctx)
+	r, err := c.raw.ListTemplatesWithResponse(ctx, nil)
 	list, err := read(r, err, (*ListTemplatesResponse).GetJSON200)
 	return list.Items, err
 }

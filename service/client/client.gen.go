@@ -238,7 +238,7 @@ type Phase string
 // Problem An error, after RFC 9457.
 type Problem struct {
 	// Code What went wrong, for programs: `invalid`, `unauthenticated`, `forbidden`,
-	// `not_found`, `method_not_allowed`, `conflict`, `too_large`,
+	// `not_found`, `method_not_allowed`, `conflict`, `stale`, `too_large`,
 	// `unsupported_media_type`, `unplaceable`, `refused`, `unavailable` or
 	// `internal`. More may come.
 	Code string `json:"code"`
@@ -449,6 +449,21 @@ type WorkspaceWish struct {
 	Slug    string  `json:"slug"`
 }
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
+// DryRun defines model for DryRun.
+type DryRun = bool
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// Limit defines model for Limit.
+type Limit = int
+
 // PathClass A class's id, or its cohort and course. A tilde stands for the slash of
 // `fall-26/py101`; where a slash can be written, it is taken too.
 type PathClass = ClassRef
@@ -468,20 +483,276 @@ type PathTemplate = string
 // PathWorkspace An id, or the name for people.
 type PathWorkspace = Ref
 
+// Search defines model for Search.
+type Search = string
+
 // ClassAct defines model for ClassAct.
 type ClassAct = ClassActResult
+
+// Stale An error, after RFC 9457.
+type Stale = Problem
 
 // WorkspaceAct defines model for WorkspaceAct.
 type WorkspaceAct = Workspace
 
+// ListClassesParams defines parameters for ListClasses.
+type ListClassesParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// CreateClassParams defines parameters for CreateClass.
+type CreateClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteClassParams defines parameters for DeleteClass.
 type DeleteClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// ReleaseHomes Delete the students' homes as well. This cannot be undone.
 	ReleaseHomes *bool `form:"release_homes,omitempty" json:"release_homes,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// LaunchClassParams defines parameters for LaunchClass.
+type LaunchClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RestartClassParams defines parameters for RestartClass.
+type RestartClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StartClassParams defines parameters for StartClass.
+type StartClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StopClassParams defines parameters for StopClass.
+type StopClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListCohortsParams defines parameters for ListCohorts.
+type ListCohortsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// CreateCohortParams defines parameters for CreateCohort.
+type CreateCohortParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteCohortParams defines parameters for DeleteCohort.
+type DeleteCohortParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ImportRosterParams defines parameters for ImportRoster.
+type ImportRosterParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListStudentsParams defines parameters for ListStudents.
+type ListStudentsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// EnrollStudentParams defines parameters for EnrollStudent.
+type EnrollStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListCoursesParams defines parameters for ListCourses.
+type ListCoursesParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// CreateCourseParams defines parameters for CreateCourse.
+type CreateCourseParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteCourseParams defines parameters for DeleteCourse.
+type DeleteCourseParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateCourseParams defines parameters for UpdateCourse.
+type UpdateCourseParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawStudentParams defines parameters for WithdrawStudent.
+type WithdrawStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListTemplatesParams defines parameters for ListTemplates.
+type ListTemplatesParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in one of its names, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
 	// Class Only the workspaces of this class, by its id or as `cohort~course`.
 	Class *ClassRef `form:"class,omitempty" json:"class,omitempty"`
 
@@ -494,8 +765,69 @@ type ListWorkspacesParams struct {
 
 // DeleteWorkspaceParams defines parameters for DeleteWorkspace.
 type DeleteWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// ReleaseHome Delete the home as well. This cannot be undone.
 	ReleaseHome *bool `form:"release_home,omitempty" json:"release_home,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RestartWorkspaceParams defines parameters for RestartWorkspace.
+type RestartWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StartWorkspaceParams defines parameters for StartWorkspace.
+type StartWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StopWorkspaceParams defines parameters for StopWorkspace.
+type StopWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
+	// done, and the answer is 412 `stale` with what it is now as `current`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateClassJSONRequestBody defines body for CreateClass for application/json ContentType.
@@ -592,7 +924,7 @@ type ClientInterface interface {
 	// All classes, by cohort and course.
 	//
 	// Corresponds with GET /v1/classes (the `ListClasses` operationId).
-	ListClasses(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListClasses(ctx context.Context, params *ListClassesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateClassWithBody Create a class
 	//
@@ -603,7 +935,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
-	CreateClassWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateClassWithBody(ctx context.Context, params *CreateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateClass Create a class
 	//
@@ -614,7 +946,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
-	CreateClass(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateClass(ctx context.Context, params *CreateClassParams, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteClass Delete a class
 	//
@@ -639,35 +971,35 @@ type ClientInterface interface {
 	// ever run it.
 	//
 	// Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
-	LaunchClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LaunchClass(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RestartClass Restart the workspaces of a class
 	//
 	// Restarts the workspaces of the class that are wanted running. Those that are outdated come up with the newest settings.
 	//
 	// Corresponds with POST /v1/classes/{class}/restart (the `RestartClass` operationId).
-	RestartClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RestartClass(ctx context.Context, class PathClass, params *RestartClassParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartClass Start the workspaces of a class
 	//
 	// Wants all existing workspaces of the class running. Students without one get none; that is what launching does.
 	//
 	// Corresponds with POST /v1/classes/{class}/start (the `StartClass` operationId).
-	StartClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error)
+	StartClass(ctx context.Context, class PathClass, params *StartClassParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StopClass Stop the workspaces of a class
 	//
 	// Wants all workspaces of the class stopped. Homes are kept.
 	//
 	// Corresponds with POST /v1/classes/{class}/stop (the `StopClass` operationId).
-	StopClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error)
+	StopClass(ctx context.Context, class PathClass, params *StopClassParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCohorts List the cohorts
 	//
 	// All cohorts, by key.
 	//
 	// Corresponds with GET /v1/cohorts (the `ListCohorts` operationId).
-	ListCohorts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListCohorts(ctx context.Context, params *ListCohortsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateCohortWithBody Create a cohort
 	//
@@ -677,7 +1009,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/cohorts (the `CreateCohort` operationId).
-	CreateCohortWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateCohortWithBody(ctx context.Context, params *CreateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateCohort Create a cohort
 	//
@@ -687,14 +1019,14 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/cohorts (the `CreateCohort` operationId).
-	CreateCohort(ctx context.Context, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateCohort(ctx context.Context, params *CreateCohortParams, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteCohort Delete a cohort
 	//
 	// Deletes a cohort and its roster. Refused with `conflict` while the cohort still takes a class.
 	//
 	// Corresponds with DELETE /v1/cohorts/{cohort} (the `DeleteCohort` operationId).
-	DeleteCohort(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteCohort(ctx context.Context, cohort PathCohort, params *DeleteCohortParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCohort Show a cohort
 	//
@@ -713,14 +1045,14 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/cohorts/{cohort}/roster (the `ImportRoster` operationId).
-	ImportRosterWithBody(ctx context.Context, cohort PathCohort, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ImportRosterWithBody(ctx context.Context, cohort PathCohort, params *ImportRosterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListStudents List the students of a cohort
 	//
 	// All students of the cohort, the withdrawn ones too (`withdrawn_at` is set).
 	//
 	// Corresponds with GET /v1/cohorts/{cohort}/students (the `ListStudents` operationId).
-	ListStudents(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListStudents(ctx context.Context, cohort PathCohort, params *ListStudentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EnrollStudentWithBody Enroll a student
 	//
@@ -729,7 +1061,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/cohorts/{cohort}/students (the `EnrollStudent` operationId).
-	EnrollStudentWithBody(ctx context.Context, cohort PathCohort, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EnrollStudentWithBody(ctx context.Context, cohort PathCohort, params *EnrollStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EnrollStudent Enroll a student
 	//
@@ -738,14 +1070,14 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/cohorts/{cohort}/students (the `EnrollStudent` operationId).
-	EnrollStudent(ctx context.Context, cohort PathCohort, body EnrollStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EnrollStudent(ctx context.Context, cohort PathCohort, params *EnrollStudentParams, body EnrollStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCourses List the courses
 	//
 	// All courses, by key.
 	//
 	// Corresponds with GET /v1/courses (the `ListCourses` operationId).
-	ListCourses(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListCourses(ctx context.Context, params *ListCoursesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateCourseWithBody Create a course
 	//
@@ -756,7 +1088,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/courses (the `CreateCourse` operationId).
-	CreateCourseWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateCourseWithBody(ctx context.Context, params *CreateCourseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateCourse Create a course
 	//
@@ -767,14 +1099,14 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/courses (the `CreateCourse` operationId).
-	CreateCourse(ctx context.Context, body CreateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateCourse(ctx context.Context, params *CreateCourseParams, body CreateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteCourse Delete a course
 	//
 	// Deletes a course. Refused with `conflict` while a class takes it.
 	//
 	// Corresponds with DELETE /v1/courses/{course} (the `DeleteCourse` operationId).
-	DeleteCourse(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteCourse(ctx context.Context, course PathCourse, params *DeleteCourseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCourse Show a course
 	//
@@ -792,7 +1124,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
-	UpdateCourseWithBody(ctx context.Context, course PathCourse, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateCourseWithBody(ctx context.Context, course PathCourse, params *UpdateCourseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateCourse Change a course
 	//
@@ -803,7 +1135,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
-	UpdateCourse(ctx context.Context, course PathCourse, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateCourse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStatus Tell how Bothy is
 	//
@@ -820,7 +1152,7 @@ type ClientInterface interface {
 	// kept. The same person may be enrolled again, and then gets new workspaces.
 	//
 	// Corresponds with DELETE /v1/students/{student} (the `WithdrawStudent` operationId).
-	WithdrawStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error)
+	WithdrawStudent(ctx context.Context, student PathStudent, params *WithdrawStudentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStudent Show a student
 	//
@@ -834,7 +1166,7 @@ type ClientInterface interface {
 	// The job files that this server can make workspaces from, by name.
 	//
 	// Corresponds with GET /v1/templates (the `ListTemplates` operationId).
-	ListTemplates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListTemplates(ctx context.Context, params *ListTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTemplate Show a template
 	//
@@ -870,21 +1202,21 @@ type ClientInterface interface {
 	// Restarts the workspace. An outdated one comes up with the newest settings.
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/restart (the `RestartWorkspace` operationId).
-	RestartWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RestartWorkspace(ctx context.Context, workspace PathWorkspace, params *RestartWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartWorkspace Start a workspace
 	//
 	// Wants the workspace running.
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/start (the `StartWorkspace` operationId).
-	StartWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error)
+	StartWorkspace(ctx context.Context, workspace PathWorkspace, params *StartWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StopWorkspace Stop a workspace
 	//
 	// Wants the workspace stopped. The home is kept.
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/stop (the `StopWorkspace` operationId).
-	StopWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error)
+	StopWorkspace(ctx context.Context, workspace PathWorkspace, params *StopWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListClasses List the classes
@@ -892,8 +1224,8 @@ type ClientInterface interface {
 // All classes, by cohort and course.
 //
 // Corresponds with GET /v1/classes (the `ListClasses` operationId).
-func (c *Raw) ListClasses(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListClassesRequest(c.Server)
+func (c *Raw) ListClasses(ctx context.Context, params *ListClassesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListClassesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -913,8 +1245,8 @@ func (c *Raw) ListClasses(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/classes (the `CreateClass` operationId).
-func (c *Raw) CreateClassWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateClassRequestWithBody(c.Server, contentType, body)
+func (c *Raw) CreateClassWithBody(ctx context.Context, params *CreateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClassRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -934,8 +1266,8 @@ func (c *Raw) CreateClassWithBody(ctx context.Context, contentType string, body 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/classes (the `CreateClass` operationId).
-func (c *Raw) CreateClass(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateClassRequest(c.Server, body)
+func (c *Raw) CreateClass(ctx context.Context, params *CreateClassParams, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClassRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -989,8 +1321,8 @@ func (c *Raw) GetClass(ctx context.Context, class PathClass, reqEditors ...Reque
 // ever run it.
 //
 // Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
-func (c *Raw) LaunchClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLaunchClassRequest(c.Server, class)
+func (c *Raw) LaunchClass(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLaunchClassRequest(c.Server, class, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1006,8 +1338,8 @@ func (c *Raw) LaunchClass(ctx context.Context, class PathClass, reqEditors ...Re
 // Restarts the workspaces of the class that are wanted running. Those that are outdated come up with the newest settings.
 //
 // Corresponds with POST /v1/classes/{class}/restart (the `RestartClass` operationId).
-func (c *Raw) RestartClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRestartClassRequest(c.Server, class)
+func (c *Raw) RestartClass(ctx context.Context, class PathClass, params *RestartClassParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestartClassRequest(c.Server, class, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1023,8 +1355,8 @@ func (c *Raw) RestartClass(ctx context.Context, class PathClass, reqEditors ...R
 // Wants all existing workspaces of the class running. Students without one get none; that is what launching does.
 //
 // Corresponds with POST /v1/classes/{class}/start (the `StartClass` operationId).
-func (c *Raw) StartClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewStartClassRequest(c.Server, class)
+func (c *Raw) StartClass(ctx context.Context, class PathClass, params *StartClassParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartClassRequest(c.Server, class, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1040,8 +1372,8 @@ func (c *Raw) StartClass(ctx context.Context, class PathClass, reqEditors ...Req
 // Wants all workspaces of the class stopped. Homes are kept.
 //
 // Corresponds with POST /v1/classes/{class}/stop (the `StopClass` operationId).
-func (c *Raw) StopClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewStopClassRequest(c.Server, class)
+func (c *Raw) StopClass(ctx context.Context, class PathClass, params *StopClassParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStopClassRequest(c.Server, class, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1057,8 +1389,8 @@ func (c *Raw) StopClass(ctx context.Context, class PathClass, reqEditors ...Requ
 // All cohorts, by key.
 //
 // Corresponds with GET /v1/cohorts (the `ListCohorts` operationId).
-func (c *Raw) ListCohorts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListCohortsRequest(c.Server)
+func (c *Raw) ListCohorts(ctx context.Context, params *ListCohortsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCohortsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1077,8 +1409,8 @@ func (c *Raw) ListCohorts(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/cohorts (the `CreateCohort` operationId).
-func (c *Raw) CreateCohortWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateCohortRequestWithBody(c.Server, contentType, body)
+func (c *Raw) CreateCohortWithBody(ctx context.Context, params *CreateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCohortRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1097,8 +1429,8 @@ func (c *Raw) CreateCohortWithBody(ctx context.Context, contentType string, body
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/cohorts (the `CreateCohort` operationId).
-func (c *Raw) CreateCohort(ctx context.Context, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateCohortRequest(c.Server, body)
+func (c *Raw) CreateCohort(ctx context.Context, params *CreateCohortParams, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCohortRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1114,8 +1446,8 @@ func (c *Raw) CreateCohort(ctx context.Context, body CreateCohortJSONRequestBody
 // Deletes a cohort and its roster. Refused with `conflict` while the cohort still takes a class.
 //
 // Corresponds with DELETE /v1/cohorts/{cohort} (the `DeleteCohort` operationId).
-func (c *Raw) DeleteCohort(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteCohortRequest(c.Server, cohort)
+func (c *Raw) DeleteCohort(ctx context.Context, cohort PathCohort, params *DeleteCohortParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteCohortRequest(c.Server, cohort, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1153,8 +1485,8 @@ func (c *Raw) GetCohort(ctx context.Context, cohort PathCohort, reqEditors ...Re
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/cohorts/{cohort}/roster (the `ImportRoster` operationId).
-func (c *Raw) ImportRosterWithBody(ctx context.Context, cohort PathCohort, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewImportRosterRequestWithBody(c.Server, cohort, contentType, body)
+func (c *Raw) ImportRosterWithBody(ctx context.Context, cohort PathCohort, params *ImportRosterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportRosterRequestWithBody(c.Server, cohort, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1170,8 +1502,8 @@ func (c *Raw) ImportRosterWithBody(ctx context.Context, cohort PathCohort, conte
 // All students of the cohort, the withdrawn ones too (`withdrawn_at` is set).
 //
 // Corresponds with GET /v1/cohorts/{cohort}/students (the `ListStudents` operationId).
-func (c *Raw) ListStudents(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListStudentsRequest(c.Server, cohort)
+func (c *Raw) ListStudents(ctx context.Context, cohort PathCohort, params *ListStudentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStudentsRequest(c.Server, cohort, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1189,8 +1521,8 @@ func (c *Raw) ListStudents(ctx context.Context, cohort PathCohort, reqEditors ..
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/cohorts/{cohort}/students (the `EnrollStudent` operationId).
-func (c *Raw) EnrollStudentWithBody(ctx context.Context, cohort PathCohort, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEnrollStudentRequestWithBody(c.Server, cohort, contentType, body)
+func (c *Raw) EnrollStudentWithBody(ctx context.Context, cohort PathCohort, params *EnrollStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnrollStudentRequestWithBody(c.Server, cohort, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1208,8 +1540,8 @@ func (c *Raw) EnrollStudentWithBody(ctx context.Context, cohort PathCohort, cont
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/cohorts/{cohort}/students (the `EnrollStudent` operationId).
-func (c *Raw) EnrollStudent(ctx context.Context, cohort PathCohort, body EnrollStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEnrollStudentRequest(c.Server, cohort, body)
+func (c *Raw) EnrollStudent(ctx context.Context, cohort PathCohort, params *EnrollStudentParams, body EnrollStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnrollStudentRequest(c.Server, cohort, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1225,8 +1557,8 @@ func (c *Raw) EnrollStudent(ctx context.Context, cohort PathCohort, body EnrollS
 // All courses, by key.
 //
 // Corresponds with GET /v1/courses (the `ListCourses` operationId).
-func (c *Raw) ListCourses(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListCoursesRequest(c.Server)
+func (c *Raw) ListCourses(ctx context.Context, params *ListCoursesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCoursesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1246,8 +1578,8 @@ func (c *Raw) ListCourses(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/courses (the `CreateCourse` operationId).
-func (c *Raw) CreateCourseWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateCourseRequestWithBody(c.Server, contentType, body)
+func (c *Raw) CreateCourseWithBody(ctx context.Context, params *CreateCourseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCourseRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1267,8 +1599,8 @@ func (c *Raw) CreateCourseWithBody(ctx context.Context, contentType string, body
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/courses (the `CreateCourse` operationId).
-func (c *Raw) CreateCourse(ctx context.Context, body CreateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateCourseRequest(c.Server, body)
+func (c *Raw) CreateCourse(ctx context.Context, params *CreateCourseParams, body CreateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCourseRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1284,8 +1616,8 @@ func (c *Raw) CreateCourse(ctx context.Context, body CreateCourseJSONRequestBody
 // Deletes a course. Refused with `conflict` while a class takes it.
 //
 // Corresponds with DELETE /v1/courses/{course} (the `DeleteCourse` operationId).
-func (c *Raw) DeleteCourse(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteCourseRequest(c.Server, course)
+func (c *Raw) DeleteCourse(ctx context.Context, course PathCourse, params *DeleteCourseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteCourseRequest(c.Server, course, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1322,8 +1654,8 @@ func (c *Raw) GetCourse(ctx context.Context, course PathCourse, reqEditors ...Re
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
-func (c *Raw) UpdateCourseWithBody(ctx context.Context, course PathCourse, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateCourseRequestWithBody(c.Server, course, contentType, body)
+func (c *Raw) UpdateCourseWithBody(ctx context.Context, course PathCourse, params *UpdateCourseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCourseRequestWithBody(c.Server, course, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1343,8 +1675,8 @@ func (c *Raw) UpdateCourseWithBody(ctx context.Context, course PathCourse, conte
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
-func (c *Raw) UpdateCourse(ctx context.Context, course PathCourse, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateCourseRequest(c.Server, course, body)
+func (c *Raw) UpdateCourse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCourseRequest(c.Server, course, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1380,8 +1712,8 @@ func (c *Raw) GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*ht
 // kept. The same person may be enrolled again, and then gets new workspaces.
 //
 // Corresponds with DELETE /v1/students/{student} (the `WithdrawStudent` operationId).
-func (c *Raw) WithdrawStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewWithdrawStudentRequest(c.Server, student)
+func (c *Raw) WithdrawStudent(ctx context.Context, student PathStudent, params *WithdrawStudentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawStudentRequest(c.Server, student, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1414,8 +1746,8 @@ func (c *Raw) GetStudent(ctx context.Context, student PathStudent, reqEditors ..
 // The job files that this server can make workspaces from, by name.
 //
 // Corresponds with GET /v1/templates (the `ListTemplates` operationId).
-func (c *Raw) ListTemplates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListTemplatesRequest(c.Server)
+func (c *Raw) ListTemplates(ctx context.Context, params *ListTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTemplatesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1500,8 +1832,8 @@ func (c *Raw) GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEdit
 // Restarts the workspace. An outdated one comes up with the newest settings.
 //
 // Corresponds with POST /v1/workspaces/{workspace}/restart (the `RestartWorkspace` operationId).
-func (c *Raw) RestartWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRestartWorkspaceRequest(c.Server, workspace)
+func (c *Raw) RestartWorkspace(ctx context.Context, workspace PathWorkspace, params *RestartWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestartWorkspaceRequest(c.Server, workspace, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1517,8 +1849,8 @@ func (c *Raw) RestartWorkspace(ctx context.Context, workspace PathWorkspace, req
 // Wants the workspace running.
 //
 // Corresponds with POST /v1/workspaces/{workspace}/start (the `StartWorkspace` operationId).
-func (c *Raw) StartWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewStartWorkspaceRequest(c.Server, workspace)
+func (c *Raw) StartWorkspace(ctx context.Context, workspace PathWorkspace, params *StartWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartWorkspaceRequest(c.Server, workspace, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1534,8 +1866,8 @@ func (c *Raw) StartWorkspace(ctx context.Context, workspace PathWorkspace, reqEd
 // Wants the workspace stopped. The home is kept.
 //
 // Corresponds with POST /v1/workspaces/{workspace}/stop (the `StopWorkspace` operationId).
-func (c *Raw) StopWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewStopWorkspaceRequest(c.Server, workspace)
+func (c *Raw) StopWorkspace(ctx context.Context, workspace PathWorkspace, params *StopWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStopWorkspaceRequest(c.Server, workspace, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1547,7 +1879,7 @@ func (c *Raw) StopWorkspace(ctx context.Context, workspace PathWorkspace, reqEdi
 }
 
 // NewListClassesRequest constructs an http.Request for the ListClasses method
-func NewListClassesRequest(server string) (*http.Request, error) {
+func NewListClassesRequest(server string, params *ListClassesParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1563,6 +1895,57 @@ func NewListClassesRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -1574,18 +1957,18 @@ func NewListClassesRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateClassRequest calls the generic CreateClass builder with application/json body
-func NewCreateClassRequest(server string, body CreateClassJSONRequestBody) (*http.Request, error) {
+func NewCreateClassRequest(server string, params *CreateClassParams, body CreateClassJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateClassRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateClassRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateClassRequestWithBody constructs an http.Request for the CreateClass method, with any body, and a specified content type
-func NewCreateClassRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateClassRequestWithBody(server string, params *CreateClassParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1603,12 +1986,54 @@ func NewCreateClassRequestWithBody(server string, contentType string, body io.Re
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -1648,6 +2073,18 @@ func NewDeleteClassRequest(server string, class PathClass, params *DeleteClassPa
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.ReleaseHomes != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "release_homes", *params.ReleaseHomes, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -1669,6 +2106,32 @@ func NewDeleteClassRequest(server string, class PathClass, params *DeleteClassPa
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -1709,7 +2172,7 @@ func NewGetClassRequest(server string, class PathClass) (*http.Request, error) {
 }
 
 // NewLaunchClassRequest constructs an http.Request for the LaunchClass method
-func NewLaunchClassRequest(server string, class PathClass) (*http.Request, error) {
+func NewLaunchClassRequest(server string, class PathClass, params *LaunchClassParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1734,16 +2197,69 @@ func NewLaunchClassRequest(server string, class PathClass) (*http.Request, error
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
 }
 
 // NewRestartClassRequest constructs an http.Request for the RestartClass method
-func NewRestartClassRequest(server string, class PathClass) (*http.Request, error) {
+func NewRestartClassRequest(server string, class PathClass, params *RestartClassParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1768,16 +2284,69 @@ func NewRestartClassRequest(server string, class PathClass) (*http.Request, erro
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
 }
 
 // NewStartClassRequest constructs an http.Request for the StartClass method
-func NewStartClassRequest(server string, class PathClass) (*http.Request, error) {
+func NewStartClassRequest(server string, class PathClass, params *StartClassParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1802,16 +2371,69 @@ func NewStartClassRequest(server string, class PathClass) (*http.Request, error)
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
 }
 
 // NewStopClassRequest constructs an http.Request for the StopClass method
-func NewStopClassRequest(server string, class PathClass) (*http.Request, error) {
+func NewStopClassRequest(server string, class PathClass, params *StopClassParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1836,16 +2458,69 @@ func NewStopClassRequest(server string, class PathClass) (*http.Request, error) 
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
 }
 
 // NewListCohortsRequest constructs an http.Request for the ListCohorts method
-func NewListCohortsRequest(server string) (*http.Request, error) {
+func NewListCohortsRequest(server string, params *ListCohortsParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1861,6 +2536,57 @@ func NewListCohortsRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -1872,18 +2598,18 @@ func NewListCohortsRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateCohortRequest calls the generic CreateCohort builder with application/json body
-func NewCreateCohortRequest(server string, body CreateCohortJSONRequestBody) (*http.Request, error) {
+func NewCreateCohortRequest(server string, params *CreateCohortParams, body CreateCohortJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateCohortRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateCohortRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateCohortRequestWithBody constructs an http.Request for the CreateCohort method, with any body, and a specified content type
-func NewCreateCohortRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateCohortRequestWithBody(server string, params *CreateCohortParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1901,6 +2627,33 @@ func NewCreateCohortRequestWithBody(server string, contentType string, body io.R
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -1908,11 +2661,26 @@ func NewCreateCohortRequestWithBody(server string, contentType string, body io.R
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewDeleteCohortRequest constructs an http.Request for the DeleteCohort method
-func NewDeleteCohortRequest(server string, cohort PathCohort) (*http.Request, error) {
+func NewDeleteCohortRequest(server string, cohort PathCohort, params *DeleteCohortParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1937,9 +2705,51 @@ func NewDeleteCohortRequest(server string, cohort PathCohort) (*http.Request, er
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1980,7 +2790,7 @@ func NewGetCohortRequest(server string, cohort PathCohort) (*http.Request, error
 }
 
 // NewImportRosterRequestWithBody constructs an http.Request for the ImportRoster method, with any body, and a specified content type
-func NewImportRosterRequestWithBody(server string, cohort PathCohort, contentType string, body io.Reader) (*http.Request, error) {
+func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *ImportRosterParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2005,6 +2815,33 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, contentTyp
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -2012,11 +2849,26 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, contentTyp
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewListStudentsRequest constructs an http.Request for the ListStudents method
-func NewListStudentsRequest(server string, cohort PathCohort) (*http.Request, error) {
+func NewListStudentsRequest(server string, cohort PathCohort, params *ListStudentsParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2039,6 +2891,57 @@ func NewListStudentsRequest(server string, cohort PathCohort) (*http.Request, er
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2050,18 +2953,18 @@ func NewListStudentsRequest(server string, cohort PathCohort) (*http.Request, er
 }
 
 // NewEnrollStudentRequest calls the generic EnrollStudent builder with application/json body
-func NewEnrollStudentRequest(server string, cohort PathCohort, body EnrollStudentJSONRequestBody) (*http.Request, error) {
+func NewEnrollStudentRequest(server string, cohort PathCohort, params *EnrollStudentParams, body EnrollStudentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEnrollStudentRequestWithBody(server, cohort, "application/json", bodyReader)
+	return NewEnrollStudentRequestWithBody(server, cohort, params, "application/json", bodyReader)
 }
 
 // NewEnrollStudentRequestWithBody constructs an http.Request for the EnrollStudent method, with any body, and a specified content type
-func NewEnrollStudentRequestWithBody(server string, cohort PathCohort, contentType string, body io.Reader) (*http.Request, error) {
+func NewEnrollStudentRequestWithBody(server string, cohort PathCohort, params *EnrollStudentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2086,6 +2989,33 @@ func NewEnrollStudentRequestWithBody(server string, cohort PathCohort, contentTy
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -2093,11 +3023,26 @@ func NewEnrollStudentRequestWithBody(server string, cohort PathCohort, contentTy
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewListCoursesRequest constructs an http.Request for the ListCourses method
-func NewListCoursesRequest(server string) (*http.Request, error) {
+func NewListCoursesRequest(server string, params *ListCoursesParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2113,6 +3058,57 @@ func NewListCoursesRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2124,18 +3120,18 @@ func NewListCoursesRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateCourseRequest calls the generic CreateCourse builder with application/json body
-func NewCreateCourseRequest(server string, body CreateCourseJSONRequestBody) (*http.Request, error) {
+func NewCreateCourseRequest(server string, params *CreateCourseParams, body CreateCourseJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateCourseRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateCourseRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateCourseRequestWithBody constructs an http.Request for the CreateCourse method, with any body, and a specified content type
-func NewCreateCourseRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateCourseRequestWithBody(server string, params *CreateCourseParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2153,6 +3149,33 @@ func NewCreateCourseRequestWithBody(server string, contentType string, body io.R
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -2160,11 +3183,26 @@ func NewCreateCourseRequestWithBody(server string, contentType string, body io.R
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewDeleteCourseRequest constructs an http.Request for the DeleteCourse method
-func NewDeleteCourseRequest(server string, course PathCourse) (*http.Request, error) {
+func NewDeleteCourseRequest(server string, course PathCourse, params *DeleteCourseParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2189,9 +3227,51 @@ func NewDeleteCourseRequest(server string, course PathCourse) (*http.Request, er
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -2232,18 +3312,18 @@ func NewGetCourseRequest(server string, course PathCourse) (*http.Request, error
 }
 
 // NewUpdateCourseRequest calls the generic UpdateCourse builder with application/json body
-func NewUpdateCourseRequest(server string, course PathCourse, body UpdateCourseJSONRequestBody) (*http.Request, error) {
+func NewUpdateCourseRequest(server string, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateCourseRequestWithBody(server, course, "application/json", bodyReader)
+	return NewUpdateCourseRequestWithBody(server, course, params, "application/json", bodyReader)
 }
 
 // NewUpdateCourseRequestWithBody constructs an http.Request for the UpdateCourse method, with any body, and a specified content type
-func NewUpdateCourseRequestWithBody(server string, course PathCourse, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateCourseRequestWithBody(server string, course PathCourse, params *UpdateCourseParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2268,12 +3348,54 @@ func NewUpdateCourseRequestWithBody(server string, course PathCourse, contentTyp
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -2306,7 +3428,7 @@ func NewGetStatusRequest(server string) (*http.Request, error) {
 }
 
 // NewWithdrawStudentRequest constructs an http.Request for the WithdrawStudent method
-func NewWithdrawStudentRequest(server string, student PathStudent) (*http.Request, error) {
+func NewWithdrawStudentRequest(server string, student PathStudent, params *WithdrawStudentParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2331,9 +3453,51 @@ func NewWithdrawStudentRequest(server string, student PathStudent) (*http.Reques
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -2374,7 +3538,7 @@ func NewGetStudentRequest(server string, student PathStudent) (*http.Request, er
 }
 
 // NewListTemplatesRequest constructs an http.Request for the ListTemplates method
-func NewListTemplatesRequest(server string) (*http.Request, error) {
+func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2390,6 +3554,57 @@ func NewListTemplatesRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2461,6 +3676,42 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Class != nil {
 
@@ -2547,6 +3798,18 @@ func NewDeleteWorkspaceRequest(server string, workspace PathWorkspace, params *D
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.ReleaseHome != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "release_home", *params.ReleaseHome, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -2568,6 +3831,32 @@ func NewDeleteWorkspaceRequest(server string, workspace PathWorkspace, params *D
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -2608,7 +3897,7 @@ func NewGetWorkspaceRequest(server string, workspace PathWorkspace) (*http.Reque
 }
 
 // NewRestartWorkspaceRequest constructs an http.Request for the RestartWorkspace method
-func NewRestartWorkspaceRequest(server string, workspace PathWorkspace) (*http.Request, error) {
+func NewRestartWorkspaceRequest(server string, workspace PathWorkspace, params *RestartWorkspaceParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2633,16 +3922,69 @@ func NewRestartWorkspaceRequest(server string, workspace PathWorkspace) (*http.R
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
 }
 
 // NewStartWorkspaceRequest constructs an http.Request for the StartWorkspace method
-func NewStartWorkspaceRequest(server string, workspace PathWorkspace) (*http.Request, error) {
+func NewStartWorkspaceRequest(server string, workspace PathWorkspace, params *StartWorkspaceParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2667,16 +4009,69 @@ func NewStartWorkspaceRequest(server string, workspace PathWorkspace) (*http.Req
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
 }
 
 // NewStopWorkspaceRequest constructs an http.Request for the StopWorkspace method
-func NewStopWorkspaceRequest(server string, workspace PathWorkspace) (*http.Request, error) {
+func NewStopWorkspaceRequest(server string, workspace PathWorkspace, params *StopWorkspaceParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2701,9 +4096,62 @@ func NewStopWorkspaceRequest(server string, workspace PathWorkspace) (*http.Requ
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -2760,7 +4208,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/classes (the `ListClasses` operationId).
-	ListClassesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListClassesResponse, error)
+	ListClassesWithResponse(ctx context.Context, params *ListClassesParams, reqEditors ...RequestEditorFn) (*ListClassesResponse, error)
 
 	// CreateClassWithBodyWithResponse Create a class
 	//
@@ -2771,7 +4219,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
-	CreateClassWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
+	CreateClassWithBodyWithResponse(ctx context.Context, params *CreateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
 
 	// CreateClassWithResponse Create a class
 	//
@@ -2782,7 +4230,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/classes (the `CreateClass` operationId).
-	CreateClassWithResponse(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
+	CreateClassWithResponse(ctx context.Context, params *CreateClassParams, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error)
 
 	// DeleteClassWithResponse Delete a class
 	//
@@ -2813,7 +4261,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
-	LaunchClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*LaunchClassResponse, error)
+	LaunchClassWithResponse(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*LaunchClassResponse, error)
 
 	// RestartClassWithResponse Restart the workspaces of a class
 	//
@@ -2822,7 +4270,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/classes/{class}/restart (the `RestartClass` operationId).
-	RestartClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*RestartClassResponse, error)
+	RestartClassWithResponse(ctx context.Context, class PathClass, params *RestartClassParams, reqEditors ...RequestEditorFn) (*RestartClassResponse, error)
 
 	// StartClassWithResponse Start the workspaces of a class
 	//
@@ -2831,7 +4279,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/classes/{class}/start (the `StartClass` operationId).
-	StartClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*StartClassResponse, error)
+	StartClassWithResponse(ctx context.Context, class PathClass, params *StartClassParams, reqEditors ...RequestEditorFn) (*StartClassResponse, error)
 
 	// StopClassWithResponse Stop the workspaces of a class
 	//
@@ -2840,7 +4288,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/classes/{class}/stop (the `StopClass` operationId).
-	StopClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*StopClassResponse, error)
+	StopClassWithResponse(ctx context.Context, class PathClass, params *StopClassParams, reqEditors ...RequestEditorFn) (*StopClassResponse, error)
 
 	// ListCohortsWithResponse List the cohorts
 	//
@@ -2849,7 +4297,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/cohorts (the `ListCohorts` operationId).
-	ListCohortsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListCohortsResponse, error)
+	ListCohortsWithResponse(ctx context.Context, params *ListCohortsParams, reqEditors ...RequestEditorFn) (*ListCohortsResponse, error)
 
 	// CreateCohortWithBodyWithResponse Create a cohort
 	//
@@ -2859,7 +4307,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/cohorts (the `CreateCohort` operationId).
-	CreateCohortWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error)
+	CreateCohortWithBodyWithResponse(ctx context.Context, params *CreateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error)
 
 	// CreateCohortWithResponse Create a cohort
 	//
@@ -2869,7 +4317,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/cohorts (the `CreateCohort` operationId).
-	CreateCohortWithResponse(ctx context.Context, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error)
+	CreateCohortWithResponse(ctx context.Context, params *CreateCohortParams, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error)
 
 	// DeleteCohortWithResponse Delete a cohort
 	//
@@ -2878,7 +4326,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/cohorts/{cohort} (the `DeleteCohort` operationId).
-	DeleteCohortWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*DeleteCohortResponse, error)
+	DeleteCohortWithResponse(ctx context.Context, cohort PathCohort, params *DeleteCohortParams, reqEditors ...RequestEditorFn) (*DeleteCohortResponse, error)
 
 	// GetCohortWithResponse Show a cohort
 	//
@@ -2899,7 +4347,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/cohorts/{cohort}/roster (the `ImportRoster` operationId).
-	ImportRosterWithBodyWithResponse(ctx context.Context, cohort PathCohort, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportRosterResponse, error)
+	ImportRosterWithBodyWithResponse(ctx context.Context, cohort PathCohort, params *ImportRosterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportRosterResponse, error)
 
 	// ListStudentsWithResponse List the students of a cohort
 	//
@@ -2908,7 +4356,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/cohorts/{cohort}/students (the `ListStudents` operationId).
-	ListStudentsWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*ListStudentsResponse, error)
+	ListStudentsWithResponse(ctx context.Context, cohort PathCohort, params *ListStudentsParams, reqEditors ...RequestEditorFn) (*ListStudentsResponse, error)
 
 	// EnrollStudentWithBodyWithResponse Enroll a student
 	//
@@ -2917,7 +4365,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/cohorts/{cohort}/students (the `EnrollStudent` operationId).
-	EnrollStudentWithBodyWithResponse(ctx context.Context, cohort PathCohort, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnrollStudentResponse, error)
+	EnrollStudentWithBodyWithResponse(ctx context.Context, cohort PathCohort, params *EnrollStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnrollStudentResponse, error)
 
 	// EnrollStudentWithResponse Enroll a student
 	//
@@ -2926,7 +4374,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/cohorts/{cohort}/students (the `EnrollStudent` operationId).
-	EnrollStudentWithResponse(ctx context.Context, cohort PathCohort, body EnrollStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*EnrollStudentResponse, error)
+	EnrollStudentWithResponse(ctx context.Context, cohort PathCohort, params *EnrollStudentParams, body EnrollStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*EnrollStudentResponse, error)
 
 	// ListCoursesWithResponse List the courses
 	//
@@ -2935,7 +4383,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/courses (the `ListCourses` operationId).
-	ListCoursesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListCoursesResponse, error)
+	ListCoursesWithResponse(ctx context.Context, params *ListCoursesParams, reqEditors ...RequestEditorFn) (*ListCoursesResponse, error)
 
 	// CreateCourseWithBodyWithResponse Create a course
 	//
@@ -2946,7 +4394,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/courses (the `CreateCourse` operationId).
-	CreateCourseWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCourseResponse, error)
+	CreateCourseWithBodyWithResponse(ctx context.Context, params *CreateCourseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCourseResponse, error)
 
 	// CreateCourseWithResponse Create a course
 	//
@@ -2957,7 +4405,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/courses (the `CreateCourse` operationId).
-	CreateCourseWithResponse(ctx context.Context, body CreateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCourseResponse, error)
+	CreateCourseWithResponse(ctx context.Context, params *CreateCourseParams, body CreateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCourseResponse, error)
 
 	// DeleteCourseWithResponse Delete a course
 	//
@@ -2966,7 +4414,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/courses/{course} (the `DeleteCourse` operationId).
-	DeleteCourseWithResponse(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*DeleteCourseResponse, error)
+	DeleteCourseWithResponse(ctx context.Context, course PathCourse, params *DeleteCourseParams, reqEditors ...RequestEditorFn) (*DeleteCourseResponse, error)
 
 	// GetCourseWithResponse Show a course
 	//
@@ -2986,7 +4434,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
-	UpdateCourseWithBodyWithResponse(ctx context.Context, course PathCourse, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error)
+	UpdateCourseWithBodyWithResponse(ctx context.Context, course PathCourse, params *UpdateCourseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error)
 
 	// UpdateCourseWithResponse Change a course
 	//
@@ -2997,7 +4445,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
-	UpdateCourseWithResponse(ctx context.Context, course PathCourse, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error)
+	UpdateCourseWithResponse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error)
 
 	// GetStatusWithResponse Tell how Bothy is
 	//
@@ -3018,7 +4466,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/students/{student} (the `WithdrawStudent` operationId).
-	WithdrawStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*WithdrawStudentResponse, error)
+	WithdrawStudentWithResponse(ctx context.Context, student PathStudent, params *WithdrawStudentParams, reqEditors ...RequestEditorFn) (*WithdrawStudentResponse, error)
 
 	// GetStudentWithResponse Show a student
 	//
@@ -3036,7 +4484,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/templates (the `ListTemplates` operationId).
-	ListTemplatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTemplatesResponse, error)
+	ListTemplatesWithResponse(ctx context.Context, params *ListTemplatesParams, reqEditors ...RequestEditorFn) (*ListTemplatesResponse, error)
 
 	// GetTemplateWithResponse Show a template
 	//
@@ -3082,7 +4530,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/restart (the `RestartWorkspace` operationId).
-	RestartWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*RestartWorkspaceResponse, error)
+	RestartWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *RestartWorkspaceParams, reqEditors ...RequestEditorFn) (*RestartWorkspaceResponse, error)
 
 	// StartWorkspaceWithResponse Start a workspace
 	//
@@ -3091,7 +4539,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/start (the `StartWorkspace` operationId).
-	StartWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*StartWorkspaceResponse, error)
+	StartWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *StartWorkspaceParams, reqEditors ...RequestEditorFn) (*StartWorkspaceResponse, error)
 
 	// StopWorkspaceWithResponse Stop a workspace
 	//
@@ -3100,7 +4548,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/stop (the `StopWorkspace` operationId).
-	StopWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*StopWorkspaceResponse, error)
+	StopWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *StopWorkspaceParams, reqEditors ...RequestEditorFn) (*StopWorkspaceResponse, error)
 }
 
 type ListClassesResponse struct {
@@ -3181,11 +4629,18 @@ type DeleteClassResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Class
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r DeleteClassResponse) GetJSON202() *Class {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r DeleteClassResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3247,11 +4702,18 @@ type LaunchClassResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *ClassAct
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r LaunchClassResponse) GetJSON202() *ClassAct {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r LaunchClassResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3280,11 +4742,18 @@ type RestartClassResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *ClassAct
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r RestartClassResponse) GetJSON202() *ClassAct {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r RestartClassResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3313,11 +4782,18 @@ type StartClassResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *ClassAct
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r StartClassResponse) GetJSON202() *ClassAct {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r StartClassResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3346,11 +4822,18 @@ type StopClassResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *ClassAct
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r StopClassResponse) GetJSON202() *ClassAct {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r StopClassResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3450,6 +4933,13 @@ func (r CreateCohortResponse) StatusCode() int {
 type DeleteCohortResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r DeleteCohortResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3688,6 +5178,13 @@ func (r CreateCourseResponse) StatusCode() int {
 type DeleteCourseResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r DeleteCourseResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3749,11 +5246,18 @@ type UpdateCourseResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Course
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r UpdateCourseResponse) GetJSON200() *Course {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateCourseResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3815,11 +5319,18 @@ type WithdrawStudentResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Student
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r WithdrawStudentResponse) GetJSON200() *Student {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r WithdrawStudentResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -3980,11 +5491,18 @@ type DeleteWorkspaceResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *WorkspaceAct
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r DeleteWorkspaceResponse) GetJSON202() *WorkspaceAct {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r DeleteWorkspaceResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4046,11 +5564,18 @@ type RestartWorkspaceResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *WorkspaceAct
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r RestartWorkspaceResponse) GetJSON202() *WorkspaceAct {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r RestartWorkspaceResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4079,11 +5604,18 @@ type StartWorkspaceResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *WorkspaceAct
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r StartWorkspaceResponse) GetJSON202() *WorkspaceAct {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r StartWorkspaceResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4112,11 +5644,18 @@ type StopWorkspaceResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *WorkspaceAct
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *Stale
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r StopWorkspaceResponse) GetJSON202() *WorkspaceAct {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r StopWorkspaceResponse) GetApplicationProblemJSON412() *Stale {
+	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4147,8 +5686,8 @@ func (r StopWorkspaceResponse) StatusCode() int {
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/classes (the `ListClasses` operationId).
-func (c *ClientWithResponses) ListClassesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListClassesResponse, error) {
-	rsp, err := c.ListClasses(ctx, reqEditors...)
+func (c *ClientWithResponses) ListClassesWithResponse(ctx context.Context, params *ListClassesParams, reqEditors ...RequestEditorFn) (*ListClassesResponse, error) {
+	rsp, err := c.ListClasses(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4164,8 +5703,8 @@ func (c *ClientWithResponses) ListClassesWithResponse(ctx context.Context, reqEd
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/classes (the `CreateClass` operationId).
-func (c *ClientWithResponses) CreateClassWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClassResponse, error) {
-	rsp, err := c.CreateClassWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateClassWithBodyWithResponse(ctx context.Context, params *CreateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClassResponse, error) {
+	rsp, err := c.CreateClassWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4181,8 +5720,8 @@ func (c *ClientWithResponses) CreateClassWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/classes (the `CreateClass` operationId).
-func (c *ClientWithResponses) CreateClassWithResponse(ctx context.Context, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error) {
-	rsp, err := c.CreateClass(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateClassWithResponse(ctx context.Context, params *CreateClassParams, body CreateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClassResponse, error) {
+	rsp, err := c.CreateClass(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4230,8 +5769,8 @@ func (c *ClientWithResponses) GetClassWithResponse(ctx context.Context, class Pa
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
-func (c *ClientWithResponses) LaunchClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*LaunchClassResponse, error) {
-	rsp, err := c.LaunchClass(ctx, class, reqEditors...)
+func (c *ClientWithResponses) LaunchClassWithResponse(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*LaunchClassResponse, error) {
+	rsp, err := c.LaunchClass(ctx, class, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4245,8 +5784,8 @@ func (c *ClientWithResponses) LaunchClassWithResponse(ctx context.Context, class
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/classes/{class}/restart (the `RestartClass` operationId).
-func (c *ClientWithResponses) RestartClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*RestartClassResponse, error) {
-	rsp, err := c.RestartClass(ctx, class, reqEditors...)
+func (c *ClientWithResponses) RestartClassWithResponse(ctx context.Context, class PathClass, params *RestartClassParams, reqEditors ...RequestEditorFn) (*RestartClassResponse, error) {
+	rsp, err := c.RestartClass(ctx, class, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4260,8 +5799,8 @@ func (c *ClientWithResponses) RestartClassWithResponse(ctx context.Context, clas
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/classes/{class}/start (the `StartClass` operationId).
-func (c *ClientWithResponses) StartClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*StartClassResponse, error) {
-	rsp, err := c.StartClass(ctx, class, reqEditors...)
+func (c *ClientWithResponses) StartClassWithResponse(ctx context.Context, class PathClass, params *StartClassParams, reqEditors ...RequestEditorFn) (*StartClassResponse, error) {
+	rsp, err := c.StartClass(ctx, class, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4275,8 +5814,8 @@ func (c *ClientWithResponses) StartClassWithResponse(ctx context.Context, class 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/classes/{class}/stop (the `StopClass` operationId).
-func (c *ClientWithResponses) StopClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*StopClassResponse, error) {
-	rsp, err := c.StopClass(ctx, class, reqEditors...)
+func (c *ClientWithResponses) StopClassWithResponse(ctx context.Context, class PathClass, params *StopClassParams, reqEditors ...RequestEditorFn) (*StopClassResponse, error) {
+	rsp, err := c.StopClass(ctx, class, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4290,8 +5829,8 @@ func (c *ClientWithResponses) StopClassWithResponse(ctx context.Context, class P
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/cohorts (the `ListCohorts` operationId).
-func (c *ClientWithResponses) ListCohortsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListCohortsResponse, error) {
-	rsp, err := c.ListCohorts(ctx, reqEditors...)
+func (c *ClientWithResponses) ListCohortsWithResponse(ctx context.Context, params *ListCohortsParams, reqEditors ...RequestEditorFn) (*ListCohortsResponse, error) {
+	rsp, err := c.ListCohorts(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4306,8 +5845,8 @@ func (c *ClientWithResponses) ListCohortsWithResponse(ctx context.Context, reqEd
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/cohorts (the `CreateCohort` operationId).
-func (c *ClientWithResponses) CreateCohortWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error) {
-	rsp, err := c.CreateCohortWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateCohortWithBodyWithResponse(ctx context.Context, params *CreateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error) {
+	rsp, err := c.CreateCohortWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4322,8 +5861,8 @@ func (c *ClientWithResponses) CreateCohortWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/cohorts (the `CreateCohort` operationId).
-func (c *ClientWithResponses) CreateCohortWithResponse(ctx context.Context, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error) {
-	rsp, err := c.CreateCohort(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateCohortWithResponse(ctx context.Context, params *CreateCohortParams, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error) {
+	rsp, err := c.CreateCohort(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4337,8 +5876,8 @@ func (c *ClientWithResponses) CreateCohortWithResponse(ctx context.Context, body
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/cohorts/{cohort} (the `DeleteCohort` operationId).
-func (c *ClientWithResponses) DeleteCohortWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*DeleteCohortResponse, error) {
-	rsp, err := c.DeleteCohort(ctx, cohort, reqEditors...)
+func (c *ClientWithResponses) DeleteCohortWithResponse(ctx context.Context, cohort PathCohort, params *DeleteCohortParams, reqEditors ...RequestEditorFn) (*DeleteCohortResponse, error) {
+	rsp, err := c.DeleteCohort(ctx, cohort, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4370,8 +5909,8 @@ func (c *ClientWithResponses) GetCohortWithResponse(ctx context.Context, cohort 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/cohorts/{cohort}/roster (the `ImportRoster` operationId).
-func (c *ClientWithResponses) ImportRosterWithBodyWithResponse(ctx context.Context, cohort PathCohort, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportRosterResponse, error) {
-	rsp, err := c.ImportRosterWithBody(ctx, cohort, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ImportRosterWithBodyWithResponse(ctx context.Context, cohort PathCohort, params *ImportRosterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportRosterResponse, error) {
+	rsp, err := c.ImportRosterWithBody(ctx, cohort, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4385,8 +5924,8 @@ func (c *ClientWithResponses) ImportRosterWithBodyWithResponse(ctx context.Conte
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/cohorts/{cohort}/students (the `ListStudents` operationId).
-func (c *ClientWithResponses) ListStudentsWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*ListStudentsResponse, error) {
-	rsp, err := c.ListStudents(ctx, cohort, reqEditors...)
+func (c *ClientWithResponses) ListStudentsWithResponse(ctx context.Context, cohort PathCohort, params *ListStudentsParams, reqEditors ...RequestEditorFn) (*ListStudentsResponse, error) {
+	rsp, err := c.ListStudents(ctx, cohort, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4400,8 +5939,8 @@ func (c *ClientWithResponses) ListStudentsWithResponse(ctx context.Context, coho
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/cohorts/{cohort}/students (the `EnrollStudent` operationId).
-func (c *ClientWithResponses) EnrollStudentWithBodyWithResponse(ctx context.Context, cohort PathCohort, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnrollStudentResponse, error) {
-	rsp, err := c.EnrollStudentWithBody(ctx, cohort, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EnrollStudentWithBodyWithResponse(ctx context.Context, cohort PathCohort, params *EnrollStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnrollStudentResponse, error) {
+	rsp, err := c.EnrollStudentWithBody(ctx, cohort, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4415,8 +5954,8 @@ func (c *ClientWithResponses) EnrollStudentWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/cohorts/{cohort}/students (the `EnrollStudent` operationId).
-func (c *ClientWithResponses) EnrollStudentWithResponse(ctx context.Context, cohort PathCohort, body EnrollStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*EnrollStudentResponse, error) {
-	rsp, err := c.EnrollStudent(ctx, cohort, body, reqEditors...)
+func (c *ClientWithResponses) EnrollStudentWithResponse(ctx context.Context, cohort PathCohort, params *EnrollStudentParams, body EnrollStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*EnrollStudentResponse, error) {
+	rsp, err := c.EnrollStudent(ctx, cohort, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4430,8 +5969,8 @@ func (c *ClientWithResponses) EnrollStudentWithResponse(ctx context.Context, coh
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/courses (the `ListCourses` operationId).
-func (c *ClientWithResponses) ListCoursesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListCoursesResponse, error) {
-	rsp, err := c.ListCourses(ctx, reqEditors...)
+func (c *ClientWithResponses) ListCoursesWithResponse(ctx context.Context, params *ListCoursesParams, reqEditors ...RequestEditorFn) (*ListCoursesResponse, error) {
+	rsp, err := c.ListCourses(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4447,8 +5986,8 @@ func (c *ClientWithResponses) ListCoursesWithResponse(ctx context.Context, reqEd
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/courses (the `CreateCourse` operationId).
-func (c *ClientWithResponses) CreateCourseWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCourseResponse, error) {
-	rsp, err := c.CreateCourseWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateCourseWithBodyWithResponse(ctx context.Context, params *CreateCourseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCourseResponse, error) {
+	rsp, err := c.CreateCourseWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4464,8 +6003,8 @@ func (c *ClientWithResponses) CreateCourseWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/courses (the `CreateCourse` operationId).
-func (c *ClientWithResponses) CreateCourseWithResponse(ctx context.Context, body CreateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCourseResponse, error) {
-	rsp, err := c.CreateCourse(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateCourseWithResponse(ctx context.Context, params *CreateCourseParams, body CreateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCourseResponse, error) {
+	rsp, err := c.CreateCourse(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4479,8 +6018,8 @@ func (c *ClientWithResponses) CreateCourseWithResponse(ctx context.Context, body
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/courses/{course} (the `DeleteCourse` operationId).
-func (c *ClientWithResponses) DeleteCourseWithResponse(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*DeleteCourseResponse, error) {
-	rsp, err := c.DeleteCourse(ctx, course, reqEditors...)
+func (c *ClientWithResponses) DeleteCourseWithResponse(ctx context.Context, course PathCourse, params *DeleteCourseParams, reqEditors ...RequestEditorFn) (*DeleteCourseResponse, error) {
+	rsp, err := c.DeleteCourse(ctx, course, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4511,8 +6050,8 @@ func (c *ClientWithResponses) GetCourseWithResponse(ctx context.Context, course 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
-func (c *ClientWithResponses) UpdateCourseWithBodyWithResponse(ctx context.Context, course PathCourse, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error) {
-	rsp, err := c.UpdateCourseWithBody(ctx, course, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateCourseWithBodyWithResponse(ctx context.Context, course PathCourse, params *UpdateCourseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error) {
+	rsp, err := c.UpdateCourseWithBody(ctx, course, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4528,8 +6067,8 @@ func (c *ClientWithResponses) UpdateCourseWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
-func (c *ClientWithResponses) UpdateCourseWithResponse(ctx context.Context, course PathCourse, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error) {
-	rsp, err := c.UpdateCourse(ctx, course, body, reqEditors...)
+func (c *ClientWithResponses) UpdateCourseWithResponse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error) {
+	rsp, err := c.UpdateCourse(ctx, course, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4561,8 +6100,8 @@ func (c *ClientWithResponses) GetStatusWithResponse(ctx context.Context, reqEdit
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/students/{student} (the `WithdrawStudent` operationId).
-func (c *ClientWithResponses) WithdrawStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*WithdrawStudentResponse, error) {
-	rsp, err := c.WithdrawStudent(ctx, student, reqEditors...)
+func (c *ClientWithResponses) WithdrawStudentWithResponse(ctx context.Context, student PathStudent, params *WithdrawStudentParams, reqEditors ...RequestEditorFn) (*WithdrawStudentResponse, error) {
+	rsp, err := c.WithdrawStudent(ctx, student, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4591,8 +6130,8 @@ func (c *ClientWithResponses) GetStudentWithResponse(ctx context.Context, studen
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/templates (the `ListTemplates` operationId).
-func (c *ClientWithResponses) ListTemplatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTemplatesResponse, error) {
-	rsp, err := c.ListTemplates(ctx, reqEditors...)
+func (c *ClientWithResponses) ListTemplatesWithResponse(ctx context.Context, params *ListTemplatesParams, reqEditors ...RequestEditorFn) (*ListTemplatesResponse, error) {
+	rsp, err := c.ListTemplates(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4667,8 +6206,8 @@ func (c *ClientWithResponses) GetWorkspaceWithResponse(ctx context.Context, work
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/workspaces/{workspace}/restart (the `RestartWorkspace` operationId).
-func (c *ClientWithResponses) RestartWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*RestartWorkspaceResponse, error) {
-	rsp, err := c.RestartWorkspace(ctx, workspace, reqEditors...)
+func (c *ClientWithResponses) RestartWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *RestartWorkspaceParams, reqEditors ...RequestEditorFn) (*RestartWorkspaceResponse, error) {
+	rsp, err := c.RestartWorkspace(ctx, workspace, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4682,8 +6221,8 @@ func (c *ClientWithResponses) RestartWorkspaceWithResponse(ctx context.Context, 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/workspaces/{workspace}/start (the `StartWorkspace` operationId).
-func (c *ClientWithResponses) StartWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*StartWorkspaceResponse, error) {
-	rsp, err := c.StartWorkspace(ctx, workspace, reqEditors...)
+func (c *ClientWithResponses) StartWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *StartWorkspaceParams, reqEditors ...RequestEditorFn) (*StartWorkspaceResponse, error) {
+	rsp, err := c.StartWorkspace(ctx, workspace, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4697,8 +6236,8 @@ func (c *ClientWithResponses) StartWorkspaceWithResponse(ctx context.Context, wo
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/workspaces/{workspace}/stop (the `StopWorkspace` operationId).
-func (c *ClientWithResponses) StopWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*StopWorkspaceResponse, error) {
-	rsp, err := c.StopWorkspace(ctx, workspace, reqEditors...)
+func (c *ClientWithResponses) StopWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *StopWorkspaceParams, reqEditors ...RequestEditorFn) (*StopWorkspaceResponse, error) {
+	rsp, err := c.StopWorkspace(ctx, workspace, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4791,6 +6330,13 @@ func ParseDeleteClassResponse(rsp *http.Response) (*DeleteClassResponse, error) 
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	}
 
 	return response, nil
@@ -4843,6 +6389,13 @@ func ParseLaunchClassResponse(rsp *http.Response) (*LaunchClassResponse, error) 
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	}
 
 	return response, nil
@@ -4868,6 +6421,13 @@ func ParseRestartClassResponse(rsp *http.Response) (*RestartClassResponse, error
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
 
 	}
 
@@ -4895,6 +6455,13 @@ func ParseStartClassResponse(rsp *http.Response) (*StartClassResponse, error) {
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	}
 
 	return response, nil
@@ -4920,6 +6487,13 @@ func ParseStopClassResponse(rsp *http.Response) (*StopClassResponse, error) {
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
 
 	}
 
@@ -5002,6 +6576,19 @@ func ParseDeleteCohortResponse(rsp *http.Response) (*DeleteCohortResponse, error
 	response := &DeleteCohortResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	}
 
 	return response, nil
@@ -5202,6 +6789,19 @@ func ParseDeleteCourseResponse(rsp *http.Response) (*DeleteCourseResponse, error
 		HTTPResponse: rsp,
 	}
 
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	}
+
 	return response, nil
 }
 
@@ -5251,6 +6851,13 @@ func ParseUpdateCourseResponse(rsp *http.Response) (*UpdateCourseResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
 
 	}
 
@@ -5303,6 +6910,13 @@ func ParseWithdrawStudentResponse(rsp *http.Response) (*WithdrawStudentResponse,
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
 
 	}
 
@@ -5434,6 +7048,13 @@ func ParseDeleteWorkspaceResponse(rsp *http.Response) (*DeleteWorkspaceResponse,
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	}
 
 	return response, nil
@@ -5486,6 +7107,13 @@ func ParseRestartWorkspaceResponse(rsp *http.Response) (*RestartWorkspaceRespons
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	}
 
 	return response, nil
@@ -5512,6 +7140,13 @@ func ParseStartWorkspaceResponse(rsp *http.Response) (*StartWorkspaceResponse, e
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	}
 
 	return response, nil
@@ -5537,6 +7172,13 @@ func ParseStopWorkspaceResponse(rsp *http.Response) (*StopWorkspaceResponse, err
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Stale
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
 
 	}
 

@@ -21,6 +21,8 @@ const (
 	CodeNotFound Code = "not_found"
 	// CodeConflict: the request collides with what exists (a taken name, a foreign job).
 	CodeConflict Code = "conflict"
+	// CodeStale: the thing is not any more as the caller saw it (If-Match); the answer says how it is now.
+	CodeStale Code = "stale"
 	// CodeUnplaceable: no node of the cluster could ever run what was asked for.
 	CodeUnplaceable Code = "unplaceable"
 	// CodeUnavailable: a server that Bothy needs does not answer or refuses to work; trying again may help.

@@ -76,11 +76,3 @@ type Snapshot struct {
 	Jobs map[string]Observation
 	At   time.Time
 }
-
-// Actor is who makes a change, for the audit.
-type Actor struct {
-	// Name is the credential's name: "token:dev", later a user.
-	Name string
-	// Remote is the address that the request came from.
-	Remote string
-}

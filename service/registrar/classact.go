@@ -20,7 +20,7 @@ type ActResult struct {
 // something is to run, the cluster is asked about one workspace: CodeRefused,
 // CodeUnplaceable or CodeUnavailable then, and nothing is changed. CodeConflict
 // when the class is being deleted or has nothing for the act.
-func (r *Registrar) ActOnClass(ctx context.Context, actor lab.Actor, ref string, act Act) (ActResult, error) {
+func (r *Registrar) ActOnClass(ctx context.Context, intent lab.Intent, ref string, act Act) (ActResult, error) {
 	switch act {
 	case ActLaunch, ActStart, ActStop, ActRestart:
 	default:
@@ -42,7 +42,7 @@ func (r *Registrar) ActOnClass(ctx context.Context, actor lab.Actor, ref string,
 			return lab.ClassChange{}, err
 		}
 		result = resultOf(state.Workspaces, change)
-		change.Audit = r.audit(actor, "class."+string(act), class.ID, map[string]any{
+		change.Audit = r.audit(intent, "class."+string(act), class.ID, map[string]any{
 			"key": class.Key(), "affected": result.Affected, "new": len(change.Add),
 		})
 		return change, nil

@@ -26,7 +26,7 @@ type ClassInput struct {
 
 // CreateClass lets a cohort take a course, and makes what is missing for it:
 // all of it or nothing. CodeConflict when the cohort takes the course already.
-func (r *Registrar) CreateClass(ctx context.Context, actor lab.Actor, in ClassInput) (lab.Class, error) {
+func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in ClassInput) (lab.Class, error) {
 	var p problems
 	cohort, newCohort, err := r.cohortOf(ctx, &p, in.Cohort)
 	if err != nil {
@@ -53,7 +53,7 @@ func (r *Registrar) CreateClass(ctx context.Context, actor lab.Actor, in ClassIn
 	if newCourse {
 		class.Course = &course
 	}
-	class.Audit = r.audit(actor, "class.create", class.ID, map[string]any{
+	class.Audit = r.audit(intent, "class.create", class.ID, map[string]any{
 		"key": class.Key(), "students": len(students), "new_cohort": newCohort, "new_course": newCourse,
 	})
 	err = r.done(r.Store.CreateClass(ctx, class, func(enrolled []lab.Student) ([]lab.Student, error) {
@@ -173,7 +173,7 @@ func (r *Registrar) Class(ctx context.Context, ref string) (lab.Class, error) {
 
 // DeleteClass wants all workspaces of a class deleted, and the class gone with
 // the last of them: at once when it has none.
-func (r *Registrar) DeleteClass(ctx context.Context, actor lab.Actor, ref string, releaseHomes bool) (lab.Class, error) {
+func (r *Registrar) DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (lab.Class, error) {
 	class, err := r.Store.Class(ctx, ref)
 	if err != nil {
 		return lab.Class{}, err
@@ -185,7 +185,7 @@ func (r *Registrar) DeleteClass(ctx context.Context, actor lab.Actor, ref string
 				change.Update = append(change.Update, deleted)
 			}
 		}
-		change.Audit = r.audit(actor, "class.delete", class.ID, map[string]any{
+		change.Audit = r.audit(intent, "class.delete", class.ID, map[string]any{
 			"key": class.Key(), "release_homes": releaseHomes, "workspaces": len(change.Update),
 		})
 		return change, nil

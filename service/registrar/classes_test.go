@@ -14,7 +14,7 @@ func TestAClassMakesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	ctx := t.Context()
-	class, err := o.CreateClass(ctx, o.actor, registrar.ClassInput{
+	class, err := o.CreateClass(ctx, o.intent, registrar.ClassInput{
 		Cohort: "Fall 26", Course: "Python 101", Template: "editor", Parameters: map[string]any{"cpu": 800.0},
 		Students: []registrar.StudentInput{person("Ada", 1), person("Bob", 2)},
 	})
@@ -35,7 +35,7 @@ func TestAClassMakesWhatIsMissing(t *testing.T) {
 		{Cohort: class.CohortID, Course: "go-401", Template: "editor"},
 		{Cohort: "Spring 28", Course: course.ID, Template: "editor", Parameters: map[string]any{"cpu": 800.0}},
 	} {
-		if _, err := o.CreateClass(ctx, o.actor, in); err != nil {
+		if _, err := o.CreateClass(ctx, o.intent, in); err != nil {
 			t.Errorf("class %d: %v", i, err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestAClassDoesNotTakeSomethingForWhatItIsNot(t *testing.T) {
 	o := open(t)
 	ctx := t.Context()
 	o.class("Ada")
-	o.must(second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: "C++"})))
+	o.must(second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "C++"})))
 	for name, test := range map[string]struct {
 		in     registrar.ClassInput
 		fields []string
@@ -66,10 +66,10 @@ func TestAClassDoesNotTakeSomethingForWhatItIsNot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.fields == nil {
-				o.must(second(o.CreateClass(ctx, o.actor, test.in)))
+				o.must(second(o.CreateClass(ctx, o.intent, test.in)))
 				return
 			}
-			wantFields(t, o.refused(lab.CodeConflict, func() error { return second(o.CreateClass(ctx, o.actor, test.in)) }), test.fields...)
+			wantFields(t, o.refused(lab.CodeConflict, func() error { return second(o.CreateClass(ctx, o.intent, test.in)) }), test.fields...)
 		})
 	}
 }
@@ -79,7 +79,7 @@ func TestALaunchGivesEveryStudentARunningWorkspace(t *testing.T) {
 	o := open(t)
 	ctx := t.Context()
 	class := o.class("Ada Lovelace", "Ada Lovelace", "李")
-	result, err := o.ActOnClass(ctx, o.actor, "fall-26/py101", registrar.ActLaunch)
+	result, err := o.ActOnClass(ctx, o.intent, "fall-26/py101", registrar.ActLaunch)
 	o.must(err)
 	wantEqual(t, result.Affected, 3)
 	for _, w := range result.Workspaces {
@@ -92,17 +92,17 @@ func TestALaunchGivesEveryStudentARunningWorkspace(t *testing.T) {
 	}
 	wantEqual(t, []lab.Slug{result.Workspaces[0].Slug, result.Workspaces[1].Slug}, []lab.Slug{"fall-26-py101-ada-lovelace", "fall-26-py101-ada-lovelace-2"})
 	wantEqual(t, o.lastAct(), lab.Audit{
-		ID: o.lastAct().ID, At: result.Workspaces[0].CreatedAt, Actor: o.actor, Action: "class.launch", Target: class.ID,
+		ID: o.lastAct().ID, At: result.Workspaces[0].CreatedAt, Actor: o.intent.Actor, Action: "class.launch", Target: class.ID,
 		Detail: map[string]any{"key": "fall-26/py101", "affected": 3.0, "new": 3.0},
 	})
 
 	// Once more changes nothing; a newcomer gets what is missing, a stopped one runs again.
-	again, err := o.ActOnClass(ctx, o.actor, class.ID, registrar.ActLaunch)
+	again, err := o.ActOnClass(ctx, o.intent, class.ID, registrar.ActLaunch)
 	o.must(err)
 	wantEqual(t, again, registrar.ActResult{Workspaces: result.Workspaces})
-	o.must(second(o.EnrollStudent(ctx, o.actor, "fall-26", person("Eve", 9))))
-	o.must(second(o.ActOnWorkspace(ctx, o.actor, "fall-26-py101-ada-lovelace", registrar.ActStop)))
-	more, err := o.ActOnClass(ctx, o.actor, class.ID, registrar.ActLaunch)
+	o.must(second(o.EnrollStudent(ctx, o.intent, "fall-26", person("Eve", 9))))
+	o.must(second(o.ActOnWorkspace(ctx, o.intent, "fall-26-py101-ada-lovelace", registrar.ActStop)))
+	more, err := o.ActOnClass(ctx, o.intent, class.ID, registrar.ActLaunch)
 	o.must(err)
 	wantEqual(t, []int{more.Affected, len(more.Workspaces)}, []int{2, 4})
 }
@@ -114,10 +114,10 @@ func TestTheClusterIsAskedBeforeAnythingIsWritten(t *testing.T) {
 	class := o.class("Ada", "Bob")
 	full := lab.Errorf(lab.CodeUnplaceable, "no node has so much memory")
 	act := func(act registrar.Act) func() error {
-		return func() error { return second(o.ActOnClass(ctx, o.actor, class.ID, act)) }
+		return func() error { return second(o.ActOnClass(ctx, o.intent, class.ID, act)) }
 	}
 	actOne := func(act registrar.Act) func() error {
-		return func() error { return second(o.ActOnWorkspace(ctx, o.actor, "fall-26-py101-ada", act)) }
+		return func() error { return second(o.ActOnWorkspace(ctx, o.intent, "fall-26-py101-ada", act)) }
 	}
 	expect := func(asked int, do func() error, err error) {
 		t.Helper()
@@ -177,20 +177,20 @@ func TestActsSuitWhatIsWantedNow(t *testing.T) {
 			const ref = "fall-26-py101-ada"
 			switch test.desired {
 			case lab.DesiredStopped:
-				o.must(second(o.ActOnWorkspace(ctx, o.actor, ref, registrar.ActStop)))
+				o.must(second(o.ActOnWorkspace(ctx, o.intent, ref, registrar.ActStop)))
 			case lab.DesiredDeleted:
-				o.must(second(o.DeleteWorkspace(ctx, o.actor, ref, false)))
+				o.must(second(o.DeleteWorkspace(ctx, o.intent, ref, false)))
 			case lab.DesiredRunning:
 			}
 			before, err := o.Workspace(ctx, ref)
 			o.must(err)
 			if test.code != "" {
-				if e := o.refused(test.code, func() error { return second(o.ActOnWorkspace(ctx, o.actor, ref, test.act)) }); e.Hint == "" {
+				if e := o.refused(test.code, func() error { return second(o.ActOnWorkspace(ctx, o.intent, ref, test.act)) }); e.Hint == "" {
 					t.Errorf("%v does not say what to do", e)
 				}
 				return
 			}
-			after, err := o.ActOnWorkspace(ctx, o.actor, ref, test.act)
+			after, err := o.ActOnWorkspace(ctx, o.intent, ref, test.act)
 			o.must(err)
 			want := before
 			want.Desired = test.want
@@ -208,8 +208,8 @@ func TestActsOnAClassLeaveWhatTheyDoNotSuit(t *testing.T) {
 	o := open(t)
 	ctx := t.Context()
 	class := o.launched("Ada", "Bob", "Eve")
-	o.must(second(o.ActOnWorkspace(ctx, o.actor, "fall-26-py101-bob", registrar.ActStop)))
-	o.must(second(o.DeleteWorkspace(ctx, o.actor, "fall-26-py101-eve", false)))
+	o.must(second(o.ActOnWorkspace(ctx, o.intent, "fall-26-py101-bob", registrar.ActStop)))
+	o.must(second(o.DeleteWorkspace(ctx, o.intent, "fall-26-py101-eve", false)))
 	for _, test := range []struct {
 		act      registrar.Act
 		affected int
@@ -223,7 +223,7 @@ func TestActsOnAClassLeaveWhatTheyDoNotSuit(t *testing.T) {
 			"fall-26-py101-ada": "running", "fall-26-py101-bob": "running", "fall-26-py101-eve": "deleted", "fall-26-py101-eve-2": "running",
 		}},
 	} {
-		result, err := o.ActOnClass(ctx, o.actor, class.ID, test.act)
+		result, err := o.ActOnClass(ctx, o.intent, class.ID, test.act)
 		o.must(err)
 		wantEqual(t, result.Affected, test.affected)
 		wantEqual(t, o.state(), test.want)
@@ -239,11 +239,11 @@ func TestAnActWithNothingToDoItOnSaysWhatToDo(t *testing.T) {
 	ctx := t.Context()
 	class := o.class()
 	for _, act := range []registrar.Act{registrar.ActLaunch, registrar.ActStart, registrar.ActRestart} {
-		if e := o.refused(lab.CodeConflict, func() error { return second(o.ActOnClass(ctx, o.actor, class.ID, act)) }); e.Hint == "" {
+		if e := o.refused(lab.CodeConflict, func() error { return second(o.ActOnClass(ctx, o.intent, class.ID, act)) }); e.Hint == "" {
 			t.Errorf("%s: %v does not say what to do", act, e)
 		}
 	}
-	o.must(second(o.ActOnClass(ctx, o.actor, class.ID, registrar.ActStop)))
+	o.must(second(o.ActOnClass(ctx, o.intent, class.ID, registrar.ActStop)))
 	wantEqual(t, o.cluster.asked(), 0)
 }
 
@@ -255,7 +255,7 @@ func TestACourseWhoseTemplateIsGoneCannotStart(t *testing.T) {
 	o.must(err)
 	o.Catalog = catalog
 	if e := o.refused(lab.CodeConflict, func() error {
-		return second(o.ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
+		return second(o.ActOnClass(t.Context(), o.intent, class.ID, registrar.ActLaunch))
 	}); e.Hint == "" {
 		t.Errorf("%v does not say what to do", e)
 	}
@@ -264,7 +264,7 @@ func TestACourseWhoseTemplateIsGoneCannotStart(t *testing.T) {
 func TestACourseThatNoLongerSuitsItsTemplateCannotStart(t *testing.T) {
 	t.Parallel()
 	o := open(t)
-	class, err := o.CreateClass(t.Context(), o.actor, registrar.ClassInput{
+	class, err := o.CreateClass(t.Context(), o.intent, registrar.ClassInput{
 		Cohort: "Fall 26", Course: "py101", Template: "editor", Parameters: map[string]any{"cpu": 500.0},
 		Students: []registrar.StudentInput{person("Ada", 1)},
 	})
@@ -274,7 +274,7 @@ func TestACourseThatNoLongerSuitsItsTemplateCannotStart(t *testing.T) {
 	})
 	o.must(err)
 	wantFields(t, o.refused(lab.CodeConflict, func() error {
-		return second(o.ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
+		return second(o.ActOnClass(t.Context(), o.intent, class.ID, registrar.ActLaunch))
 	}), "parameters.cpu")
 }
 
@@ -285,7 +285,7 @@ func TestAWithdrawnStudentComesBackWithAnotherSlug(t *testing.T) {
 	class := o.launched("Ada", "Bob")
 	students, err := o.Students(ctx, "fall-26")
 	o.must(err)
-	withdrawn, err := o.WithdrawStudent(ctx, o.actor, students[0].ID)
+	withdrawn, err := o.WithdrawStudent(ctx, o.intent, students[0].ID)
 	o.must(err)
 	if withdrawn.WithdrawnAt == nil {
 		t.Fatal("the student is not withdrawn")
@@ -295,12 +295,12 @@ func TestAWithdrawnStudentComesBackWithAnotherSlug(t *testing.T) {
 	o.must(err)
 	wantEqual(t, w.ReleaseHome, false)
 
-	back, err := o.EnrollStudent(ctx, o.actor, "fall-26", registrar.StudentInput{Name: "Ada", Email: students[0].Email})
+	back, err := o.EnrollStudent(ctx, o.intent, "fall-26", registrar.StudentInput{Name: "Ada", Email: students[0].Email})
 	o.must(err)
 	if back.ID == withdrawn.ID {
 		t.Error("the student was not enrolled anew")
 	}
-	o.must(second(o.ActOnClass(ctx, o.actor, class.ID, registrar.ActLaunch)))
+	o.must(second(o.ActOnClass(ctx, o.intent, class.ID, registrar.ActLaunch)))
 	wantEqual(t, o.state(), map[lab.Slug]lab.Desired{
 		"fall-26-py101-ada": "deleted", "fall-26-py101-ada-2": "running", "fall-26-py101-bob": "running",
 	})
@@ -313,7 +313,7 @@ func TestADeletedWorkspaceIsReleasedByTheReconciler(t *testing.T) {
 	o.launched("Ada", "Bob")
 	remove := func(ref string, releaseHome bool) registrar.WorkspaceView {
 		t.Helper()
-		w, err := o.DeleteWorkspace(ctx, o.actor, ref, releaseHome)
+		w, err := o.DeleteWorkspace(ctx, o.intent, ref, releaseHome)
 		o.must(err)
 		return w
 	}
@@ -328,7 +328,7 @@ func TestADeletedWorkspaceIsReleasedByTheReconciler(t *testing.T) {
 	remove("fall-26-py101-bob", false)
 	o.release("fall-26-py101-bob")
 	remove("fall-26-py101-bob", false)
-	e := o.refused(lab.CodeConflict, func() error { return second(o.DeleteWorkspace(ctx, o.actor, "fall-26-py101-bob", true)) })
+	e := o.refused(lab.CodeConflict, func() error { return second(o.DeleteWorkspace(ctx, o.intent, "fall-26-py101-bob", true)) })
 	if !strings.Contains(e.Hint, "home-fall-26-py101-bob") {
 		t.Errorf("%v does not say where the home is", e)
 	}
@@ -342,8 +342,8 @@ func TestAClassGoesWithItsLastWorkspace(t *testing.T) {
 	o := open(t)
 	ctx := t.Context()
 	class := o.launched("Ada", "Bob")
-	o.must(second(o.DeleteWorkspace(ctx, o.actor, "fall-26-py101-ada", false)))
-	going, err := o.DeleteClass(ctx, o.actor, "fall-26/py101", true)
+	o.must(second(o.DeleteWorkspace(ctx, o.intent, "fall-26-py101-ada", false)))
+	going, err := o.DeleteClass(ctx, o.intent, "fall-26/py101", true)
 	o.must(err)
 	wantEqual(t, going, class)
 	views, err := o.Workspaces(ctx, registrar.WorkspaceFilter{})
@@ -352,25 +352,25 @@ func TestAClassGoesWithItsLastWorkspace(t *testing.T) {
 		wantEqual(t, []any{w.Desired, w.ReleaseHome}, []any{lab.DesiredDeleted, true})
 	}
 	for _, act := range []registrar.Act{registrar.ActLaunch, registrar.ActStart, registrar.ActStop, registrar.ActRestart} {
-		o.refused(lab.CodeConflict, func() error { return second(o.ActOnClass(ctx, o.actor, class.ID, act)) })
+		o.refused(lab.CodeConflict, func() error { return second(o.ActOnClass(ctx, o.intent, class.ID, act)) })
 	}
-	o.refused(lab.CodeConflict, func() error { return o.DeleteCohort(ctx, o.actor, "fall-26") })
-	o.refused(lab.CodeConflict, func() error { return o.DeleteCourse(ctx, o.actor, "py101") })
+	o.refused(lab.CodeConflict, func() error { return o.DeleteCohort(ctx, o.intent, "fall-26") })
+	o.refused(lab.CodeConflict, func() error { return o.DeleteCourse(ctx, o.intent, "py101") })
 	o.release("fall-26-py101-ada")
 	o.must(second(o.Class(ctx, class.ID)))
 	o.release("fall-26-py101-bob")
 	wantCode(t, second(o.Class(ctx, class.ID)), lab.CodeNotFound)
-	o.must(o.DeleteCohort(ctx, o.actor, "fall-26"))
-	o.must(o.DeleteCourse(ctx, o.actor, "py101"))
+	o.must(o.DeleteCohort(ctx, o.intent, "fall-26"))
+	o.must(o.DeleteCourse(ctx, o.intent, "py101"))
 
 	// Everything is made again under the same keys; only the slugs are others.
 	again := o.launched("Ada")
 	wantEqual(t, again.Key(), "fall-26/py101")
 	wantEqual(t, o.state(), map[lab.Slug]lab.Desired{"fall-26-py101-ada-2": "running"})
-	o.must(second(o.DeleteClass(ctx, o.actor, again.ID, false)))
+	o.must(second(o.DeleteClass(ctx, o.intent, again.ID, false)))
 	o.release("fall-26-py101-ada-2")
 	empty := o.class()
-	o.must(second(o.DeleteClass(ctx, o.actor, empty.ID, false)))
+	o.must(second(o.DeleteClass(ctx, o.intent, empty.ID, false)))
 	wantCode(t, second(o.Class(ctx, empty.ID)), lab.CodeNotFound)
 }
 
@@ -385,39 +385,39 @@ func TestEveryChangeIsRecordedAndWakesTheReconciler(t *testing.T) {
 		do     func() error
 	}{
 		{"cohort.create", func() error {
-			return second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: "Fall 26"}))
+			return second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "Fall 26"}))
 		}},
 		{"student.enroll", func() (err error) {
-			student, err = o.EnrollStudent(ctx, o.actor, "fall-26", person("Ada", 1))
+			student, err = o.EnrollStudent(ctx, o.intent, "fall-26", person("Ada", 1))
 			return err
 		}},
-		{"roster.import", func() error { return second(o.ImportRoster(ctx, o.actor, "fall-26", nil)) }},
+		{"roster.import", func() error { return second(o.ImportRoster(ctx, o.intent, "fall-26", nil)) }},
 		{"course.create", func() error {
-			return second(o.CreateCourse(ctx, o.actor, registrar.CourseInput{Name: "py101", Template: "editor"}))
+			return second(o.CreateCourse(ctx, o.intent, registrar.CourseInput{Name: "py101", Template: "editor"}))
 		}},
 		{"course.update", func() error {
-			return second(o.UpdateCourse(ctx, o.actor, "py101", registrar.CoursePatch{Name: &name}))
+			return second(o.UpdateCourse(ctx, o.intent, "py101", registrar.CoursePatch{Name: &name}))
 		}},
 		{"class.create", func() error {
-			return second(o.CreateClass(ctx, o.actor, registrar.ClassInput{Cohort: "fall-26", Course: "py101"}))
+			return second(o.CreateClass(ctx, o.intent, registrar.ClassInput{Cohort: "fall-26", Course: "py101"}))
 		}},
-		{"class.launch", func() error { return second(o.ActOnClass(ctx, o.actor, "fall-26/py101", registrar.ActLaunch)) }},
-		{"class.stop", func() error { return second(o.ActOnClass(ctx, o.actor, "fall-26/py101", registrar.ActStop)) }},
-		{"workspace.start", func() error { return second(o.ActOnWorkspace(ctx, o.actor, "fall-26-py101-ada", registrar.ActStart)) }},
-		{"student.withdraw", func() error { return second(o.WithdrawStudent(ctx, o.actor, student.ID)) }},
-		{"workspace.delete", func() error { return second(o.DeleteWorkspace(ctx, o.actor, "fall-26-py101-ada", true)) }},
-		{"class.delete", func() error { return second(o.DeleteClass(ctx, o.actor, "fall-26/py101", false)) }},
+		{"class.launch", func() error { return second(o.ActOnClass(ctx, o.intent, "fall-26/py101", registrar.ActLaunch)) }},
+		{"class.stop", func() error { return second(o.ActOnClass(ctx, o.intent, "fall-26/py101", registrar.ActStop)) }},
+		{"workspace.start", func() error { return second(o.ActOnWorkspace(ctx, o.intent, "fall-26-py101-ada", registrar.ActStart)) }},
+		{"student.withdraw", func() error { return second(o.WithdrawStudent(ctx, o.intent, student.ID)) }},
+		{"workspace.delete", func() error { return second(o.DeleteWorkspace(ctx, o.intent, "fall-26-py101-ada", true)) }},
+		{"class.delete", func() error { return second(o.DeleteClass(ctx, o.intent, "fall-26/py101", false)) }},
 	} {
 		notified := o.notified.Load()
 		o.must(step.do())
 		got := o.lastAct()
-		wantEqual(t, []any{got.Action, got.Actor, len(got.Detail) > 0, got.Target != ""}, []any{step.action, o.actor, true, true})
+		wantEqual(t, []any{got.Action, got.Actor, len(got.Detail) > 0, got.Target != ""}, []any{step.action, o.intent, true, true})
 		wantEqual(t, o.notified.Load()-notified, int64(1))
 	}
 	o.release("fall-26-py101-ada")
-	o.must(o.DeleteCohort(ctx, o.actor, "fall-26"))
+	o.must(o.DeleteCohort(ctx, o.intent, "fall-26"))
 	wantEqual(t, o.lastAct().Action, "cohort.delete")
-	o.must(o.DeleteCourse(ctx, o.actor, "py101"))
+	o.must(o.DeleteCourse(ctx, o.intent, "py101"))
 	wantEqual(t, o.lastAct().Action, "course.delete")
 }
 
@@ -428,6 +428,6 @@ func TestAFaultOfTheClusterIsPassedOnAsItIs(t *testing.T) {
 	down := lab.Wrap(lab.CodeUnavailable, errors.New("connection refused"), "Nomad does not answer")
 	o.cluster.err = down
 	o.refused(lab.CodeUnavailable, func() error {
-		return second(o.ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
+		return second(o.ActOnClass(t.Context(), o.intent, class.ID, registrar.ActLaunch))
 	})
 }

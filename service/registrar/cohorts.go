@@ -15,14 +15,14 @@ type CohortInput struct {
 }
 
 // CreateCohort makes an empty cohort; CodeConflict when its key is taken.
-func (r *Registrar) CreateCohort(ctx context.Context, actor lab.Actor, in CohortInput) (lab.Cohort, error) {
+func (r *Registrar) CreateCohort(ctx context.Context, intent lab.Intent, in CohortInput) (lab.Cohort, error) {
 	var p problems
 	cohort := r.newCohort(p.name("name", in.Name))
 	cohort.Key = p.key(in.Key, cohort.Name)
 	if err := p.err("the cohort can't be made"); err != nil {
 		return lab.Cohort{}, err
 	}
-	audit := r.audit(actor, "cohort.create", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
+	audit := r.audit(intent, "cohort.create", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
 	if err := r.done(r.Store.CreateCohort(ctx, cohort, audit)); err != nil {
 		return lab.Cohort{}, err
 	}
@@ -47,11 +47,11 @@ func (r *Registrar) Cohort(ctx context.Context, ref string) (lab.Cohort, error) 
 }
 
 // DeleteCohort removes a cohort and its students; CodeConflict while it has classes.
-func (r *Registrar) DeleteCohort(ctx context.Context, actor lab.Actor, ref string) error {
+func (r *Registrar) DeleteCohort(ctx context.Context, intent lab.Intent, ref string) error {
 	cohort, err := r.Store.Cohort(ctx, ref)
 	if err != nil {
 		return err
 	}
-	audit := r.audit(actor, "cohort.delete", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
+	audit := r.audit(intent, "cohort.delete", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
 	return r.done(r.Store.DeleteCohort(ctx, cohort.ID, audit))
 }

@@ -25,7 +25,7 @@ type CoursePatch struct {
 }
 
 // CreateCourse makes a course; CodeConflict when its key is taken.
-func (r *Registrar) CreateCourse(ctx context.Context, actor lab.Actor, in CourseInput) (lab.Course, error) {
+func (r *Registrar) CreateCourse(ctx context.Context, intent lab.Intent, in CourseInput) (lab.Course, error) {
 	var p problems
 	course := r.newCourse(p.name("name", in.Name), in.Template, in.Parameters)
 	course.Key = p.key(in.Key, course.Name)
@@ -35,7 +35,7 @@ func (r *Registrar) CreateCourse(ctx context.Context, actor lab.Actor, in Course
 	if err := p.err("the course can't be made"); err != nil {
 		return lab.Course{}, err
 	}
-	audit := r.audit(actor, "course.create", course.ID, map[string]any{
+	audit := r.audit(intent, "course.create", course.ID, map[string]any{
 		"key": course.Key, "name": course.Name, "template": course.Template, "parameters": course.Parameters,
 	})
 	if err := r.done(r.Store.CreateCourse(ctx, course, audit)); err != nil {
@@ -71,14 +71,14 @@ func (r *Registrar) Course(ctx context.Context, ref string) (lab.Course, error) 
 
 // UpdateCourse changes a course. Workspaces that run stay as they are until
 // their next start.
-func (r *Registrar) UpdateCourse(ctx context.Context, actor lab.Actor, ref string, patch CoursePatch) (lab.Course, error) {
+func (r *Registrar) UpdateCourse(ctx context.Context, intent lab.Intent, ref string, patch CoursePatch) (lab.Course, error) {
 	course, err := r.Store.Course(ctx, ref)
 	if err != nil {
 		return lab.Course{}, err
 	}
 	course, err = r.Store.ChangeCourse(ctx, course.ID, func(course lab.Course) (lab.Course, lab.Audit, error) {
 		changed, detail, err := r.patch(course, patch)
-		return changed, r.audit(actor, "course.update", course.ID, detail), err
+		return changed, r.audit(intent, "course.update", course.ID, detail), err
 	})
 	return course, r.done(err)
 }
@@ -110,11 +110,11 @@ func (r *Registrar) patch(course lab.Course, patch CoursePatch) (lab.Course, map
 }
 
 // DeleteCourse removes a course; CodeConflict while it has classes.
-func (r *Registrar) DeleteCourse(ctx context.Context, actor lab.Actor, ref string) error {
+func (r *Registrar) DeleteCourse(ctx context.Context, intent lab.Intent, ref string) error {
 	course, err := r.Store.Course(ctx, ref)
 	if err != nil {
 		return err
 	}
-	audit := r.audit(actor, "course.delete", course.ID, map[string]any{"key": course.Key, "name": course.Name})
+	audit := r.audit(intent, "course.delete", course.ID, map[string]any{"key": course.Key, "name": course.Name})
 	return r.done(r.Store.DeleteCourse(ctx, course.ID, audit))
 }

@@ -163,7 +163,7 @@ type office struct {
 	ids      atomic.Int64
 	notified atomic.Int64
 	now      time.Time
-	actor    lab.Actor
+	intent   lab.Intent
 	database store.Config
 }
 
@@ -171,7 +171,7 @@ func open(t *testing.T) *office {
 	t.Helper()
 	o := &office{
 		t: t, cluster: &cluster{}, now: time.Date(2026, 9, 1, 8, 0, 0, 123_456_789, time.UTC),
-		actor: lab.Actor{Name: "token:teacher", Remote: "192.0.2.7"},
+		intent: lab.Intent{Actor: lab.Actor{Name: "token:teacher", Remote: "192.0.2.7"}},
 	}
 	o.database = database(t)
 	o.database.Now = func() time.Time { return o.now }
@@ -185,7 +185,7 @@ func (o *office) instances(t *testing.T) []*registrar.Registrar {
 	if o.database.Driver == store.SQLite {
 		return []*registrar.Registrar{o.Registrar, o.Registrar}
 	}
-	other := &office{t: o.t, cluster: o.cluster, now: o.now, actor: o.actor, database: o.database}
+	other := &office{t: o.t, cluster: o.cluster, now: o.now, intent: o.intent, database: o.database}
 	other.ids.Store(500_000) // ids are never given twice
 	other.start(t)
 	return []*registrar.Registrar{o.Registrar, other.Registrar}
@@ -238,7 +238,7 @@ func (o *office) class(names ...string) lab.Class {
 	for i, name := range names {
 		in.Students = append(in.Students, person(name, i))
 	}
-	class, err := o.CreateClass(context.Background(), o.actor, in)
+	class, err := o.CreateClass(context.Background(), o.intent, in)
 	o.must(err)
 	return class
 }
@@ -247,7 +247,7 @@ func (o *office) class(names ...string) lab.Class {
 func (o *office) launched(names ...string) lab.Class {
 	o.t.Helper()
 	class := o.class(names...)
-	_, err := o.ActOnClass(context.Background(), o.actor, class.ID, registrar.ActLaunch)
+	_, err := o.ActOnClass(context.Background(), o.intent, class.ID, registrar.ActLaunch)
 	o.must(err)
 	return class
 }

@@ -92,27 +92,27 @@ func (h *history) do(t *rapid.T, name string) {
 	}
 	switch name {
 	case "enroll":
-		h.allowed(second(h.CreateClass(ctx, h.actor, registrar.ClassInput{Cohort: "c", Course: "k", Template: "editor"})))
+		h.allowed(second(h.CreateClass(ctx, h.intent, registrar.ClassInput{Cohort: "c", Course: "k", Template: "editor"})))
 		student := rapid.SampledFrom([]string{"Ada", "ada", "Ada 2", "李"}).Draw(t, "name")
-		h.allowed(second(h.EnrollStudent(ctx, h.actor, "c", person(student, rapid.SampledFrom([]int{1, 2, 3, 4, 5, 6}).Draw(t, "address")))))
+		h.allowed(second(h.EnrollStudent(ctx, h.intent, "c", person(student, rapid.SampledFrom([]int{1, 2, 3, 4, 5, 6}).Draw(t, "address")))))
 	case "withdraw":
 		students, err := h.Students(ctx, "c")
 		h.allowed(err)
 		if len(students) > 0 {
-			h.must(second(h.WithdrawStudent(ctx, h.actor, rapid.SampledFrom(students).Draw(t, "student").ID)))
+			h.must(second(h.WithdrawStudent(ctx, h.intent, rapid.SampledFrom(students).Draw(t, "student").ID)))
 		}
 	case "launch", "stop":
-		h.allowed(second(h.ActOnClass(ctx, h.actor, "c/k", registrar.Act(name))))
+		h.allowed(second(h.ActOnClass(ctx, h.intent, "c/k", registrar.Act(name))))
 	case "delete a workspace":
-		draw(h.views(false), func(id string) { h.must(second(h.DeleteWorkspace(ctx, h.actor, id, false))) })
+		draw(h.views(false), func(id string) { h.must(second(h.DeleteWorkspace(ctx, h.intent, id, false))) })
 	case "release a workspace":
 		going := slices.DeleteFunc(h.views(false), func(w registrar.WorkspaceView) bool { return w.Desired != lab.DesiredDeleted })
 		draw(going, h.release)
 	case "delete the class":
-		h.allowed(second(h.DeleteClass(ctx, h.actor, "c/k", true)))
+		h.allowed(second(h.DeleteClass(ctx, h.intent, "c/k", true)))
 	case "delete the cohort":
-		h.allowed(h.DeleteCohort(ctx, h.actor, "c"))
-		h.allowed(h.DeleteCourse(ctx, h.actor, "k"))
+		h.allowed(h.DeleteCohort(ctx, h.intent, "c"))
+		h.allowed(h.DeleteCourse(ctx, h.intent, "k"))
 	default:
 		h.t.Fatalf("no act %q", name)
 	}
@@ -141,7 +141,7 @@ func TestLaunchingTheSameClassAtOnceGivesEachStudentOneWorkspace(t *testing.T) {
 	instances := o.instances(t)
 	affected := make([]int, 12)
 	for _, err := range together(len(affected), func(i int) error {
-		result, err := instances[i%2].ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch)
+		result, err := instances[i%2].ActOnClass(t.Context(), o.intent, class.ID, registrar.ActLaunch)
 		affected[i] = result.Affected
 		return err
 	}) {
@@ -164,7 +164,7 @@ func TestMakingTheSameClassAtOnceMakesItOnce(t *testing.T) {
 	instances := o.instances(t)
 	made := 0
 	for _, err := range together(12, func(i int) error {
-		return second(instances[i%2].CreateClass(t.Context(), o.actor, registrar.ClassInput{
+		return second(instances[i%2].CreateClass(t.Context(), o.intent, registrar.ClassInput{
 			Cohort: "Fall 26", Course: "py101", Template: "editor", Students: []registrar.StudentInput{person("Ada", 1)},
 		}))
 	}) {
@@ -188,9 +188,9 @@ func TestLaunchingAndWithdrawingAtOnceLeavesNobodyBehind(t *testing.T) {
 	instances := o.instances(t)
 	for _, err := range together(8, func(i int) error {
 		if i < len(students) {
-			return second(o.WithdrawStudent(t.Context(), o.actor, students[i].ID))
+			return second(o.WithdrawStudent(t.Context(), o.intent, students[i].ID))
 		}
-		err := second(instances[i%2].ActOnClass(t.Context(), o.actor, class.ID, registrar.ActLaunch))
+		err := second(instances[i%2].ActOnClass(t.Context(), o.intent, class.ID, registrar.ActLaunch))
 		if lab.CodeOf(err) == lab.CodeConflict { // the last student was gone
 			return nil
 		}

@@ -21,7 +21,7 @@ func TestACohortGetsAKeyFromItsName(t *testing.T) {
 		"its own":           {registrar.CohortInput{Name: "Frühjahr", Key: "spring-27"}, "Frühjahr", "spring-27"},
 		"from another text": {registrar.CohortInput{Name: "Žofie's 2. class / B"}, "Žofie's 2. class / B", ""},
 	} {
-		got, err := o.CreateCohort(t.Context(), o.actor, test.in)
+		got, err := o.CreateCohort(t.Context(), o.intent, test.in)
 		o.must(err)
 		if got.Name != test.name || test.key != "" && got.Key != test.key || got.Key == "" {
 			t.Errorf("%s: got %+v", name, got)
@@ -33,7 +33,7 @@ func TestACohortGetsAKeyFromItsName(t *testing.T) {
 		}
 	}
 	o.refused(lab.CodeConflict, func() error {
-		return second(o.CreateCohort(t.Context(), o.actor, registrar.CohortInput{Name: "FALL  26"}))
+		return second(o.CreateCohort(t.Context(), o.intent, registrar.CohortInput{Name: "FALL  26"}))
 	})
 }
 
@@ -50,37 +50,37 @@ func TestWrongInputIsRefusedWithAllOfItsProblems(t *testing.T) {
 	}{
 		"a cohort": {
 			func() error {
-				return second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: " ", Key: "Not A Key"}))
+				return second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: " ", Key: "Not A Key"}))
 			},
 			[]string{"name", "key"},
 		},
 		"a cohort with a long key": {
 			func() error {
-				return second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: "ok", Key: strings.Repeat("k", 64)}))
+				return second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "ok", Key: strings.Repeat("k", 64)}))
 			},
 			[]string{"key"},
 		},
 		"a student": {
 			func() error {
-				return second(o.EnrollStudent(ctx, o.actor, "fall-26", registrar.StudentInput{Name: "A${x}", Email: "nobody"}))
+				return second(o.EnrollStudent(ctx, o.intent, "fall-26", registrar.StudentInput{Name: "A${x}", Email: "nobody"}))
 			},
 			[]string{"name", "email"},
 		},
 		"a student with a display name for an address": {
 			func() error {
-				return second(o.EnrollStudent(ctx, o.actor, "fall-26", registrar.StudentInput{Name: long, Email: "Ada <ada@example.org>"}))
+				return second(o.EnrollStudent(ctx, o.intent, "fall-26", registrar.StudentInput{Name: long, Email: "Ada <ada@example.org>"}))
 			},
 			[]string{"name", "email"},
 		},
 		"a student with a long address": {
 			func() error {
-				return second(o.EnrollStudent(ctx, o.actor, "fall-26", registrar.StudentInput{Name: "a\x00b", Email: long + long + "@example.org"}))
+				return second(o.EnrollStudent(ctx, o.intent, "fall-26", registrar.StudentInput{Name: "a\x00b", Email: long + long + "@example.org"}))
 			},
 			[]string{"name", "email"},
 		},
 		"a roster": {
 			func() error {
-				return second(o.ImportRoster(ctx, o.actor, "fall-26", []roster.Row{
+				return second(o.ImportRoster(ctx, o.intent, "fall-26", []roster.Row{
 					{Name: "Ada", Email: "ada@example.org"}, {Name: "{{ Bob", Email: "bob@example.org"}, {Name: "Eve", Email: "ADA@example.org"},
 				}))
 			},
@@ -88,13 +88,13 @@ func TestWrongInputIsRefusedWithAllOfItsProblems(t *testing.T) {
 		},
 		"a course": {
 			func() error {
-				return second(o.CreateCourse(ctx, o.actor, registrar.CourseInput{Name: "%{if}", Key: "-", Template: "none"}))
+				return second(o.CreateCourse(ctx, o.intent, registrar.CourseInput{Name: "%{if}", Key: "-", Template: "none"}))
 			},
 			[]string{"name", "key", "template"},
 		},
 		"a course's parameters": {
 			func() error {
-				return second(o.CreateCourse(ctx, o.actor, registrar.CourseInput{Name: "ok", Template: "editor", Parameters: map[string]any{
+				return second(o.CreateCourse(ctx, o.intent, registrar.CourseInput{Name: "ok", Template: "editor", Parameters: map[string]any{
 					"cpu": "many", "extensions": []any{"go", "${x}"}, "slug": "mine", "unknown": 1.0,
 				}}))
 			},
@@ -102,7 +102,7 @@ func TestWrongInputIsRefusedWithAllOfItsProblems(t *testing.T) {
 		},
 		"a parameter that the template refuses": {
 			func() error {
-				return second(o.CreateCourse(ctx, o.actor, registrar.CourseInput{
+				return second(o.CreateCourse(ctx, o.intent, registrar.CourseInput{
 					Name: "ok", Template: "editor", Parameters: map[string]any{"cpu": 50.0},
 				}))
 			},
@@ -110,7 +110,7 @@ func TestWrongInputIsRefusedWithAllOfItsProblems(t *testing.T) {
 		},
 		"a change of a course": {
 			func() error {
-				return second(o.UpdateCourse(ctx, o.actor, "py101", registrar.CoursePatch{
+				return second(o.UpdateCourse(ctx, o.intent, "py101", registrar.CoursePatch{
 					Name: name(long), Parameters: &map[string]any{"cpu": true},
 				}))
 			},
@@ -118,7 +118,7 @@ func TestWrongInputIsRefusedWithAllOfItsProblems(t *testing.T) {
 		},
 		"a class": {
 			func() error {
-				return second(o.CreateClass(ctx, o.actor, registrar.ClassInput{
+				return second(o.CreateClass(ctx, o.intent, registrar.ClassInput{
 					Cohort: "", Course: "Go 201", Template: "editor", Parameters: map[string]any{"cpu": "x"},
 					Students: []registrar.StudentInput{person("Ada", 1), {Name: "", Email: "x"}, person("Bob", 1)},
 				}))
@@ -127,21 +127,21 @@ func TestWrongInputIsRefusedWithAllOfItsProblems(t *testing.T) {
 		},
 		"a class of a course that is not there": {
 			func() error {
-				return second(o.CreateClass(ctx, o.actor, registrar.ClassInput{Cohort: "fall-26", Course: "Go 201"}))
+				return second(o.CreateClass(ctx, o.intent, registrar.ClassInput{Cohort: "fall-26", Course: "Go 201"}))
 			},
 			[]string{"course"},
 		},
 		"a class of a template that is not there": {
 			func() error {
-				return second(o.CreateClass(ctx, o.actor, registrar.ClassInput{Cohort: "Spring 27", Course: "Go 201", Template: "none"}))
+				return second(o.CreateClass(ctx, o.intent, registrar.ClassInput{Cohort: "Spring 27", Course: "Go 201", Template: "none"}))
 			},
 			[]string{"template"},
 		},
 		"an act": {
-			func() error { return second(o.ActOnClass(ctx, o.actor, "fall-26/py101", "explode")) }, []string{"act"},
+			func() error { return second(o.ActOnClass(ctx, o.intent, "fall-26/py101", "explode")) }, []string{"act"},
 		},
 		"a launch of a workspace": {
-			func() error { return second(o.ActOnWorkspace(ctx, o.actor, "any", registrar.ActLaunch)) }, []string{"act"},
+			func() error { return second(o.ActOnWorkspace(ctx, o.intent, "any", registrar.ActLaunch)) }, []string{"act"},
 		},
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -156,21 +156,21 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	ctx := t.Context()
 	for name, act := range map[string]func() error{
 		"cohort":           func() error { return second(o.Cohort(ctx, "none")) },
-		"delete cohort":    func() error { return o.DeleteCohort(ctx, o.actor, "none") },
+		"delete cohort":    func() error { return o.DeleteCohort(ctx, o.intent, "none") },
 		"students":         func() error { return second(o.Students(ctx, "none")) },
-		"enroll":           func() error { return second(o.EnrollStudent(ctx, o.actor, "none", person("Ada", 1))) },
-		"import":           func() error { return second(o.ImportRoster(ctx, o.actor, "none", nil)) },
+		"enroll":           func() error { return second(o.EnrollStudent(ctx, o.intent, "none", person("Ada", 1))) },
+		"import":           func() error { return second(o.ImportRoster(ctx, o.intent, "none", nil)) },
 		"student":          func() error { return second(o.Student(ctx, "none")) },
-		"withdraw":         func() error { return second(o.WithdrawStudent(ctx, o.actor, "none")) },
+		"withdraw":         func() error { return second(o.WithdrawStudent(ctx, o.intent, "none")) },
 		"course":           func() error { return second(o.Course(ctx, "none")) },
-		"update course":    func() error { return second(o.UpdateCourse(ctx, o.actor, "none", registrar.CoursePatch{})) },
-		"delete course":    func() error { return o.DeleteCourse(ctx, o.actor, "none") },
+		"update course":    func() error { return second(o.UpdateCourse(ctx, o.intent, "none", registrar.CoursePatch{})) },
+		"delete course":    func() error { return o.DeleteCourse(ctx, o.intent, "none") },
 		"class":            func() error { return second(o.Class(ctx, "none/none")) },
-		"delete class":     func() error { return second(o.DeleteClass(ctx, o.actor, "none", false)) },
-		"act on class":     func() error { return second(o.ActOnClass(ctx, o.actor, "none", registrar.ActStop)) },
+		"delete class":     func() error { return second(o.DeleteClass(ctx, o.intent, "none", false)) },
+		"act on class":     func() error { return second(o.ActOnClass(ctx, o.intent, "none", registrar.ActStop)) },
 		"workspace":        func() error { return second(o.Workspace(ctx, "none")) },
-		"act on workspace": func() error { return second(o.ActOnWorkspace(ctx, o.actor, "none", registrar.ActStop)) },
-		"delete workspace": func() error { return second(o.DeleteWorkspace(ctx, o.actor, "none", false)) },
+		"act on workspace": func() error { return second(o.ActOnWorkspace(ctx, o.intent, "none", registrar.ActStop)) },
+		"delete workspace": func() error { return second(o.DeleteWorkspace(ctx, o.intent, "none", false)) },
 		"of a class":       func() error { return second(o.Workspaces(ctx, registrar.WorkspaceFilter{Class: "none/none"})) },
 		"of a cohort":      func() error { return second(o.Workspaces(ctx, registrar.WorkspaceFilter{Cohort: "none"})) },
 		"template":         func() error { return second(o.Template(ctx, "none")) },
@@ -183,24 +183,24 @@ func TestAnAddressBelongsToOneStudentOfACohort(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	ctx := t.Context()
-	o.must(second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: "Fall 26"})))
-	o.must(second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: "Spring 27"})))
-	ada, err := o.EnrollStudent(ctx, o.actor, "fall-26", registrar.StudentInput{Name: " Ada ", Email: " ada@example.org "})
+	o.must(second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "Fall 26"})))
+	o.must(second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "Spring 27"})))
+	ada, err := o.EnrollStudent(ctx, o.intent, "fall-26", registrar.StudentInput{Name: " Ada ", Email: " ada@example.org "})
 	o.must(err)
 	wantEqual(t, []string{ada.Name, ada.Email}, []string{"Ada", "ada@example.org"})
 	wantFields(t, o.refused(lab.CodeConflict, func() error {
-		return second(o.EnrollStudent(ctx, o.actor, "fall-26", registrar.StudentInput{Name: "Other", Email: "ADA@example.org"}))
+		return second(o.EnrollStudent(ctx, o.intent, "fall-26", registrar.StudentInput{Name: "Other", Email: "ADA@example.org"}))
 	}), "email")
-	o.must(second(o.EnrollStudent(ctx, o.actor, "spring-27", registrar.StudentInput{Name: "Ada", Email: "ada@example.org"})))
+	o.must(second(o.EnrollStudent(ctx, o.intent, "spring-27", registrar.StudentInput{Name: "Ada", Email: "ada@example.org"})))
 }
 
 func TestARosterIsImportedByAddress(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	ctx := t.Context()
-	o.must(second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: "Fall 26"})))
+	o.must(second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "Fall 26"})))
 	report := func(rows ...roster.Row) registrar.RosterReport {
-		got, err := o.ImportRoster(ctx, o.actor, "fall-26", rows)
+		got, err := o.ImportRoster(ctx, o.intent, "fall-26", rows)
 		o.must(err)
 		return got
 	}
@@ -226,12 +226,12 @@ func TestACourseIsChangedAsAWhole(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	ctx := t.Context()
-	course, err := o.CreateCourse(ctx, o.actor, registrar.CourseInput{
+	course, err := o.CreateCourse(ctx, o.intent, registrar.CourseInput{
 		Name: "Python 101", Key: "py101", Template: "editor", Parameters: map[string]any{"cpu": 800.0},
 	})
 	o.must(err)
 	name, other := "Python", "other"
-	changed, err := o.UpdateCourse(ctx, o.actor, "py101", registrar.CoursePatch{
+	changed, err := o.UpdateCourse(ctx, o.intent, "py101", registrar.CoursePatch{
 		Name: &name, Template: &other, Parameters: &map[string]any{"extensions": []any{"go"}},
 	})
 	o.must(err)
@@ -241,7 +241,7 @@ func TestACourseIsChangedAsAWhole(t *testing.T) {
 	stored, err := o.Course(ctx, course.ID)
 	o.must(err)
 	wantEqual(t, stored, want)
-	o.must(o.DeleteCourse(ctx, o.actor, "py101"))
+	o.must(o.DeleteCourse(ctx, o.intent, "py101"))
 	wantCode(t, second(o.Course(ctx, "py101")), lab.CodeNotFound)
 }
 
@@ -250,8 +250,8 @@ func TestListsAreInTheOrderOfTheirKeys(t *testing.T) {
 	o := open(t)
 	ctx := t.Context()
 	for _, name := range []string{"c", "a", "b"} {
-		o.must(second(o.CreateCohort(ctx, o.actor, registrar.CohortInput{Name: name})))
-		o.must(second(o.CreateClass(ctx, o.actor, registrar.ClassInput{Cohort: name, Course: "course " + name, Template: "editor"})))
+		o.must(second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: name})))
+		o.must(second(o.CreateClass(ctx, o.intent, registrar.ClassInput{Cohort: name, Course: "course " + name, Template: "editor"})))
 	}
 	cohorts, err := o.Cohorts(ctx)
 	o.must(err)

@@ -80,8 +80,8 @@ func New(cfg Config) *Registrar {
 // back is what a later reading gives.
 func (r *Registrar) now() time.Time { return r.Now().UTC().Truncate(time.Microsecond) }
 
-func (r *Registrar) audit(actor lab.Actor, action, target string, detail map[string]any) lab.Audit {
-	return lab.Audit{ID: r.NewID(), At: r.now(), Actor: actor, Action: action, Target: target, Detail: detail}
+func (r *Registrar) audit(intent lab.Intent, action, target string, detail map[string]any) lab.Audit {
+	return lab.Audit{ID: r.NewID(), At: r.now(), Actor: intent.Actor, Action: action, Target: target, Detail: detail}
 }
 
 // done wakes the reconciler when an act was written.

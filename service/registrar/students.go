@@ -23,7 +23,7 @@ type RosterReport struct {
 
 // EnrollStudent adds one student to a cohort; CodeConflict when the address
 // belongs to one already. Someone who was withdrawn comes back as a new student.
-func (r *Registrar) EnrollStudent(ctx context.Context, actor lab.Actor, cohortRef string, in StudentInput) (lab.Student, error) {
+func (r *Registrar) EnrollStudent(ctx context.Context, intent lab.Intent, cohortRef string, in StudentInput) (lab.Student, error) {
 	cohort, err := r.Store.Cohort(ctx, cohortRef)
 	if err != nil {
 		return lab.Student{}, err
@@ -34,7 +34,7 @@ func (r *Registrar) EnrollStudent(ctx context.Context, actor lab.Actor, cohortRe
 		return lab.Student{}, err
 	}
 	student := newStudent(cohort.ID, checked, r.now(), r.NewID)
-	audit := r.audit(actor, "student.enroll", student.ID, map[string]any{
+	audit := r.audit(intent, "student.enroll", student.ID, map[string]any{
 		"cohort": cohort.Key, "name": student.Name, "email": student.Email,
 	})
 	// Whether the address is free is the database's to say.
@@ -49,7 +49,7 @@ func (r *Registrar) EnrollStudent(ctx context.Context, actor lab.Actor, cohortRe
 
 // ImportRoster enrolls everybody on a roster, all or nothing. Students are
 // matched by address; a changed name is taken over, nobody is withdrawn.
-func (r *Registrar) ImportRoster(ctx context.Context, actor lab.Actor, cohortRef string, rows []roster.Row) (RosterReport, error) {
+func (r *Registrar) ImportRoster(ctx context.Context, intent lab.Intent, cohortRef string, rows []roster.Row) (RosterReport, error) {
 	cohort, err := r.Store.Cohort(ctx, cohortRef)
 	if err != nil {
 		return RosterReport{}, err
@@ -66,7 +66,7 @@ func (r *Registrar) ImportRoster(ctx context.Context, actor lab.Actor, cohortRef
 	var report RosterReport
 	err = r.done(r.Store.Enroll(ctx, cohort.ID, func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error) {
 		report = merge(enrolled, cohort.ID, students, r.now(), r.NewID)
-		return report.toWrite(), r.audit(actor, "roster.import", cohort.ID, report.detail(cohort.Key)), nil
+		return report.toWrite(), r.audit(intent, "roster.import", cohort.ID, report.detail(cohort.Key)), nil
 	}))
 	if err != nil {
 		return RosterReport{}, err
@@ -90,12 +90,12 @@ func (r *Registrar) Student(ctx context.Context, id string) (lab.Student, error)
 
 // WithdrawStudent ends a student's membership: their workspaces are to be
 // deleted, their homes are kept. Once more changes nothing.
-func (r *Registrar) WithdrawStudent(ctx context.Context, actor lab.Actor, id string) (lab.Student, error) {
+func (r *Registrar) WithdrawStudent(ctx context.Context, intent lab.Intent, id string) (lab.Student, error) {
 	student, err := r.Store.Student(ctx, id)
 	if err != nil {
 		return lab.Student{}, err
 	}
-	audit := r.audit(actor, "student.withdraw", student.ID, map[string]any{"name": student.Name, "email": student.Email})
+	audit := r.audit(intent, "student.withdraw", student.ID, map[string]any{"name": student.Name, "email": student.Email})
 	student, err = r.Store.Withdraw(ctx, student.ID, r.now(), audit)
 	return student, r.done(err)
 }

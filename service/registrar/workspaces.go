@@ -69,7 +69,7 @@ func (r *Registrar) Workspace(ctx context.Context, ref string) (WorkspaceView, e
 // ActOnWorkspace starts, stops or restarts a workspace. Before it is to run, the
 // cluster is asked, as for a class. CodeConflict when it is deleted or being
 // deleted, and for a restart of one that is stopped.
-func (r *Registrar) ActOnWorkspace(ctx context.Context, actor lab.Actor, ref string, act Act) (WorkspaceView, error) {
+func (r *Registrar) ActOnWorkspace(ctx context.Context, intent lab.Intent, ref string, act Act) (WorkspaceView, error) {
 	switch act {
 	case ActStart, ActStop, ActRestart:
 	default:
@@ -90,14 +90,14 @@ func (r *Registrar) ActOnWorkspace(ctx context.Context, actor lab.Actor, ref str
 	}
 	return r.changeWorkspace(ctx, detail.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
 		w, _, err := act.apply(w, r.now())
-		return w, r.audit(actor, "workspace."+string(act), w.ID, map[string]any{"slug": w.Slug}), err
+		return w, r.audit(intent, "workspace."+string(act), w.ID, map[string]any{"slug": w.Slug}), err
 	})
 }
 
 // DeleteWorkspace wants a workspace deleted, and its home as well if so asked;
 // a home that was to be released already is not kept any more. CodeConflict when
 // the workspace is gone and its home was kept.
-func (r *Registrar) DeleteWorkspace(ctx context.Context, actor lab.Actor, ref string, releaseHome bool) (WorkspaceView, error) {
+func (r *Registrar) DeleteWorkspace(ctx context.Context, intent lab.Intent, ref string, releaseHome bool) (WorkspaceView, error) {
 	detail, err := r.Store.Workspace(ctx, ref)
 	if err != nil {
 		return WorkspaceView{}, err
@@ -108,7 +108,7 @@ func (r *Registrar) DeleteWorkspace(ctx context.Context, actor lab.Actor, ref st
 			return w, lab.Audit{}, lab.Errorf(lab.CodeConflict, "workspace %s is deleted already, and its home was kept", w.Slug).
 				WithHint("the home is Nomad's volume %s: delete it there", w.Slug.HomeVolume())
 		}
-		return after, r.audit(actor, "workspace.delete", w.ID, map[string]any{"slug": w.Slug, "release_home": releaseHome}), nil
+		return after, r.audit(intent, "workspace.delete", w.ID, map[string]any{"slug": w.Slug, "release_home": releaseHome}), nil
 	})
 }
 
