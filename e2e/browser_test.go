@@ -65,6 +65,8 @@ type (
 			Problem  string `json:"problem"`
 		} `json:"sockets"`
 		Origins []string `json:"origins"`
+		// Complaints are the errors of the page's console.
+		Complaints []string `json:"complaints"`
 	}
 )
 
@@ -103,6 +105,23 @@ func newBrowser(t *testing.T, root string) browser {
 // nothing but what code-server itself lacks.
 func (b browser) visit(t *testing.T, name, at string, steps ...step) report {
 	t.Helper()
+	seen, err := b.play(t, "visit.mjs", name, at, steps)
+	for _, f := range seen.Failures {
+		if f.Status == 404 && missingFiles.MatchString(f.URL) {
+			continue
+		}
+		t.Errorf("%s: a request failed: %d %s %s", name, f.Status, f.Problem, f.URL)
+	}
+	if err != nil {
+		t.Fatalf("%s: %s (screenshot in e2e/artifacts/%s-failed.png): %v", name, seen.Problem, name, err)
+	}
+	b.checkTraffic(t, name, at, seen)
+	return seen
+}
+
+// play runs a script of browser/ on a scenario and gives its report; the error says that a step failed.
+func (b browser) play(t *testing.T, script, name, at string, steps []step) (report, error) {
+	t.Helper()
 	steps = append(steps, step{Do: "screenshot", Path: filepath.Join(b.artifacts, name+".png")})
 	input, err := json.Marshal(scenario{
 		Chromium: b.chromium, URL: at, StepTimeoutMs: stepLimit.Milliseconds(),
@@ -113,7 +132,7 @@ func (b browser) visit(t *testing.T, name, at string, steps ...step) report {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), visitLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "visit.mjs")
+	cmd := exec.CommandContext(ctx, "node", script)
 	cmd.Dir = b.scripts
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	var complaints strings.Builder
@@ -123,17 +142,10 @@ func (b browser) visit(t *testing.T, name, at string, steps ...step) report {
 	if decodeErr := json.Unmarshal(out, &seen); decodeErr != nil {
 		t.Fatalf("%s: the visit gave no report (%v): %v\n%s", name, decodeErr, err, complaints.String())
 	}
-	for _, f := range seen.Failures {
-		if f.Status == 404 && missingFiles.MatchString(f.URL) {
-			continue
-		}
-		t.Errorf("%s: a request failed: %d %s %s", name, f.Status, f.Problem, f.URL)
-	}
 	if err != nil {
-		t.Fatalf("%s: %s (screenshot in e2e/artifacts/%s-failed.png)\n%s", name, seen.Problem, name, complaints.String())
+		err = fmt.Errorf("%w\n%s", err, complaints.String())
 	}
-	b.checkTraffic(t, name, at, seen)
-	return seen
+	return seen, err
 }
 
 func (browser) checkTraffic(t *testing.T, name, at string, seen report) {

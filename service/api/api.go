@@ -61,6 +61,7 @@ type handler struct {
 	metrics     *metrics
 	crossOrigin *http.CrossOriginProtection
 	landing     *landing
+	reference   *reference
 }
 
 // New makes the handler of everything that Bothy serves on its console and API
@@ -115,6 +116,9 @@ func newHandler(config Config) (*handler, error) {
 	if h.landing, err = newLanding(config.Version); err != nil {
 		return nil, err
 	}
+	if h.reference, err = newReference(); err != nil {
+		return nil, err
+	}
 	return h, nil
 }
 
@@ -140,6 +144,8 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.GET("/readyz", h.getReady)
 	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(h.config.Metrics, promhttp.HandlerOpts{})))
 	engine.GET("/v1/openapi.json", h.getContract)
+	engine.GET("/docs", h.getReference)
+	engine.GET("/docs/*asset", h.getReferenceAsset)
 
 	guarded := engine.Group("", h.authenticate, h.checkRequest)
 	RegisterHandlersWithOptions(guarded, h.operations(), GinServerOptions{
