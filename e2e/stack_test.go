@@ -29,7 +29,7 @@ func TestStack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags=e2e", "-timeout=15m", "./service/dev/stack")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags=e2e", "-timeout=15m", "-parallel=3", "./service/dev/stack")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "BOTHY_TOOLS_DIR="+tools, "BOTHY_CNI_DIR="+paths.CNI)
 	out, err := cmd.CombinedOutput()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -258,7 +259,11 @@ func leaveNetnsDir() error {
 		return nil
 	}
 	for _, path := range append(names, ipamDir) {
-		if err := removeIfThere(path); err != nil {
+		err := removeIfThere(path)
+		if errors.Is(err, syscall.ENOTEMPTY) {
+			return nil // a neighbour has just taken an address
+		}
+		if err != nil {
 			return err
 		}
 	}

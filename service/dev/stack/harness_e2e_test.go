@@ -86,10 +86,22 @@ func binaries(getenv func(string) string) stack.Binaries {
 	}
 }
 
+// offsets are the places for stacks beside each other; a test takes one and gives it back.
+var offsets = func() chan int {
+	free := make(chan int, 4)
+	for i := range cap(free) {
+		free <- 5000 + 1000*i
+	}
+	return free
+}()
+
 // newConfig gives the configuration of a stack of its own for a test, and makes
-// sure that nothing of it is left when the test ends.
-func newConfig(t *testing.T, offset int) stack.Config {
+// sure that nothing of it is left when the test ends. Tests with stacks of their
+// own run beside each other: most of their time is waiting for servers.
+func newConfig(t *testing.T) stack.Config {
 	t.Helper()
+	offset := <-offsets
+	t.Cleanup(func() { offsets <- offset })
 	if os.Getenv(envTools) == "" {
 		t.Fatalf("%s must name the folder with nomad, consul, vault and fabio", envTools)
 	}
@@ -304,14 +316,14 @@ type runningProgram struct {
 }
 
 // runProgram starts a process with the stack that cfg describes.
-func runProgram(t *testing.T, cfg stack.Config, offset int) *runningProgram {
+func runProgram(t *testing.T, cfg stack.Config) *runningProgram {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s,%d", envProgram, cfg.Dir, offset))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s,%s", envProgram, cfg.Dir, strings.TrimPrefix(cfg.BridgeName, "bothy")))
 	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
 	if err != nil {

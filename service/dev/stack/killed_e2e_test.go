@@ -51,7 +51,6 @@ func signalAll(t *testing.T, pids []int, sig syscall.Signal) {
 }
 
 func TestKilledStackIsClearedAndComesBack(t *testing.T) {
-	const offset = 5000
 	for name, murder := range map[string]func(*testing.T, stack.Config, *runningProgram){
 		"the program alone": func(t *testing.T, _ stack.Config, p *runningProgram) { p.kill(t) },
 		"the program and all servers at once": func(t *testing.T, cfg stack.Config, p *runningProgram) {
@@ -74,8 +73,9 @@ func TestKilledStackIsClearedAndComesBack(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := newConfig(t, offset)
-			p := runProgram(t, cfg, offset)
+			t.Parallel()
+			cfg := newConfig(t)
+			p := runProgram(t, cfg)
 			p.until(t, "stack ready")
 			w := workspace{slug: "ada", env: savedEnv(t, cfg)}
 			w.launch(t, "sesame")
@@ -104,11 +104,11 @@ func TestKilledStackIsClearedAndComesBack(t *testing.T) {
 }
 
 func TestStackKilledWhileStartingStartsAgain(t *testing.T) {
-	const offset = 5000
 	for _, step := range []string{"consul started", "vault started and unsealed", "nomad started", "nomad-client ready for workspaces"} {
 		t.Run(step, func(t *testing.T) {
-			cfg := newConfig(t, offset)
-			p := runProgram(t, cfg, offset)
+			t.Parallel()
+			cfg := newConfig(t)
+			p := runProgram(t, cfg)
 			p.until(t, step)
 			p.kill(t)
 			s := start(t, cfg)
@@ -122,9 +122,9 @@ func TestStackKilledWhileStartingStartsAgain(t *testing.T) {
 }
 
 func TestLeftoversAreFoundWithoutTheDirectory(t *testing.T) {
-	const offset = 5000
-	cfg := newConfig(t, offset)
-	p := runProgram(t, cfg, offset)
+	t.Parallel()
+	cfg := newConfig(t)
+	p := runProgram(t, cfg)
 	p.until(t, "stack ready")
 	w := workspace{slug: "ada", env: savedEnv(t, cfg)}
 	w.launch(t, "sesame")
@@ -142,7 +142,8 @@ func TestLeftoversAreFoundWithoutTheDirectory(t *testing.T) {
 func TestStopEndsWhatHangs(t *testing.T) {
 	for _, part := range []string{"nomad", "consul", "vault", "fabio"} {
 		t.Run(part, func(t *testing.T) {
-			cfg := newConfig(t, 5000)
+			t.Parallel()
+			cfg := newConfig(t)
 			cfg.DrainTimeout, cfg.StopTimeout = 3*time.Second, 2*time.Second
 			s := start(t, cfg)
 			w := workspace{slug: "ada", env: s.Env()}
@@ -156,7 +157,8 @@ func TestStopEndsWhatHangs(t *testing.T) {
 }
 
 func TestStackTellsWhenAPartDies(t *testing.T) {
-	cfg := newConfig(t, 5000)
+	t.Parallel()
+	cfg := newConfig(t)
 	s := start(t, cfg)
 	signalAll(t, processes(t, cfg, "fabio"), syscall.SIGKILL)
 	e := exitOf(t, s)

@@ -24,7 +24,8 @@ import (
 )
 
 func TestStackRunsWorkspacesAndComesBackAsItWas(t *testing.T) {
-	cfg := newConfig(t, 5000)
+	t.Parallel()
+	cfg := newConfig(t)
 	s := start(t, cfg)
 	before := asJSON(t, s.Env())
 	w := workspace{slug: "ada", env: s.Env()}
@@ -306,7 +307,8 @@ func noSecretShown(t *testing.T, cfg stack.Config, env stack.Env) {
 }
 
 func TestStackRefusesPortsThatAreTaken(t *testing.T) {
-	cfg := newConfig(t, 5000)
+	t.Parallel()
+	cfg := newConfig(t)
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", fmt.Sprintf("127.0.0.1:%d", cfg.Ports.VaultHTTP))
 	if err != nil {
 		t.Fatal(err)
@@ -327,7 +329,8 @@ func TestStackRefusesPortsThatAreTaken(t *testing.T) {
 }
 
 func TestStackSaysWhichPartDoesNotStart(t *testing.T) {
-	cfg := newConfig(t, 5000)
+	t.Parallel()
+	cfg := newConfig(t)
 	broken := filepath.Join(t.TempDir(), "vault")
 	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho the vault is stuck >&2\nexit 3\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -347,16 +350,16 @@ func TestStackSaysWhichPartDoesNotStart(t *testing.T) {
 }
 
 func TestStackComesBackOnOtherPorts(t *testing.T) {
-	cfg := newConfig(t, 5000)
+	t.Parallel()
+	cfg := newConfig(t)
 	s := start(t, cfg)
 	w := workspace{slug: "ada", env: s.Env()}
 	w.launch(t, "sesame")
 	w.answers(t, "sesame 1 nobody")
 	stop(t, s)
 
-	moved := cfg
-	moved.Ports, moved.BridgeName, moved.BridgeSubnet = stack.Ports{}, "", ""
-	moved = moved.Offset(6000)
+	moved := newConfig(t)
+	moved.Dir = cfg.Dir
 	s = start(t, moved)
 	w.env = s.Env()
 	w.answers(t, "sesame 2 nobody")
@@ -366,7 +369,8 @@ func TestStackComesBackOnOtherPorts(t *testing.T) {
 }
 
 func TestNeighboursDoNotTouchEachOther(t *testing.T) {
-	cfg, neighbour := newConfig(t, 5000), newConfig(t, 6000)
+	t.Parallel()
+	cfg, neighbour := newConfig(t), newConfig(t)
 	s, other := start(t, cfg), start(t, neighbour)
 	w, v := workspace{slug: "ada", env: s.Env()}, workspace{slug: "ada", env: other.Env()}
 	w.launch(t, "sesame")
@@ -385,7 +389,8 @@ func TestNeighboursDoNotTouchEachOther(t *testing.T) {
 }
 
 func TestResetForgetsEverything(t *testing.T) {
-	cfg := newConfig(t, 5000)
+	t.Parallel()
+	cfg := newConfig(t)
 	s := start(t, cfg)
 	before := asJSON(t, s.Env())
 	stop(t, s)
