@@ -229,14 +229,13 @@ func (d *dev) notIn(t *testing.T, what string, something any) {
 
 // notInFiles looks into all that the run has left in its folder. Left out is where
 // secrets belong: the stack's own folder of them, .dev/env, the tasks' secret
-// folders, which are in memory, and what the servers keep of their own: Consul's
-// and Nomad's tokens, and Nomad's client the environment of its tasks, so that it
-// finds them again after a restart (root's alone; Vault encrypts).
+// folders, which are in memory, and what Consul's and Nomad's servers keep of
+// their own: tokens (Vault encrypts).
 func (d *dev) notInFiles(t *testing.T) {
 	t.Helper()
 	belongs := []string{
 		filepath.Join(d.state(), "secrets"), filepath.Join(d.state(), "env"), filepath.Join(d.state(), "bothy", "api.token"),
-		filepath.Join(d.state(), "data", "consul"), filepath.Join(d.state(), "data", "nomad"), filepath.Join(d.state(), "data", "nomad-client"),
+		filepath.Join(d.state(), "data", "consul"), filepath.Join(d.state(), "data", "nomad"),
 		filepath.Join(d.dir, "server", "api.token"),
 	}
 	if text, err := os.ReadFile(filepath.Join(d.state(), "env")); err != nil || len(d.seen.in(text)) == 0 {

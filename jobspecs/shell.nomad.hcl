@@ -395,6 +395,9 @@ job "shell" {
         destination = "${NOMAD_TASK_DIR}/start"
         change_mode = "noop"
         data        = <<-EOT
+          set -a
+          [ ! -e "$NOMAD_SECRETS_DIR/workspace.env" ] || . "$NOMAD_SECRETS_DIR/workspace.env"
+          set +a
           umask 077
           export -p > "$NOMAD_SECRETS_DIR/environment"
           umask 022
@@ -445,13 +448,16 @@ job "shell" {
 
         content {
           destination = "${NOMAD_SECRETS_DIR}/workspace.env"
-          env         = true
           change_mode = "noop"
-          perms       = "0400"
-          data        = <<-EOT
+          perms       = "0444" # of a folder that nobody else sees
+
+          # A shell reads it: values are quoted, and a name that is none is left out.
+          data = <<-EOT
             {{- with secret "${template.value}" }}
             {{- range $name, $value := .Data.data }}
-            {{ $name }}={{ $value | toJSON }}
+            {{- if $name | regexMatch "^[A-Za-z_][A-Za-z0-9_]*$" }}
+            {{ $name }}='{{ $value | printf "%v" | replaceAll "'" "'\\''" }}'
+            {{- end }}
             {{- end }}
             {{- end }}
           EOT

@@ -368,7 +368,8 @@ job "code-server" {
       kill_timeout = "15s"
 
       # The exec driver sets the user but not the group, and leaves capabilities
-      # that amount to root: setpriv sets the one and takes away the others.
+      # that amount to root: setpriv sets the one and takes away the others. Secrets
+      # become environment here: Nomad's client keeps on its disk what it sets itself.
       config {
         command  = "/usr/bin/setpriv"
         cap_drop = ["all"]
@@ -380,6 +381,9 @@ job "code-server" {
           "--inh-caps=-all",
           "--bounding-set=-all",
           "--no-new-privs",
+          "/bin/sh",
+          "-c",
+          "set -a; [ ! -e \"$NOMAD_SECRETS_DIR/workspace.env\" ] || . \"$NOMAD_SECRETS_DIR/workspace.env\"; set +a; exec \"$0\" \"$@\"",
           "${var.code_server}/bin/code-server",
           "--bind-addr=127.0.0.1:8081",
           "--auth=none",
@@ -423,13 +427,16 @@ job "code-server" {
 
         content {
           destination = "${NOMAD_SECRETS_DIR}/workspace.env"
-          env         = true
           change_mode = "noop"
-          perms       = "0400"
-          data        = <<-EOT
+          perms       = "0444" # of a folder that nobody else sees
+
+          # A shell reads it: values are quoted, and a name that is none is left out.
+          data = <<-EOT
             {{- with secret "${template.value}" }}
             {{- range $name, $value := .Data.data }}
-            {{ $name }}={{ $value | toJSON }}
+            {{- if $name | regexMatch "^[A-Za-z_][A-Za-z0-9_]*$" }}
+            {{ $name }}='{{ $value | printf "%v" | replaceAll "'" "'\\''" }}'
+            {{- end }}
             {{- end }}
             {{- end }}
           EOT
