@@ -45,12 +45,13 @@ func clearKeys(ctx context.Context, tx session, intent lab.Intent, before time.T
 	return err
 }
 
-// keepTarget notes what was changed under a key.
+// keepTarget notes what was changed under a key. What is noted first stays: an
+// act that answers with something else than its audit's target notes that itself.
 func keepTarget(ctx context.Context, tx session, intent lab.Intent, target string) error {
 	if !keyed(intent) {
 		return nil
 	}
-	_, err := tx.exec(ctx, `UPDATE idempotency_keys SET target = ? WHERE actor = ? AND key = ?`, target, intent.Actor.Name, intent.Key)
+	_, err := tx.exec(ctx, `UPDATE idempotency_keys SET target = ? WHERE actor = ? AND key = ? AND target = ''`, target, intent.Actor.Name, intent.Key)
 	return err
 }
 
