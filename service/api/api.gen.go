@@ -243,6 +243,9 @@ type Problem struct {
 	// `internal`. More may come.
 	Code string `json:"code"`
 
+	// Current Only with `stale`: the thing as it is now, in the form in which its GET answers.
+	Current *map[string]interface{} `json:"current,omitempty"`
+
 	// Detail What went wrong, for people.
 	Detail string `json:"detail"`
 
@@ -489,9 +492,6 @@ type Search = string
 // ClassAct defines model for ClassAct.
 type ClassAct = ClassActResult
 
-// Stale An error, after RFC 9457.
-type Stale = Problem
-
 // WorkspaceAct defines model for WorkspaceAct.
 type WorkspaceAct = Workspace
 
@@ -528,8 +528,9 @@ type DeleteClassParams struct {
 	// ReleaseHomes Delete the students' homes as well. This cannot be undone.
 	ReleaseHomes *bool `form:"release_homes,omitempty" json:"release_homes,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -544,8 +545,9 @@ type LaunchClassParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -560,8 +562,9 @@ type RestartClassParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -576,8 +579,9 @@ type StartClassParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -592,8 +596,9 @@ type StopClassParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -632,8 +637,9 @@ type DeleteCohortParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -642,6 +648,11 @@ type ImportRosterParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
 	// again under it within 24 hours, nothing more is done, and the answer is the
@@ -703,8 +714,9 @@ type DeleteCourseParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -714,8 +726,9 @@ type UpdateCourseParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -725,8 +738,9 @@ type WithdrawStudentParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -772,8 +786,9 @@ type DeleteWorkspaceParams struct {
 	// ReleaseHome Delete the home as well. This cannot be undone.
 	ReleaseHome *bool `form:"release_home,omitempty" json:"release_home,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -788,8 +803,9 @@ type RestartWorkspaceParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -804,8 +820,9 @@ type StartWorkspaceParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -820,8 +837,9 @@ type StopWorkspaceParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -1655,6 +1673,25 @@ func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 	}
 
 	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
 
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
@@ -2651,11 +2688,27 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/stop", wrapper.StopWorkspace)
 }
 
-type ClassActJSONResponse ClassActResult
+type ClassActResponseHeaders struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+type ClassActJSONResponse struct {
+	Body ClassActResult
 
-type StaleApplicationProblemPlusJSONResponse Problem
+	Headers ClassActResponseHeaders
+}
 
-type WorkspaceActJSONResponse Workspace
+type WorkspaceActResponseHeaders struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+type WorkspaceActJSONResponse struct {
+	Body Workspace
+
+	Headers WorkspaceActResponseHeaders
+}
 
 type ListClassesRequestObject struct {
 	Params ListClassesParams
@@ -2689,7 +2742,10 @@ type CreateClassResponseObject interface {
 }
 
 type CreateClass201ResponseHeaders struct {
-	Location string
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
 }
 
 type CreateClass201JSONResponse struct {
@@ -2704,6 +2760,13 @@ func (response CreateClass201JSONResponse) VisitCreateClassResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
@@ -2719,32 +2782,32 @@ type DeleteClassResponseObject interface {
 	VisitDeleteClassResponse(w http.ResponseWriter) error
 }
 
-type DeleteClass202JSONResponse Class
+type DeleteClass202ResponseHeaders struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+type DeleteClass202JSONResponse struct {
+	Body    Class
+	Headers DeleteClass202ResponseHeaders
+}
 
 func (response DeleteClass202JSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteClass412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteClass412ApplicationProblemPlusJSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2757,15 +2820,23 @@ type GetClassResponseObject interface {
 	VisitGetClassResponse(w http.ResponseWriter) error
 }
 
-type GetClass200JSONResponse Class
+type GetClass200ResponseHeaders struct {
+	ETag string
+}
+
+type GetClass200JSONResponse struct {
+	Body    Class
+	Headers GetClass200ResponseHeaders
+}
 
 func (response GetClass200JSONResponse) VisitGetClassResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2785,27 +2856,18 @@ type LaunchClass202JSONResponse struct{ ClassActJSONResponse }
 func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type LaunchClass412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response LaunchClass412ApplicationProblemPlusJSONResponse) VisitLaunchClassResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2824,27 +2886,18 @@ type RestartClass202JSONResponse struct{ ClassActJSONResponse }
 func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RestartClass412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response RestartClass412ApplicationProblemPlusJSONResponse) VisitRestartClassResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2863,27 +2916,18 @@ type StartClass202JSONResponse struct{ ClassActJSONResponse }
 func (response StartClass202JSONResponse) VisitStartClassResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type StartClass412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response StartClass412ApplicationProblemPlusJSONResponse) VisitStartClassResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2902,27 +2946,18 @@ type StopClass202JSONResponse struct{ ClassActJSONResponse }
 func (response StopClass202JSONResponse) VisitStopClassResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type StopClass412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response StopClass412ApplicationProblemPlusJSONResponse) VisitStopClassResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2959,7 +2994,10 @@ type CreateCohortResponseObject interface {
 }
 
 type CreateCohort201ResponseHeaders struct {
-	Location string
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
 }
 
 type CreateCohort201JSONResponse struct {
@@ -2974,6 +3012,13 @@ func (response CreateCohort201JSONResponse) VisitCreateCohortResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
@@ -2989,28 +3034,20 @@ type DeleteCohortResponseObject interface {
 	VisitDeleteCohortResponse(w http.ResponseWriter) error
 }
 
+type DeleteCohort204ResponseHeaders struct {
+	BothyDryRun *string
+}
+
 type DeleteCohort204Response struct {
+	Headers DeleteCohort204ResponseHeaders
 }
 
 func (response DeleteCohort204Response) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
 	w.WriteHeader(204)
 	return nil
-}
-
-type DeleteCohort412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteCohort412ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
-	return err
 }
 
 type GetCohortRequestObject struct {
@@ -3021,15 +3058,23 @@ type GetCohortResponseObject interface {
 	VisitGetCohortResponse(w http.ResponseWriter) error
 }
 
-type GetCohort200JSONResponse Cohort
+type GetCohort200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCohort200JSONResponse struct {
+	Body    Cohort
+	Headers GetCohort200ResponseHeaders
+}
 
 func (response GetCohort200JSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3045,15 +3090,31 @@ type ImportRosterResponseObject interface {
 	VisitImportRosterResponse(w http.ResponseWriter) error
 }
 
-type ImportRoster200JSONResponse RosterReport
+type ImportRoster200ResponseHeaders struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+type ImportRoster200JSONResponse struct {
+	Body    RosterReport
+	Headers ImportRoster200ResponseHeaders
+}
 
 func (response ImportRoster200JSONResponse) VisitImportRosterResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3093,7 +3154,10 @@ type EnrollStudentResponseObject interface {
 }
 
 type EnrollStudent201ResponseHeaders struct {
-	Location string
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
 }
 
 type EnrollStudent201JSONResponse struct {
@@ -3108,6 +3172,13 @@ func (response EnrollStudent201JSONResponse) VisitEnrollStudentResponse(w http.R
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
@@ -3146,7 +3217,10 @@ type CreateCourseResponseObject interface {
 }
 
 type CreateCourse201ResponseHeaders struct {
-	Location string
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
 }
 
 type CreateCourse201JSONResponse struct {
@@ -3161,6 +3235,13 @@ func (response CreateCourse201JSONResponse) VisitCreateCourseResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
@@ -3176,28 +3257,20 @@ type DeleteCourseResponseObject interface {
 	VisitDeleteCourseResponse(w http.ResponseWriter) error
 }
 
+type DeleteCourse204ResponseHeaders struct {
+	BothyDryRun *string
+}
+
 type DeleteCourse204Response struct {
+	Headers DeleteCourse204ResponseHeaders
 }
 
 func (response DeleteCourse204Response) VisitDeleteCourseResponse(w http.ResponseWriter) error {
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
 	w.WriteHeader(204)
 	return nil
-}
-
-type DeleteCourse412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteCourse412ApplicationProblemPlusJSONResponse) VisitDeleteCourseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
-	return err
 }
 
 type GetCourseRequestObject struct {
@@ -3208,15 +3281,23 @@ type GetCourseResponseObject interface {
 	VisitGetCourseResponse(w http.ResponseWriter) error
 }
 
-type GetCourse200JSONResponse Course
+type GetCourse200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCourse200JSONResponse struct {
+	Body    Course
+	Headers GetCourse200ResponseHeaders
+}
 
 func (response GetCourse200JSONResponse) VisitGetCourseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3232,32 +3313,28 @@ type UpdateCourseResponseObject interface {
 	VisitUpdateCourseResponse(w http.ResponseWriter) error
 }
 
-type UpdateCourse200JSONResponse Course
+type UpdateCourse200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type UpdateCourse200JSONResponse struct {
+	Body    Course
+	Headers UpdateCourse200ResponseHeaders
+}
 
 func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateCourse412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateCourse412ApplicationProblemPlusJSONResponse) VisitUpdateCourseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3292,32 +3369,28 @@ type WithdrawStudentResponseObject interface {
 	VisitWithdrawStudentResponse(w http.ResponseWriter) error
 }
 
-type WithdrawStudent200JSONResponse Student
+type WithdrawStudent200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type WithdrawStudent200JSONResponse struct {
+	Body    Student
+	Headers WithdrawStudent200ResponseHeaders
+}
 
 func (response WithdrawStudent200JSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type WithdrawStudent412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response WithdrawStudent412ApplicationProblemPlusJSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3330,15 +3403,23 @@ type GetStudentResponseObject interface {
 	VisitGetStudentResponse(w http.ResponseWriter) error
 }
 
-type GetStudent200JSONResponse Student
+type GetStudent200ResponseHeaders struct {
+	ETag string
+}
+
+type GetStudent200JSONResponse struct {
+	Body    Student
+	Headers GetStudent200ResponseHeaders
+}
 
 func (response GetStudent200JSONResponse) VisitGetStudentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3374,15 +3455,23 @@ type GetTemplateResponseObject interface {
 	VisitGetTemplateResponse(w http.ResponseWriter) error
 }
 
-type GetTemplate200JSONResponse Template
+type GetTemplate200ResponseHeaders struct {
+	ETag string
+}
+
+type GetTemplate200JSONResponse struct {
+	Body    Template
+	Headers GetTemplate200ResponseHeaders
+}
 
 func (response GetTemplate200JSONResponse) VisitGetTemplateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3424,27 +3513,18 @@ type DeleteWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 func (response DeleteWorkspace202JSONResponse) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWorkspace412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteWorkspace412ApplicationProblemPlusJSONResponse) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3457,15 +3537,23 @@ type GetWorkspaceResponseObject interface {
 	VisitGetWorkspaceResponse(w http.ResponseWriter) error
 }
 
-type GetWorkspace200JSONResponse Workspace
+type GetWorkspace200ResponseHeaders struct {
+	ETag string
+}
+
+type GetWorkspace200JSONResponse struct {
+	Body    Workspace
+	Headers GetWorkspace200ResponseHeaders
+}
 
 func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3485,27 +3573,18 @@ type RestartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 func (response RestartWorkspace202JSONResponse) VisitRestartWorkspaceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RestartWorkspace412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response RestartWorkspace412ApplicationProblemPlusJSONResponse) VisitRestartWorkspaceResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3524,27 +3603,18 @@ type StartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 func (response StartWorkspace202JSONResponse) VisitStartWorkspaceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type StartWorkspace412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response StartWorkspace412ApplicationProblemPlusJSONResponse) VisitStartWorkspaceResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3563,27 +3633,18 @@ type StopWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 func (response StopWorkspace202JSONResponse) VisitStopWorkspaceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type StopWorkspace412ApplicationProblemPlusJSONResponse struct {
-	StaleApplicationProblemPlusJSONResponse
-}
-
-func (response StopWorkspace412ApplicationProblemPlusJSONResponse) VisitStopWorkspaceResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }

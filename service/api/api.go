@@ -27,11 +27,12 @@ const (
 	MaxHeaderBytes    = 64 << 10
 )
 
-// Config is what the API needs. Registrar, Authenticator and Log must be there;
-// the rest may be zero.
+// Config is what the API needs. Registrar, Authenticator, Receipts and Log must be
+// there; the rest may be zero.
 type Config struct {
 	Registrar     Registrar
 	Authenticator Authenticator
+	Receipts      Receipts
 	Log           *slog.Logger
 
 	// Version is the program's version, InstallationID the store's.
@@ -49,6 +50,9 @@ type Config struct {
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
 	TrustedProxies []string
 
+	// AnswerWait is how long a request waits for the answer of the same request that
+	// is just being carried out under its key; default 2 s.
+	AnswerWait time.Duration
 	// Now and NewRequestID may be set by tests.
 	Now          func() time.Time
 	NewRequestID func() string
@@ -61,14 +65,15 @@ type handler struct {
 	metrics     *metrics
 	crossOrigin *http.CrossOriginProtection
 	landing     *landing
+	server      *server
 	reference   *reference
 }
 
 // New makes the handler of everything that Bothy serves on its console and API
 // origin. An unusable Config is an error.
 func New(config Config) (http.Handler, error) {
-	if config.Registrar == nil || config.Authenticator == nil || config.Log == nil {
-		return nil, errors.New("api: Registrar, Authenticator and Log must be set")
+	if config.Registrar == nil || config.Authenticator == nil || config.Receipts == nil || config.Log == nil {
+		return nil, errors.New("api: Registrar, Authenticator, Receipts and Log must be set")
 	}
 	h, err := newHandler(config.withDefaults())
 	if err != nil {
@@ -90,6 +95,9 @@ func (config Config) withDefaults() Config {
 	if config.Metrics == nil {
 		config.Metrics = prometheus.NewRegistry()
 	}
+	if config.AnswerWait == 0 {
+		config.AnswerWait = answerWait
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -100,7 +108,7 @@ func (config Config) withDefaults() Config {
 }
 
 func newHandler(config Config) (*handler, error) {
-	h := &handler{config: config, crossOrigin: http.NewCrossOriginProtection()}
+	h := &handler{config: config, crossOrigin: http.NewCrossOriginProtection(), server: &server{config: config}}
 	for _, origin := range config.TrustedOrigins {
 		if err := h.crossOrigin.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("trusted origin: %w", err)
@@ -147,7 +155,7 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.GET("/docs", h.getReference)
 	engine.GET("/docs/*asset", h.getReferenceAsset)
 
-	guarded := engine.Group("", h.authenticate, h.checkRequest)
+	guarded := engine.Group("", h.authenticate, h.checkRequest, h.readIntent, h.once)
 	RegisterHandlersWithOptions(guarded, h.operations(), GinServerOptions{
 		ErrorHandler: func(c *gin.Context, err error, _ int) { fail(c, notBound(err)) },
 	})
@@ -156,7 +164,7 @@ func (h *handler) engine() (*gin.Engine, error) {
 
 // operations is the generated dispatch to the server's methods.
 func (h *handler) operations() ServerInterface {
-	return NewStrictHandlerWithOptions(&server{config: h.config}, []StrictMiddlewareFunc{detach}, StrictGinServerOptions{
+	return NewStrictHandlerWithOptions(h.server, []StrictMiddlewareFunc{detach}, StrictGinServerOptions{
 		RequestErrorHandlerFunc:  func(c *gin.Context, err error) { fail(c, notBound(err)) },
 		HandlerErrorFunc:         fail,
 		ResponseErrorHandlerFunc: func(c *gin.Context, err error) { fail(c, fmt.Errorf("write the answer: %w", err)) },

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
 )
 
@@ -17,7 +18,8 @@ func (s *server) ListClasses(ctx context.Context, _ ListClassesRequestObject) (L
 
 // CreateClass lets a cohort take a course.
 func (s *server) CreateClass(ctx context.Context, r CreateClassRequestObject) (CreateClassResponseObject, error) {
-	made, err := s.config.Registrar.CreateClass(ctx, intentOf(ctx), registrar.ClassInput{
+	intent := intentOf(ctx)
+	made, err := s.config.Registrar.CreateClass(ctx, intent, registrar.ClassInput{
 		Cohort:     r.Body.Cohort,
 		Course:     r.Body.Course,
 		Template:   given(r.Body.Template),
@@ -27,10 +29,16 @@ func (s *server) CreateClass(ctx context.Context, r CreateClassRequestObject) (C
 	if err != nil {
 		return nil, err
 	}
+	return createdClass(intent, made), nil
+}
+
+func createdClass(intent lab.Intent, made lab.Class) CreateClass201JSONResponse {
 	return CreateClass201JSONResponse{
-		Body:    asClass(made),
-		Headers: CreateClass201ResponseHeaders{Location: "/v1/classes/" + made.CohortKey + "~" + made.CourseKey},
-	}, nil
+		Body: asClass(made),
+		Headers: CreateClass201ResponseHeaders{
+			Location: "/v1/classes/" + made.CohortKey + "~" + made.CourseKey, ETag: etagAfter(intent, made.Revision),
+		},
+	}
 }
 
 // GetClass gives one class.
@@ -39,16 +47,23 @@ func (s *server) GetClass(ctx context.Context, r GetClassRequestObject) (GetClas
 	if err != nil {
 		return nil, err
 	}
-	return GetClass200JSONResponse(asClass(found)), nil
+	return GetClass200JSONResponse{Body: asClass(found), Headers: GetClass200ResponseHeaders{ETag: etag(found.Revision)}}, nil
 }
 
 // DeleteClass deletes a class and its workspaces.
 func (s *server) DeleteClass(ctx context.Context, r DeleteClassRequestObject) (DeleteClassResponseObject, error) {
-	going, err := s.config.Registrar.DeleteClass(ctx, intentOf(ctx), classRef(r.Class), given(r.Params.ReleaseHomes))
+	intent := intentOf(ctx)
+	going, err := s.config.Registrar.DeleteClass(ctx, intent, classRef(r.Class), given(r.Params.ReleaseHomes))
 	if err != nil {
 		return nil, err
 	}
-	return DeleteClass202JSONResponse(asClass(going)), nil
+	return goingClass(intent, going), nil
+}
+
+func goingClass(intent lab.Intent, going lab.Class) DeleteClass202JSONResponse {
+	return DeleteClass202JSONResponse{
+		Body: asClass(going), Headers: DeleteClass202ResponseHeaders{ETag: etagAfter(intent, going.Revision)},
+	}
 }
 
 // LaunchClass gives every student a running workspace.
@@ -88,9 +103,13 @@ func (s *server) RestartClass(ctx context.Context, r RestartClassRequestObject) 
 }
 
 func (s *server) actOnClass(ctx context.Context, ref string, act registrar.Act) (ClassActJSONResponse, error) {
-	result, err := s.config.Registrar.ActOnClass(ctx, intentOf(ctx), classRef(ref), act)
+	intent := intentOf(ctx)
+	result, err := s.config.Registrar.ActOnClass(ctx, intent, classRef(ref), act)
 	if err != nil {
 		return ClassActJSONResponse{}, err
 	}
-	return ClassActJSONResponse{Affected: result.Affected, Workspaces: each(result.Workspaces, asWish)}, nil
+	return ClassActJSONResponse{
+		Body:    ClassActResult{Affected: result.Affected, Workspaces: each(result.Workspaces, asWish)},
+		Headers: ClassActResponseHeaders{ETag: etagAfter(intent, result.Class.Revision)},
+	}, nil
 }

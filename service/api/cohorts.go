@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
 	"github.com/bothylabs/bothy/service/roster"
 )
@@ -24,13 +25,19 @@ func (s *server) ListCohorts(ctx context.Context, _ ListCohortsRequestObject) (L
 
 // CreateCohort creates an empty cohort.
 func (s *server) CreateCohort(ctx context.Context, r CreateCohortRequestObject) (CreateCohortResponseObject, error) {
-	made, err := s.config.Registrar.CreateCohort(ctx, intentOf(ctx), registrar.CohortInput{Name: r.Body.Name, Key: given(r.Body.Key)})
+	intent := intentOf(ctx)
+	made, err := s.config.Registrar.CreateCohort(ctx, intent, registrar.CohortInput{Name: r.Body.Name, Key: given(r.Body.Key)})
 	if err != nil {
 		return nil, err
 	}
+	return createdCohort(intent, made), nil
+}
+
+func createdCohort(intent lab.Intent, made lab.Cohort) CreateCohort201JSONResponse {
 	return CreateCohort201JSONResponse{
-		Body: asCohort(made), Headers: CreateCohort201ResponseHeaders{Location: "/v1/cohorts/" + made.Key},
-	}, nil
+		Body:    asCohort(made),
+		Headers: CreateCohort201ResponseHeaders{Location: "/v1/cohorts/" + made.Key, ETag: etagAfter(intent, made.Revision)},
+	}
 }
 
 // GetCohort gives one cohort.
@@ -39,7 +46,7 @@ func (s *server) GetCohort(ctx context.Context, r GetCohortRequestObject) (GetCo
 	if err != nil {
 		return nil, err
 	}
-	return GetCohort200JSONResponse(asCohort(found)), nil
+	return GetCohort200JSONResponse{Body: asCohort(found), Headers: GetCohort200ResponseHeaders{ETag: etag(found.Revision)}}, nil
 }
 
 // DeleteCohort deletes a cohort that takes no class.
@@ -61,13 +68,19 @@ func (s *server) ListStudents(ctx context.Context, r ListStudentsRequestObject) 
 
 // EnrollStudent adds a student to a cohort.
 func (s *server) EnrollStudent(ctx context.Context, r EnrollStudentRequestObject) (EnrollStudentResponseObject, error) {
-	made, err := s.config.Registrar.EnrollStudent(ctx, intentOf(ctx), r.Cohort, asStudentInput(*r.Body))
+	intent := intentOf(ctx)
+	made, err := s.config.Registrar.EnrollStudent(ctx, intent, r.Cohort, asStudentInput(*r.Body))
 	if err != nil {
 		return nil, err
 	}
+	return enrolledStudent(intent, made), nil
+}
+
+func enrolledStudent(intent lab.Intent, made lab.Student) EnrollStudent201JSONResponse {
 	return EnrollStudent201JSONResponse{
-		Body: asStudent(made), Headers: EnrollStudent201ResponseHeaders{Location: "/v1/students/" + made.ID},
-	}, nil
+		Body:    asStudent(made),
+		Headers: EnrollStudent201ResponseHeaders{Location: "/v1/students/" + made.ID, ETag: etagAfter(intent, made.Revision)},
+	}
 }
 
 // ImportRoster enrolls everybody on a roster.
@@ -80,12 +93,16 @@ func (s *server) ImportRoster(ctx context.Context, r ImportRosterRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	report, err := s.config.Registrar.ImportRoster(ctx, intentOf(ctx), r.Cohort, rows)
+	intent := intentOf(ctx)
+	report, err := s.config.Registrar.ImportRoster(ctx, intent, r.Cohort, rows)
 	if err != nil {
 		return nil, err
 	}
 	return ImportRoster200JSONResponse{
-		New: each(report.New, asStudent), Changed: each(report.Changed, asStudent), Unchanged: each(report.Unchanged, asStudent),
+		Body: RosterReport{
+			New: each(report.New, asStudent), Changed: each(report.Changed, asStudent), Unchanged: each(report.Unchanged, asStudent),
+		},
+		Headers: ImportRoster200ResponseHeaders{ETag: etagAfter(intent, report.Cohort.Revision)},
 	}, nil
 }
 
@@ -95,14 +112,17 @@ func (s *server) GetStudent(ctx context.Context, r GetStudentRequestObject) (Get
 	if err != nil {
 		return nil, err
 	}
-	return GetStudent200JSONResponse(asStudent(found)), nil
+	return GetStudent200JSONResponse{Body: asStudent(found), Headers: GetStudent200ResponseHeaders{ETag: etag(found.Revision)}}, nil
 }
 
 // WithdrawStudent takes a student off the roster.
 func (s *server) WithdrawStudent(ctx context.Context, r WithdrawStudentRequestObject) (WithdrawStudentResponseObject, error) {
-	gone, err := s.config.Registrar.WithdrawStudent(ctx, intentOf(ctx), r.Student)
+	intent := intentOf(ctx)
+	gone, err := s.config.Registrar.WithdrawStudent(ctx, intent, r.Student)
 	if err != nil {
 		return nil, err
 	}
-	return WithdrawStudent200JSONResponse(asStudent(gone)), nil
+	return WithdrawStudent200JSONResponse{
+		Body: asStudent(gone), Headers: WithdrawStudent200ResponseHeaders{ETag: etagAfter(intent, gone.Revision)},
+	}, nil
 }

@@ -117,11 +117,20 @@ func codes() map[lab.Code]int {
 		lab.CodeForbidden:       http.StatusForbidden,
 		lab.CodeNotFound:        http.StatusNotFound,
 		lab.CodeConflict:        http.StatusConflict,
+		lab.CodeStale:           http.StatusPreconditionFailed,
 		lab.CodeUnplaceable:     http.StatusUnprocessableEntity,
 		lab.CodeUnavailable:     http.StatusServiceUnavailable,
 		lab.CodeRefused:         http.StatusBadGateway,
 		lab.CodeInternal:        http.StatusInternalServerError,
 	}
+}
+
+// current is what an error of a code carries along.
+func current(code lab.Code) any {
+	if code == lab.CodeStale {
+		return aCourse
+	}
+	return nil
 }
 
 func TestEveryOperationFailsAsDocumented(t *testing.T) {
@@ -137,8 +146,9 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", id, code), func(t *testing.T) {
 				b.registrar.answers(fmt.Errorf("at work: %w", &lab.Error{
 					Code: code, Message: "no luck", Hint: "try harder",
-					Fields: []lab.Field{{Name: "students[0].name", Problem: "is odd", Remedy: "even it out"}},
-					Cause:  io.ErrUnexpectedEOF,
+					Fields:  []lab.Field{{Name: "students[0].name", Problem: "is odd", Remedy: "even it out"}},
+					Current: current(code),
+					Cause:   io.ErrUnexpectedEOF,
 				}))
 				answer := b.do(d.request())
 				if answer.StatusCode != status {

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
@@ -109,4 +111,29 @@ func asVariable(v jobspec.Variable) Variable {
 		Name: v.Name, Type: v.Type, Description: v.Description,
 		Required: v.Required, Reserved: v.Reserved, Default: v.Default,
 	}
+}
+
+// asCurrent shows what a stale request was about, with its revision.
+func asCurrent(current any) (members *map[string]any, revision int64, ok bool) {
+	var shown any
+	switch now := current.(type) {
+	case lab.Cohort:
+		shown, revision = asCohort(now), now.Revision
+	case lab.Student:
+		shown, revision = asStudent(now), now.Revision
+	case lab.Course:
+		shown, revision = asCourse(now), now.Revision
+	case lab.Class:
+		shown, revision = asClass(now), now.Revision
+	case registrar.WorkspaceView:
+		shown, revision = asWorkspace(now), now.Version
+	default:
+		return nil, 0, false
+	}
+	text, err := json.Marshal(shown)
+	if err != nil {
+		return nil, 0, false
+	}
+	err = json.Unmarshal(text, &members)
+	return members, revision, err == nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
 )
 
@@ -17,15 +18,21 @@ func (s *server) ListCourses(ctx context.Context, _ ListCoursesRequestObject) (L
 
 // CreateCourse creates a course from a template.
 func (s *server) CreateCourse(ctx context.Context, r CreateCourseRequestObject) (CreateCourseResponseObject, error) {
-	made, err := s.config.Registrar.CreateCourse(ctx, intentOf(ctx), registrar.CourseInput{
+	intent := intentOf(ctx)
+	made, err := s.config.Registrar.CreateCourse(ctx, intent, registrar.CourseInput{
 		Name: r.Body.Name, Key: given(r.Body.Key), Template: r.Body.Template, Parameters: given(r.Body.Parameters),
 	})
 	if err != nil {
 		return nil, err
 	}
+	return createdCourse(intent, made), nil
+}
+
+func createdCourse(intent lab.Intent, made lab.Course) CreateCourse201JSONResponse {
 	return CreateCourse201JSONResponse{
-		Body: asCourse(made), Headers: CreateCourse201ResponseHeaders{Location: "/v1/courses/" + made.Key},
-	}, nil
+		Body:    asCourse(made),
+		Headers: CreateCourse201ResponseHeaders{Location: "/v1/courses/" + made.Key, ETag: etagAfter(intent, made.Revision)},
+	}
 }
 
 // GetCourse gives one course.
@@ -34,16 +41,19 @@ func (s *server) GetCourse(ctx context.Context, r GetCourseRequestObject) (GetCo
 	if err != nil {
 		return nil, err
 	}
-	return GetCourse200JSONResponse(asCourse(found)), nil
+	return GetCourse200JSONResponse{Body: asCourse(found), Headers: GetCourse200ResponseHeaders{ETag: etag(found.Revision)}}, nil
 }
 
 // UpdateCourse changes the members of a course that are given.
 func (s *server) UpdateCourse(ctx context.Context, r UpdateCourseRequestObject) (UpdateCourseResponseObject, error) {
-	changed, err := s.config.Registrar.UpdateCourse(ctx, intentOf(ctx), r.Course, asCoursePatch(*r.Body))
+	intent := intentOf(ctx)
+	changed, err := s.config.Registrar.UpdateCourse(ctx, intent, r.Course, asCoursePatch(*r.Body))
 	if err != nil {
 		return nil, err
 	}
-	return UpdateCourse200JSONResponse(asCourse(changed)), nil
+	return UpdateCourse200JSONResponse{
+		Body: asCourse(changed), Headers: UpdateCourse200ResponseHeaders{ETag: etagAfter(intent, changed.Revision)},
+	}, nil
 }
 
 // DeleteCourse deletes a course that no class takes.

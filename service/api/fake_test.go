@@ -22,23 +22,28 @@ var _ api.Registrar = (*registrar.Registrar)(nil)
 // call is one call of the registrar: its method, who made it, and its other arguments.
 type call struct {
 	Method string
-	Actor  lab.Actor
-	Args   []any
+	lab.Intent
+	Args []any
 }
 
 // fakeRegistrar has one of everything, or one error for everything.
 type fakeRegistrar struct {
 	err   error
 	panic any
+	// before, where set, is called with each call before it is answered.
+	before func(call)
 
 	mu    sync.Mutex
 	calls []call
 }
 
-func (f *fakeRegistrar) note(method string, actor lab.Actor, args ...any) error {
+func (f *fakeRegistrar) note(method string, intent lab.Intent, args ...any) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls = append(f.calls, call{method, actor, args})
+	f.calls = append(f.calls, call{method, intent, args})
+	if f.before != nil {
+		f.before(f.calls[len(f.calls)-1])
+	}
 	if f.panic != nil {
 		panic(f.panic)
 	}
@@ -59,11 +64,11 @@ func (f *fakeRegistrar) answers(err error) {
 }
 
 var (
-	aCohort  = lab.Cohort{ID: "id-cohort", Key: "fall-26", Name: "Fall 26", CreatedAt: noon, UpdatedAt: noon}
-	aStudent = lab.Student{ID: "id-student", CohortID: "id-cohort", Name: "Ada Lovelace", Email: "ada@example.edu", CreatedAt: noon, UpdatedAt: noon}
-	aCourse  = lab.Course{ID: "id-course", Key: "py101", Name: "Python 101", Template: "code-server", CreatedAt: noon, UpdatedAt: noon}
+	aCohort  = lab.Cohort{ID: "id-cohort", Key: "fall-26", Name: "Fall 26", Revision: 3, CreatedAt: noon, UpdatedAt: noon}
+	aStudent = lab.Student{ID: "id-student", CohortID: "id-cohort", Name: "Ada Lovelace", Email: "ada@example.edu", Revision: 4, CreatedAt: noon, UpdatedAt: noon}
+	aCourse  = lab.Course{ID: "id-course", Key: "py101", Name: "Python 101", Template: "code-server", Revision: 5, CreatedAt: noon, UpdatedAt: noon}
 	aClass   = lab.Class{
-		ID: "id-class", CohortID: "id-cohort", CourseID: "id-course", CohortKey: "fall-26", CourseKey: "py101", CreatedAt: noon, UpdatedAt: noon,
+		ID: "id-class", CohortID: "id-cohort", CourseID: "id-course", CohortKey: "fall-26", CourseKey: "py101", Revision: 6, CreatedAt: noon, UpdatedAt: noon,
 	}
 	aWorkspace = registrar.WorkspaceView{
 		Workspace: lab.Workspace{
@@ -71,7 +76,7 @@ var (
 			Desired: lab.DesiredRunning, CreatedAt: noon, UpdatedAt: noon,
 			Status: lab.Status{Phase: lab.PhaseReady, Reason: "It runs.", NodeName: "lab-1", Since: noon},
 		},
-		StudentName: "Ada Lovelace", StudentEmail: "ada@example.edu", CohortKey: "fall-26", CourseKey: "py101",
+		StudentName: "Ada Lovelace", StudentEmail: "ada@example.edu", CohortKey: "fall-26", CourseKey: "py101", Version: 7,
 		URL: "http://labs.localhost:9999/fall-26-py101-ada-lovelace/",
 	}
 	aTemplate = registrar.TemplateView{
@@ -81,106 +86,142 @@ var (
 )
 
 func (f *fakeRegistrar) CreateCohort(_ context.Context, intent lab.Intent, in registrar.CohortInput) (lab.Cohort, error) {
-	return aCohort, f.note("CreateCohort", intent.Actor, in)
+	return aCohort, f.note("CreateCohort", intent, in)
 }
 
 func (f *fakeRegistrar) Cohorts(context.Context) ([]lab.Cohort, error) {
-	return []lab.Cohort{aCohort}, f.note("Cohorts", lab.Actor{})
+	return []lab.Cohort{aCohort}, f.note("Cohorts", lab.Intent{})
 }
 
 func (f *fakeRegistrar) Cohort(_ context.Context, ref string) (lab.Cohort, error) {
-	return aCohort, f.note("Cohort", lab.Actor{}, ref)
+	return aCohort, f.note("Cohort", lab.Intent{}, ref)
 }
 
 func (f *fakeRegistrar) DeleteCohort(_ context.Context, intent lab.Intent, ref string) error {
-	return f.note("DeleteCohort", intent.Actor, ref)
+	return f.note("DeleteCohort", intent, ref)
 }
 
 func (f *fakeRegistrar) EnrollStudent(_ context.Context, intent lab.Intent, cohort string, in registrar.StudentInput) (lab.Student, error) {
-	return aStudent, f.note("EnrollStudent", intent.Actor, cohort, in)
+	return aStudent, f.note("EnrollStudent", intent, cohort, in)
 }
 
 func (f *fakeRegistrar) ImportRoster(_ context.Context, intent lab.Intent, cohort string, rows []roster.Row) (registrar.RosterReport, error) {
-	return registrar.RosterReport{New: []lab.Student{aStudent}}, f.note("ImportRoster", intent.Actor, cohort, rows)
+	return registrar.RosterReport{Cohort: aCohort, New: []lab.Student{aStudent}}, f.note("ImportRoster", intent, cohort, rows)
 }
 
 func (f *fakeRegistrar) Students(_ context.Context, cohort string) ([]lab.Student, error) {
 	gone := aStudent
 	gone.WithdrawnAt = &noon
-	return []lab.Student{aStudent, gone}, f.note("Students", lab.Actor{}, cohort)
+	return []lab.Student{aStudent, gone}, f.note("Students", lab.Intent{}, cohort)
 }
 
 func (f *fakeRegistrar) Student(_ context.Context, id string) (lab.Student, error) {
-	return aStudent, f.note("Student", lab.Actor{}, id)
+	return aStudent, f.note("Student", lab.Intent{}, id)
 }
 
 func (f *fakeRegistrar) WithdrawStudent(_ context.Context, intent lab.Intent, id string) (lab.Student, error) {
-	return aStudent, f.note("WithdrawStudent", intent.Actor, id)
+	return aStudent, f.note("WithdrawStudent", intent, id)
 }
 
 func (f *fakeRegistrar) CreateCourse(_ context.Context, intent lab.Intent, in registrar.CourseInput) (lab.Course, error) {
-	return aCourse, f.note("CreateCourse", intent.Actor, in)
+	return aCourse, f.note("CreateCourse", intent, in)
 }
 
 func (f *fakeRegistrar) Courses(context.Context) ([]lab.Course, error) {
-	return []lab.Course{aCourse}, f.note("Courses", lab.Actor{})
+	return []lab.Course{aCourse}, f.note("Courses", lab.Intent{})
 }
 
 func (f *fakeRegistrar) Course(_ context.Context, ref string) (lab.Course, error) {
-	return aCourse, f.note("Course", lab.Actor{}, ref)
+	return aCourse, f.note("Course", lab.Intent{}, ref)
 }
 
 func (f *fakeRegistrar) UpdateCourse(_ context.Context, intent lab.Intent, ref string, patch registrar.CoursePatch) (lab.Course, error) {
-	return aCourse, f.note("UpdateCourse", intent.Actor, ref, patch)
+	return aCourse, f.note("UpdateCourse", intent, ref, patch)
 }
 
 func (f *fakeRegistrar) DeleteCourse(_ context.Context, intent lab.Intent, ref string) error {
-	return f.note("DeleteCourse", intent.Actor, ref)
+	return f.note("DeleteCourse", intent, ref)
 }
 
 func (f *fakeRegistrar) CreateClass(_ context.Context, intent lab.Intent, in registrar.ClassInput) (lab.Class, error) {
-	return aClass, f.note("CreateClass", intent.Actor, in)
+	return aClass, f.note("CreateClass", intent, in)
 }
 
 func (f *fakeRegistrar) Classes(context.Context) ([]lab.Class, error) {
-	return []lab.Class{aClass}, f.note("Classes", lab.Actor{})
+	return []lab.Class{aClass}, f.note("Classes", lab.Intent{})
 }
 
 func (f *fakeRegistrar) Class(_ context.Context, ref string) (lab.Class, error) {
-	return aClass, f.note("Class", lab.Actor{}, ref)
+	return aClass, f.note("Class", lab.Intent{}, ref)
 }
 
 func (f *fakeRegistrar) DeleteClass(_ context.Context, intent lab.Intent, ref string, releaseHomes bool) (lab.Class, error) {
-	return aClass, f.note("DeleteClass", intent.Actor, ref, releaseHomes)
+	return aClass, f.note("DeleteClass", intent, ref, releaseHomes)
 }
 
 func (f *fakeRegistrar) ActOnClass(_ context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.ActResult, error) {
-	return registrar.ActResult{Affected: 1, Workspaces: []lab.Workspace{aWorkspace.Workspace}}, f.note("ActOnClass", intent.Actor, ref, act)
+	return registrar.ActResult{Class: aClass, Affected: 1, Workspaces: []lab.Workspace{aWorkspace.Workspace}}, f.note("ActOnClass", intent, ref, act)
 }
 
 func (f *fakeRegistrar) Workspaces(_ context.Context, filter registrar.WorkspaceFilter) ([]registrar.WorkspaceView, error) {
 	unseen := aWorkspace
 	unseen.Status = lab.Status{}
-	return []registrar.WorkspaceView{aWorkspace, unseen}, f.note("Workspaces", lab.Actor{}, filter)
+	return []registrar.WorkspaceView{aWorkspace, unseen}, f.note("Workspaces", lab.Intent{}, filter)
 }
 
 func (f *fakeRegistrar) Workspace(_ context.Context, ref string) (registrar.WorkspaceView, error) {
-	return aWorkspace, f.note("Workspace", lab.Actor{}, ref)
+	return aWorkspace, f.note("Workspace", lab.Intent{}, ref)
 }
 
 func (f *fakeRegistrar) ActOnWorkspace(_ context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.WorkspaceView, error) {
-	return aWorkspace, f.note("ActOnWorkspace", intent.Actor, ref, act)
+	return aWorkspace, f.note("ActOnWorkspace", intent, ref, act)
 }
 
 func (f *fakeRegistrar) DeleteWorkspace(_ context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error) {
-	return aWorkspace, f.note("DeleteWorkspace", intent.Actor, ref, releaseHome)
+	return aWorkspace, f.note("DeleteWorkspace", intent, ref, releaseHome)
 }
 
 func (f *fakeRegistrar) Templates(context.Context) []registrar.TemplateView {
-	_ = f.note("Templates", lab.Actor{})
+	_ = f.note("Templates", lab.Intent{})
 	return []registrar.TemplateView{aTemplate}
 }
 
 func (f *fakeRegistrar) Template(_ context.Context, name string) (registrar.TemplateView, error) {
-	return aTemplate, f.note("Template", lab.Actor{}, name)
+	return aTemplate, f.note("Template", lab.Intent{}, name)
+}
+
+// fakeReceipts keeps receipts as the store does, for one actor.
+type fakeReceipts struct {
+	mu   sync.Mutex
+	kept map[string]lab.Receipt
+	err  error
+}
+
+func (f *fakeReceipts) Receipt(_ context.Context, intent lab.Intent) (lab.Receipt, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return lab.Receipt{}, f.err
+	}
+	receipt, ok := f.kept[intent.Key]
+	if !ok {
+		return lab.Receipt{}, lab.NotFound("key", intent.Key)
+	}
+	return receipt, nil
+}
+
+func (f *fakeReceipts) KeepAnswer(_ context.Context, intent lab.Intent, answer lab.Answer) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	receipt := f.kept[intent.Key]
+	receipt.Answer = &answer
+	f.put(intent.Key, receipt)
+	return f.err
+}
+
+func (f *fakeReceipts) put(key string, receipt lab.Receipt) {
+	if f.kept == nil {
+		f.kept = map[string]lab.Receipt{}
+	}
+	f.kept[key] = receipt
 }

@@ -18,6 +18,7 @@ import (
 type bench struct {
 	http.Handler
 	registrar *fakeRegistrar
+	receipts  *fakeReceipts
 	log       *bytes.Buffer
 }
 
@@ -28,10 +29,11 @@ func newBench(t testing.TB, change ...func(*api.Config)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{registrar: &fakeRegistrar{}, log: &bytes.Buffer{}}
+	b := &bench{registrar: &fakeRegistrar{}, receipts: &fakeReceipts{}, log: &bytes.Buffer{}}
 	config := api.Config{
 		Registrar:      b.registrar,
 		Authenticator:  static,
+		Receipts:       b.receipts,
 		Log:            slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version:        "1.2.3",
 		InstallationID: "id-installation",

@@ -255,19 +255,21 @@ func TestInputsArriveAsTheyWereSent(t *testing.T) {
 	b.do(request(http.MethodDelete, "/v1/classes/fall-26~py101?release_homes=true", ""))
 	b.do(request(http.MethodDelete, "/v1/workspaces/a-b-c", ""))
 	b.do(request(http.MethodPatch, "/v1/courses/py101", `{"parameters":{}}`))
-	me := lab.Actor{Name: "token:test", Remote: "192.0.2.1"}
+	me := func(operation string) lab.Intent {
+		return lab.Intent{Actor: lab.Actor{Name: "token:test", Remote: "192.0.2.1"}, Operation: operation}
+	}
 	want := []call{
-		{"CreateClass", me, []any{registrar.ClassInput{
+		{"CreateClass", me("createClass"), []any{registrar.ClassInput{
 			Cohort: "Fall 26", Course: "py101", Template: "t",
 			Parameters: map[string]any{"cpu": 2.0, "gpu": nil},
 			Students:   []registrar.StudentInput{{Name: "Zoë 林", Email: "z@b.c"}},
 		}}},
-		{"Class", lab.Actor{}, []any{"fall-26/py101"}},
-		{"Class", lab.Actor{}, []any{"fall-26/py101"}},
-		{"Workspaces", lab.Actor{}, []any{registrar.WorkspaceFilter{Class: "fall-26/py101", Cohort: "fall-26", IncludeDeleted: true}}},
-		{"DeleteClass", me, []any{"fall-26/py101", true}},
-		{"DeleteWorkspace", me, []any{"a-b-c", false}},
-		{"UpdateCourse", me, []any{"py101", registrar.CoursePatch{Parameters: &map[string]any{}}}},
+		{"Class", lab.Intent{}, []any{"fall-26/py101"}},
+		{"Class", lab.Intent{}, []any{"fall-26/py101"}},
+		{"Workspaces", lab.Intent{}, []any{registrar.WorkspaceFilter{Class: "fall-26/py101", Cohort: "fall-26", IncludeDeleted: true}}},
+		{"DeleteClass", me("deleteClass"), []any{"fall-26/py101", true}},
+		{"DeleteWorkspace", me("deleteWorkspace"), []any{"a-b-c", false}},
+		{"UpdateCourse", me("updateCourse"), []any{"py101", registrar.CoursePatch{Parameters: &map[string]any{}}}},
 	}
 	if diff := cmp.Diff(want, b.registrar.called()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

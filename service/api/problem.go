@@ -91,6 +91,10 @@ func fail(c *gin.Context, err error) {
 		Fields:    each(e.Fields, func(f lab.Field) ProblemField { return ProblemField(f) }),
 		RequestID: requestID(c),
 	}
+	if current, revision, ok := asCurrent(e.Current); ok {
+		problem.Current = current
+		c.Header(headerETag, etag(revision))
+	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false) // people read it in a terminal; no browser takes it for a page

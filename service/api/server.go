@@ -4,21 +4,13 @@ import (
 	"context"
 	"strings"
 	"time"
-
-	"github.com/bothylabs/bothy/service/lab"
 )
 
 // server carries out the contract's operations. Its methods get requests that
-// the contract's check has passed, and the actor in the context.
+// the contract's check has passed, and the intent in the context.
 type server struct{ config Config }
 
 var _ StrictServerInterface = (*server)(nil)
-
-// intentOf gives who makes the request.
-func intentOf(ctx context.Context) lab.Intent {
-	actor, _ := ctx.Value(actorKey{}).(lab.Actor) // authenticate put it there before anything else
-	return lab.Intent{Actor: actor}
-}
 
 // classRef turns "fall-26~py101", as paths have it, into "fall-26/py101".
 func classRef(ref string) string { return strings.ReplaceAll(ref, "~", "/") }
@@ -53,7 +45,9 @@ func (s *server) GetTemplate(ctx context.Context, r GetTemplateRequestObject) (G
 	if err != nil {
 		return nil, err
 	}
-	return GetTemplate200JSONResponse(asTemplate(found)), nil
+	return GetTemplate200JSONResponse{
+		Body: asTemplate(found), Headers: GetTemplate200ResponseHeaders{ETag: `"` + found.Digest + `"`},
+	}, nil
 }
 
 // each translates a list; the answer is never nil, so that JSON has [].

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
 )
 
@@ -25,16 +26,17 @@ func (s *server) GetWorkspace(ctx context.Context, r GetWorkspaceRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return GetWorkspace200JSONResponse(asWorkspace(found)), nil
+	return GetWorkspace200JSONResponse{Body: asWorkspace(found), Headers: GetWorkspace200ResponseHeaders{ETag: etag(found.Version)}}, nil
 }
 
 // DeleteWorkspace deletes a workspace, and its home when that is asked for.
 func (s *server) DeleteWorkspace(ctx context.Context, r DeleteWorkspaceRequestObject) (DeleteWorkspaceResponseObject, error) {
-	going, err := s.config.Registrar.DeleteWorkspace(ctx, intentOf(ctx), r.Workspace, given(r.Params.ReleaseHome))
+	intent := intentOf(ctx)
+	going, err := s.config.Registrar.DeleteWorkspace(ctx, intent, r.Workspace, given(r.Params.ReleaseHome))
 	if err != nil {
 		return nil, err
 	}
-	return DeleteWorkspace202JSONResponse{WorkspaceActJSONResponse(asWorkspace(going))}, nil
+	return DeleteWorkspace202JSONResponse{workspaceAct(intent, going)}, nil
 }
 
 // StartWorkspace wants a workspace running.
@@ -65,9 +67,16 @@ func (s *server) RestartWorkspace(ctx context.Context, r RestartWorkspaceRequest
 }
 
 func (s *server) actOnWorkspace(ctx context.Context, ref string, act registrar.Act) (WorkspaceActJSONResponse, error) {
-	view, err := s.config.Registrar.ActOnWorkspace(ctx, intentOf(ctx), ref, act)
+	intent := intentOf(ctx)
+	view, err := s.config.Registrar.ActOnWorkspace(ctx, intent, ref, act)
 	if err != nil {
 		return WorkspaceActJSONResponse{}, err
 	}
-	return WorkspaceActJSONResponse(asWorkspace(view)), nil
+	return workspaceAct(intent, view), nil
+}
+
+func workspaceAct(intent lab.Intent, view registrar.WorkspaceView) WorkspaceActJSONResponse {
+	return WorkspaceActJSONResponse{
+		Body: asWorkspace(view), Headers: WorkspaceActResponseHeaders{ETag: etagAfter(intent, view.Version)},
+	}
 }

@@ -184,7 +184,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics 
 		return err
 	}
 	handler, err := api.New(api.Config{
-		Registrar: people, Authenticator: authenticator, Log: deps.Logger.With("part", "api"),
+		Registrar: people, Authenticator: authenticator, Receipts: a.store, Log: deps.Logger.With("part", "api"),
 		Version: deps.Version, InstallationID: installation,
 		Dependencies: []api.Dependency{
 			{Name: "store", Required: true, Ready: a.store.Ready},

@@ -243,6 +243,9 @@ type Problem struct {
 	// `internal`. More may come.
 	Code string `json:"code"`
 
+	// Current Only with `stale`: the thing as it is now, in the form in which its GET answers.
+	Current *map[string]interface{} `json:"current,omitempty"`
+
 	// Detail What went wrong, for people.
 	Detail string `json:"detail"`
 
@@ -489,9 +492,6 @@ type Search = string
 // ClassAct defines model for ClassAct.
 type ClassAct = ClassActResult
 
-// Stale An error, after RFC 9457.
-type Stale = Problem
-
 // WorkspaceAct defines model for WorkspaceAct.
 type WorkspaceAct = Workspace
 
@@ -528,8 +528,9 @@ type DeleteClassParams struct {
 	// ReleaseHomes Delete the students' homes as well. This cannot be undone.
 	ReleaseHomes *bool `form:"release_homes,omitempty" json:"release_homes,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -544,8 +545,9 @@ type LaunchClassParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -560,8 +562,9 @@ type RestartClassParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -576,8 +579,9 @@ type StartClassParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -592,8 +596,9 @@ type StopClassParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -632,8 +637,9 @@ type DeleteCohortParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -642,6 +648,11 @@ type ImportRosterParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
 	// again under it within 24 hours, nothing more is done, and the answer is the
@@ -703,8 +714,9 @@ type DeleteCourseParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -714,8 +726,9 @@ type UpdateCourseParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -725,8 +738,9 @@ type WithdrawStudentParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -772,8 +786,9 @@ type DeleteWorkspaceParams struct {
 	// ReleaseHome Delete the home as well. This cannot be undone.
 	ReleaseHome *bool `form:"release_home,omitempty" json:"release_home,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -788,8 +803,9 @@ type RestartWorkspaceParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -804,8 +820,9 @@ type StartWorkspaceParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -820,8 +837,9 @@ type StopWorkspaceParams struct {
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// IfMatch The `ETag` as it was last seen. When the thing has changed since, nothing is
-	// done, and the answer is 412 `stale` with what it is now as `current`.
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
@@ -1040,7 +1058,8 @@ type ClientInterface interface {
 	// Enrolls everybody on a roster, all or nothing. The first line names the
 	// columns; `name` and `email` are needed. Students are matched by e-mail: a new
 	// one is enrolled, a changed name is taken over, nobody is withdrawn. At most
-	// 8 MiB. Errors name the place as `roster:<line>:<column>`.
+	// 8 MiB. Errors name the place as `roster:<line>:<column>`. `If-Match` and `ETag`
+	// are the cohort's: its revision rises with its roster.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1480,7 +1499,8 @@ func (c *Raw) GetCohort(ctx context.Context, cohort PathCohort, reqEditors ...Re
 // Enrolls everybody on a roster, all or nothing. The first line names the
 // columns; `name` and `email` are needed. Students are matched by e-mail: a new
 // one is enrolled, a changed name is taken over, nobody is withdrawn. At most
-// 8 MiB. Errors name the place as `roster:<line>:<column>`.
+// 8 MiB. Errors name the place as `roster:<line>:<column>`. `If-Match` and `ETag`
+// are the cohort's: its revision rises with its roster.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2851,15 +2871,26 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *Im
 
 	if params != nil {
 
-		if params.IdempotencyKey != nil {
+		if params.IfMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Idempotency-Key", headerParam0)
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
 		}
 
 	}
@@ -4342,7 +4373,8 @@ type ClientWithResponsesInterface interface {
 	// Enrolls everybody on a roster, all or nothing. The first line names the
 	// columns; `name` and `email` are needed. Students are matched by e-mail: a new
 	// one is enrolled, a changed name is taken over, nobody is withdrawn. At most
-	// 8 MiB. Errors name the place as `roster:<line>:<column>`.
+	// 8 MiB. Errors name the place as `roster:<line>:<column>`. `If-Match` and `ETag`
+	// are the cohort's: its revision rises with its roster.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4586,7 +4618,10 @@ func (r ListClassesResponse) StatusCode() int {
 
 // CreateClassResponse201Headers the declared response headers of an HTTP 201 response for CreateClass
 type CreateClassResponse201Headers struct {
-	Location string
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
 }
 
 type CreateClassResponse struct {
@@ -4624,23 +4659,25 @@ func (r CreateClassResponse) StatusCode() int {
 	return 0
 }
 
+// DeleteClassResponse202Headers the declared response headers of an HTTP 202 response for DeleteClass
+type DeleteClassResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type DeleteClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Class
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DeleteClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r DeleteClassResponse) GetJSON202() *Class {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r DeleteClassResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4664,11 +4701,18 @@ func (r DeleteClassResponse) StatusCode() int {
 	return 0
 }
 
+// GetClassResponse200Headers the declared response headers of an HTTP 200 response for GetClass
+type GetClassResponse200Headers struct {
+	ETag string
+}
+
 type GetClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Class
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetClassResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -4697,23 +4741,25 @@ func (r GetClassResponse) StatusCode() int {
 	return 0
 }
 
+// LaunchClassResponse202Headers the declared response headers of an HTTP 202 response for LaunchClass
+type LaunchClassResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type LaunchClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *ClassAct
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *LaunchClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r LaunchClassResponse) GetJSON202() *ClassAct {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r LaunchClassResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4737,23 +4783,25 @@ func (r LaunchClassResponse) StatusCode() int {
 	return 0
 }
 
+// RestartClassResponse202Headers the declared response headers of an HTTP 202 response for RestartClass
+type RestartClassResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type RestartClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *ClassAct
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RestartClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r RestartClassResponse) GetJSON202() *ClassAct {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r RestartClassResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4777,23 +4825,25 @@ func (r RestartClassResponse) StatusCode() int {
 	return 0
 }
 
+// StartClassResponse202Headers the declared response headers of an HTTP 202 response for StartClass
+type StartClassResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type StartClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *ClassAct
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *StartClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r StartClassResponse) GetJSON202() *ClassAct {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r StartClassResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4817,23 +4867,25 @@ func (r StartClassResponse) StatusCode() int {
 	return 0
 }
 
+// StopClassResponse202Headers the declared response headers of an HTTP 202 response for StopClass
+type StopClassResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type StopClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *ClassAct
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *StopClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r StopClassResponse) GetJSON202() *ClassAct {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r StopClassResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -4892,7 +4944,10 @@ func (r ListCohortsResponse) StatusCode() int {
 
 // CreateCohortResponse201Headers the declared response headers of an HTTP 201 response for CreateCohort
 type CreateCohortResponse201Headers struct {
-	Location string
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
 }
 
 type CreateCohortResponse struct {
@@ -4930,16 +4985,16 @@ func (r CreateCohortResponse) StatusCode() int {
 	return 0
 }
 
+// DeleteCohortResponse204Headers the declared response headers of an HTTP 204 response for DeleteCohort
+type DeleteCohortResponse204Headers struct {
+	BothyDryRun *string
+}
+
 type DeleteCohortResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r DeleteCohortResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DeleteCohortResponse204Headers
 }
 
 // GetBody returns the raw response body bytes
@@ -4963,11 +5018,18 @@ func (r DeleteCohortResponse) StatusCode() int {
 	return 0
 }
 
+// GetCohortResponse200Headers the declared response headers of an HTTP 200 response for GetCohort
+type GetCohortResponse200Headers struct {
+	ETag string
+}
+
 type GetCohortResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Cohort
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCohortResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -4996,11 +5058,20 @@ func (r GetCohortResponse) StatusCode() int {
 	return 0
 }
 
+// ImportRosterResponse200Headers the declared response headers of an HTTP 200 response for ImportRoster
+type ImportRosterResponse200Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type ImportRosterResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *RosterReport
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ImportRosterResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5064,7 +5135,10 @@ func (r ListStudentsResponse) StatusCode() int {
 
 // EnrollStudentResponse201Headers the declared response headers of an HTTP 201 response for EnrollStudent
 type EnrollStudentResponse201Headers struct {
-	Location string
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
 }
 
 type EnrollStudentResponse struct {
@@ -5137,7 +5211,10 @@ func (r ListCoursesResponse) StatusCode() int {
 
 // CreateCourseResponse201Headers the declared response headers of an HTTP 201 response for CreateCourse
 type CreateCourseResponse201Headers struct {
-	Location string
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
 }
 
 type CreateCourseResponse struct {
@@ -5175,16 +5252,16 @@ func (r CreateCourseResponse) StatusCode() int {
 	return 0
 }
 
+// DeleteCourseResponse204Headers the declared response headers of an HTTP 204 response for DeleteCourse
+type DeleteCourseResponse204Headers struct {
+	BothyDryRun *string
+}
+
 type DeleteCourseResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r DeleteCourseResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DeleteCourseResponse204Headers
 }
 
 // GetBody returns the raw response body bytes
@@ -5208,11 +5285,18 @@ func (r DeleteCourseResponse) StatusCode() int {
 	return 0
 }
 
+// GetCourseResponse200Headers the declared response headers of an HTTP 200 response for GetCourse
+type GetCourseResponse200Headers struct {
+	ETag string
+}
+
 type GetCourseResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Course
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCourseResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5241,23 +5325,24 @@ func (r GetCourseResponse) StatusCode() int {
 	return 0
 }
 
+// UpdateCourseResponse200Headers the declared response headers of an HTTP 200 response for UpdateCourse
+type UpdateCourseResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
 type UpdateCourseResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Course
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateCourseResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r UpdateCourseResponse) GetJSON200() *Course {
 	return r.JSON200
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r UpdateCourseResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -5314,23 +5399,24 @@ func (r GetStatusResponse) StatusCode() int {
 	return 0
 }
 
+// WithdrawStudentResponse200Headers the declared response headers of an HTTP 200 response for WithdrawStudent
+type WithdrawStudentResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
 type WithdrawStudentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Student
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *WithdrawStudentResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r WithdrawStudentResponse) GetJSON200() *Student {
 	return r.JSON200
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r WithdrawStudentResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -5354,11 +5440,18 @@ func (r WithdrawStudentResponse) StatusCode() int {
 	return 0
 }
 
+// GetStudentResponse200Headers the declared response headers of an HTTP 200 response for GetStudent
+type GetStudentResponse200Headers struct {
+	ETag string
+}
+
 type GetStudentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Student
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetStudentResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5420,11 +5513,18 @@ func (r ListTemplatesResponse) StatusCode() int {
 	return 0
 }
 
+// GetTemplateResponse200Headers the declared response headers of an HTTP 200 response for GetTemplate
+type GetTemplateResponse200Headers struct {
+	ETag string
+}
+
 type GetTemplateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Template
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetTemplateResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5486,23 +5586,25 @@ func (r ListWorkspacesResponse) StatusCode() int {
 	return 0
 }
 
+// DeleteWorkspaceResponse202Headers the declared response headers of an HTTP 202 response for DeleteWorkspace
+type DeleteWorkspaceResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type DeleteWorkspaceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *WorkspaceAct
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DeleteWorkspaceResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r DeleteWorkspaceResponse) GetJSON202() *WorkspaceAct {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r DeleteWorkspaceResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -5526,11 +5628,18 @@ func (r DeleteWorkspaceResponse) StatusCode() int {
 	return 0
 }
 
+// GetWorkspaceResponse200Headers the declared response headers of an HTTP 200 response for GetWorkspace
+type GetWorkspaceResponse200Headers struct {
+	ETag string
+}
+
 type GetWorkspaceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Workspace
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetWorkspaceResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5559,23 +5668,25 @@ func (r GetWorkspaceResponse) StatusCode() int {
 	return 0
 }
 
+// RestartWorkspaceResponse202Headers the declared response headers of an HTTP 202 response for RestartWorkspace
+type RestartWorkspaceResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type RestartWorkspaceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *WorkspaceAct
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RestartWorkspaceResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r RestartWorkspaceResponse) GetJSON202() *WorkspaceAct {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r RestartWorkspaceResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -5599,23 +5710,25 @@ func (r RestartWorkspaceResponse) StatusCode() int {
 	return 0
 }
 
+// StartWorkspaceResponse202Headers the declared response headers of an HTTP 202 response for StartWorkspace
+type StartWorkspaceResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type StartWorkspaceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *WorkspaceAct
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *StartWorkspaceResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r StartWorkspaceResponse) GetJSON202() *WorkspaceAct {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r StartWorkspaceResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -5639,23 +5752,25 @@ func (r StartWorkspaceResponse) StatusCode() int {
 	return 0
 }
 
+// StopWorkspaceResponse202Headers the declared response headers of an HTTP 202 response for StopWorkspace
+type StopWorkspaceResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
 type StopWorkspaceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *WorkspaceAct
-	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
-	ApplicationProblemJSON412 *Stale
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *StopWorkspaceResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r StopWorkspaceResponse) GetJSON202() *WorkspaceAct {
 	return r.JSON202
-}
-
-// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
-func (r StopWorkspaceResponse) GetApplicationProblemJSON412() *Stale {
-	return r.ApplicationProblemJSON412
 }
 
 // GetBody returns the raw response body bytes
@@ -5904,7 +6019,8 @@ func (c *ClientWithResponses) GetCohortWithResponse(ctx context.Context, cohort 
 // Enrolls everybody on a roster, all or nothing. The first line names the
 // columns; `name` and `email` are needed. Students are matched by e-mail: a new
 // one is enrolled, a changed name is taken over, nobody is withdrawn. At most
-// 8 MiB. Errors name the place as `roster:<line>:<column>`.
+// 8 MiB. Errors name the place as `roster:<line>:<column>`. `If-Match` and `ETag`
+// are the cohort's: its revision rises with its roster.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6296,6 +6412,27 @@ func ParseCreateClassResponse(rsp *http.Response) (*CreateClassResponse, error) 
 	switch {
 	case rsp.StatusCode == 201:
 		var headers CreateClassResponse201Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -6330,13 +6467,33 @@ func ParseDeleteClassResponse(rsp *http.Response) (*DeleteClassResponse, error) 
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers DeleteClassResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -6365,6 +6522,19 @@ func ParseGetClassResponse(rsp *http.Response) (*GetClassResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetClassResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -6389,13 +6559,33 @@ func ParseLaunchClassResponse(rsp *http.Response) (*LaunchClassResponse, error) 
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers LaunchClassResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -6422,13 +6612,33 @@ func ParseRestartClassResponse(rsp *http.Response) (*RestartClassResponse, error
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RestartClassResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -6455,13 +6665,33 @@ func ParseStartClassResponse(rsp *http.Response) (*StartClassResponse, error) {
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers StartClassResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -6488,13 +6718,33 @@ func ParseStopClassResponse(rsp *http.Response) (*StopClassResponse, error) {
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers StopClassResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -6552,6 +6802,27 @@ func ParseCreateCohortResponse(rsp *http.Response) (*CreateCohortResponse, error
 	switch {
 	case rsp.StatusCode == 201:
 		var headers CreateCohortResponse201Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -6580,15 +6851,15 @@ func ParseDeleteCohortResponse(rsp *http.Response) (*DeleteCohortResponse, error
 
 	switch {
 	case rsp.StatusCode == 204:
-		break // No content-type
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
+		var headers DeleteCohortResponse204Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
 		}
-		response.ApplicationProblemJSON412 = &dest
-
+		response.Headers204 = &headers
 	}
 
 	return response, nil
@@ -6617,6 +6888,19 @@ func ParseGetCohortResponse(rsp *http.Response) (*GetCohortResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCohortResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -6641,6 +6925,33 @@ func ParseImportRosterResponse(rsp *http.Response) (*ImportRosterResponse, error
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ImportRosterResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -6698,6 +7009,27 @@ func ParseEnrollStudentResponse(rsp *http.Response) (*EnrollStudentResponse, err
 	switch {
 	case rsp.StatusCode == 201:
 		var headers EnrollStudentResponse201Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -6763,6 +7095,27 @@ func ParseCreateCourseResponse(rsp *http.Response) (*CreateCourseResponse, error
 	switch {
 	case rsp.StatusCode == 201:
 		var headers CreateCourseResponse201Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -6791,15 +7144,15 @@ func ParseDeleteCourseResponse(rsp *http.Response) (*DeleteCourseResponse, error
 
 	switch {
 	case rsp.StatusCode == 204:
-		break // No content-type
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
+		var headers DeleteCourseResponse204Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
 		}
-		response.ApplicationProblemJSON412 = &dest
-
+		response.Headers204 = &headers
 	}
 
 	return response, nil
@@ -6828,6 +7181,19 @@ func ParseGetCourseResponse(rsp *http.Response) (*GetCourseResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCourseResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -6852,13 +7218,26 @@ func ParseUpdateCourseResponse(rsp *http.Response) (*UpdateCourseResponse, error
 		}
 		response.JSON200 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateCourseResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -6911,13 +7290,26 @@ func ParseWithdrawStudentResponse(rsp *http.Response) (*WithdrawStudentResponse,
 		}
 		response.JSON200 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers WithdrawStudentResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -6944,6 +7336,19 @@ func ParseGetStudentResponse(rsp *http.Response) (*GetStudentResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetStudentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -6998,6 +7403,19 @@ func ParseGetTemplateResponse(rsp *http.Response) (*GetTemplateResponse, error) 
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetTemplateResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -7048,13 +7466,33 @@ func ParseDeleteWorkspaceResponse(rsp *http.Response) (*DeleteWorkspaceResponse,
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers DeleteWorkspaceResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -7083,6 +7521,19 @@ func ParseGetWorkspaceResponse(rsp *http.Response) (*GetWorkspaceResponse, error
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetWorkspaceResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -7107,13 +7558,33 @@ func ParseRestartWorkspaceResponse(rsp *http.Response) (*RestartWorkspaceRespons
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RestartWorkspaceResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -7140,13 +7611,33 @@ func ParseStartWorkspaceResponse(rsp *http.Response) (*StartWorkspaceResponse, e
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers StartWorkspaceResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -7173,13 +7664,33 @@ func ParseStopWorkspaceResponse(rsp *http.Response) (*StopWorkspaceResponse, err
 		}
 		response.JSON202 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
-		var dest Stale
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON412 = &dest
+	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers StopWorkspaceResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil

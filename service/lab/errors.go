@@ -60,6 +60,9 @@ type Error struct {
 	Message string
 	Hint    string
 	Fields  []Field
+	// Current is, with CodeStale, the thing as it is now: a Cohort, Course,
+	// Student, Class or WorkspaceDetail, or the registrar's view of one.
+	Current any
 	Cause   error
 }
 

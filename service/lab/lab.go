@@ -9,8 +9,10 @@ import "time"
 type Cohort struct {
 	ID string
 	// Key is the cohort's part of a slug, unique and never changed: "fall-26".
-	Key       string
-	Name      string
+	Key  string
+	Name string
+	// Revision is 1 at first; every write of the cohort or its roster raises it.
+	Revision  int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -27,8 +29,10 @@ type Course struct {
 	// vocabulary, as JSON decodes them. They were checked against the template's
 	// types and validation when they were stored.
 	Parameters map[string]any
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	// Revision is 1 at first; every write raises it.
+	Revision  int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Student is a member of one cohort. Written by the registrar.
@@ -38,7 +42,9 @@ type Student struct {
 	// Name is as the roster has it; it never enters a job (the slug stands in for it).
 	Name string
 	// Email is unique within the cohort among students who are not withdrawn; compared case-folded.
-	Email       string
+	Email string
+	// Revision is 1 at first; every write raises it.
+	Revision    int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	WithdrawnAt *time.Time
@@ -52,7 +58,9 @@ type Class struct {
 	CohortKey string
 	CourseKey string
 	// Deleting says that the class goes as soon as its last workspace is released; it is never undone.
-	Deleting  bool
+	Deleting bool
+	// Revision is 1 at first; every act that changes something of the class raises it.
+	Revision  int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -79,6 +87,8 @@ type Workspace struct {
 	// Status is what was last seen. Written by the reconciler alone.
 	Status Status
 
+	// Revision is 1 at first; every write raises it, whoever writes.
+	Revision  int64
 	CreatedAt time.Time
 	// UpdatedAt is when anything above last changed, by whichever writer.
 	UpdatedAt time.Time

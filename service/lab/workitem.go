@@ -17,9 +17,15 @@ type WorkspaceDetail struct {
 	Workspace
 	StudentName  string
 	StudentEmail string
-	CohortKey    string
-	CourseKey    string
+	// StudentRevision is the revision of the student, of whom name and address are shown.
+	StudentRevision int64
+	CohortKey       string
+	CourseKey       string
 }
+
+// Version tells one state of a detail from every other. It is 1 at first and
+// only grows: with the workspace, and with its student, who never becomes another.
+func (d WorkspaceDetail) Version() int64 { return d.Revision + d.StudentRevision - 1 }
 
 // ClassState is what an act on a class is decided from, read in the act's own transaction.
 type ClassState struct {

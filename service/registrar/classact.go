@@ -10,6 +10,8 @@ import (
 
 // ActResult says what an act on a class changed.
 type ActResult struct {
+	// Class is as the act leaves it.
+	Class lab.Class
 	// Affected is how many workspaces are now wanted otherwise than before, the new ones among them.
 	Affected int
 	// Workspaces are all of the class that are not yet released, by slug.
@@ -30,26 +32,30 @@ func (r *Registrar) ActOnClass(ctx context.Context, intent lab.Intent, ref strin
 	if err != nil {
 		return ActResult{}, err
 	}
+	if err := intent.Admits(class.Revision, class); err != nil {
+		return ActResult{}, err // before the cluster is asked for nothing
+	}
 	if act.starts() {
 		if err := r.preflightClass(ctx, act, class); err != nil {
 			return ActResult{}, err
 		}
 	}
 	var result ActResult
-	err = r.done(r.Store.ChangeClass(ctx, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+	class, err = r.Store.ChangeClass(ctx, intent, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 		change, err := r.decide(act, state)
 		if err != nil {
 			return lab.ClassChange{}, err
 		}
 		result = resultOf(state.Workspaces, change)
-		change.Audit = r.audit(intent, "class."+string(act), class.ID, map[string]any{
-			"key": class.Key(), "affected": result.Affected, "new": len(change.Add),
+		change.Audit = r.audit(intent, "class."+string(act), state.ID, map[string]any{
+			"key": state.Key(), "affected": result.Affected, "new": len(change.Add),
 		})
 		return change, nil
-	}))
-	if err != nil {
+	})
+	if err := r.done(intent, err); err != nil {
 		return ActResult{}, err
 	}
+	result.Class = class
 	return result, nil
 }
 
@@ -69,6 +75,7 @@ func (r *Registrar) decide(act Act, state lab.ClassState) (lab.ClassChange, erro
 		change.Add = append(change.Add, lab.Workspace{
 			ID: r.NewID(), ClassID: state.ID, StudentID: student.ID, Slug: slugs[i], Desired: lab.DesiredRunning,
 			Status:    lab.Status{Phase: lab.PhaseUnknown, Reason: "Not looked at yet."},
+			Revision:  1,
 			CreatedAt: now, UpdatedAt: now,
 		})
 	}
@@ -84,6 +91,7 @@ func resultOf(before []lab.Workspace, change lab.ClassChange) ActResult {
 	all := slices.Clone(before)
 	for i, w := range all {
 		if after, ok := changed[w.ID]; ok {
+			after.Revision++
 			all[i] = after
 		}
 	}

@@ -44,7 +44,7 @@ func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in Class
 	class := lab.NewClass{
 		Class: lab.Class{
 			ID: r.NewID(), CohortID: cohort.ID, CourseID: course.ID,
-			CohortKey: cohort.Key, CourseKey: course.Key, CreatedAt: now, UpdatedAt: now,
+			CohortKey: cohort.Key, CourseKey: course.Key, Revision: 1, CreatedAt: now, UpdatedAt: now,
 		},
 	}
 	if newCohort {
@@ -56,7 +56,7 @@ func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in Class
 	class.Audit = r.audit(intent, "class.create", class.ID, map[string]any{
 		"key": class.Key(), "students": len(students), "new_cohort": newCohort, "new_course": newCourse,
 	})
-	err = r.done(r.Store.CreateClass(ctx, class, func(enrolled []lab.Student) ([]lab.Student, error) {
+	err = r.done(intent, r.Store.CreateClass(ctx, intent, class, func(enrolled []lab.Student) ([]lab.Student, error) {
 		return merge(enrolled, cohort.ID, students, now, r.NewID).toWrite(), nil
 	}))
 	if err != nil {
@@ -178,19 +178,19 @@ func (r *Registrar) DeleteClass(ctx context.Context, intent lab.Intent, ref stri
 	if err != nil {
 		return lab.Class{}, err
 	}
-	err = r.done(r.Store.ChangeClass(ctx, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+	class, err = r.Store.ChangeClass(ctx, intent, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 		change := lab.ClassChange{Delete: true}
 		for _, w := range state.Workspaces {
 			if deleted, changed := toDelete(w, releaseHomes, r.now()); changed {
 				change.Update = append(change.Update, deleted)
 			}
 		}
-		change.Audit = r.audit(intent, "class.delete", class.ID, map[string]any{
-			"key": class.Key(), "release_homes": releaseHomes, "workspaces": len(change.Update),
+		change.Audit = r.audit(intent, "class.delete", state.ID, map[string]any{
+			"key": state.Key(), "release_homes": releaseHomes, "workspaces": len(change.Update),
 		})
 		return change, nil
-	}))
-	if err != nil {
+	})
+	if err := r.done(intent, err); err != nil {
 		return lab.Class{}, err
 	}
 	return class, nil

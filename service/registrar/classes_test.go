@@ -99,7 +99,7 @@ func TestALaunchGivesEveryStudentARunningWorkspace(t *testing.T) {
 	// Once more changes nothing; a newcomer gets what is missing, a stopped one runs again.
 	again, err := o.ActOnClass(ctx, o.intent, class.ID, registrar.ActLaunch)
 	o.must(err)
-	wantEqual(t, again, registrar.ActResult{Workspaces: result.Workspaces})
+	wantEqual(t, again, registrar.ActResult{Class: result.Class, Workspaces: result.Workspaces})
 	o.must(second(o.EnrollStudent(ctx, o.intent, "fall-26", person("Eve", 9))))
 	o.must(second(o.ActOnWorkspace(ctx, o.intent, "fall-26-py101-ada-lovelace", registrar.ActStop)))
 	more, err := o.ActOnClass(ctx, o.intent, class.ID, registrar.ActLaunch)
@@ -196,6 +196,9 @@ func TestActsSuitWhatIsWantedNow(t *testing.T) {
 			want.Desired = test.want
 			if test.act == registrar.ActRestart {
 				want.RestartsWanted++
+			}
+			if test.desired != test.want || test.act == registrar.ActRestart {
+				want.Revision, want.Version = want.Revision+1, want.Version+1
 			}
 			wantEqual(t, after, want)
 			wantEqual(t, o.lastAct().Action, "workspace."+string(test.act))
@@ -345,7 +348,9 @@ func TestAClassGoesWithItsLastWorkspace(t *testing.T) {
 	o.must(second(o.DeleteWorkspace(ctx, o.intent, "fall-26-py101-ada", false)))
 	going, err := o.DeleteClass(ctx, o.intent, "fall-26/py101", true)
 	o.must(err)
-	wantEqual(t, going, class)
+	want := class
+	want.Deleting, want.Revision = true, 3 // launched, and deleted
+	wantEqual(t, going, want)
 	views, err := o.Workspaces(ctx, registrar.WorkspaceFilter{})
 	o.must(err)
 	for _, w := range views {
@@ -374,51 +379,66 @@ func TestAClassGoesWithItsLastWorkspace(t *testing.T) {
 	wantCode(t, second(o.Class(ctx, empty.ID)), lab.CodeNotFound)
 }
 
-func TestEveryChangeIsRecordedAndWakesTheReconciler(t *testing.T) {
+func TestEveryChangeIsRecordedAndWakesTheReconcilerAndADryRunDoesNeither(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	ctx := t.Context()
 	var student lab.Student
 	name := "Python"
+	o.must(second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "Empty"})))
+	o.must(second(o.CreateCourse(ctx, o.intent, registrar.CourseInput{Name: "Unused", Template: "editor"})))
 	for _, step := range []struct {
 		action string
-		do     func() error
+		do     func(intent lab.Intent) error
 	}{
-		{"cohort.create", func() error {
-			return second(o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "Fall 26"}))
+		{"cohort.create", func(intent lab.Intent) error {
+			return second(o.CreateCohort(ctx, intent, registrar.CohortInput{Name: "Fall 26"}))
 		}},
-		{"student.enroll", func() (err error) {
-			student, err = o.EnrollStudent(ctx, o.intent, "fall-26", person("Ada", 1))
+		{"student.enroll", func(intent lab.Intent) (err error) {
+			student, err = o.EnrollStudent(ctx, intent, "fall-26", person("Ada", 1))
 			return err
 		}},
-		{"roster.import", func() error { return second(o.ImportRoster(ctx, o.intent, "fall-26", nil)) }},
-		{"course.create", func() error {
-			return second(o.CreateCourse(ctx, o.intent, registrar.CourseInput{Name: "py101", Template: "editor"}))
+		{"roster.import", func(intent lab.Intent) error { return second(o.ImportRoster(ctx, intent, "fall-26", nil)) }},
+		{"course.create", func(intent lab.Intent) error {
+			return second(o.CreateCourse(ctx, intent, registrar.CourseInput{Name: "py101", Template: "editor"}))
 		}},
-		{"course.update", func() error {
-			return second(o.UpdateCourse(ctx, o.intent, "py101", registrar.CoursePatch{Name: &name}))
+		{"course.update", func(intent lab.Intent) error {
+			return second(o.UpdateCourse(ctx, intent, "py101", registrar.CoursePatch{Name: &name}))
 		}},
-		{"class.create", func() error {
-			return second(o.CreateClass(ctx, o.intent, registrar.ClassInput{Cohort: "fall-26", Course: "py101"}))
+		{"class.create", func(intent lab.Intent) error {
+			return second(o.CreateClass(ctx, intent, registrar.ClassInput{Cohort: "fall-26", Course: "py101"}))
 		}},
-		{"class.launch", func() error { return second(o.ActOnClass(ctx, o.intent, "fall-26/py101", registrar.ActLaunch)) }},
-		{"class.stop", func() error { return second(o.ActOnClass(ctx, o.intent, "fall-26/py101", registrar.ActStop)) }},
-		{"workspace.start", func() error { return second(o.ActOnWorkspace(ctx, o.intent, "fall-26-py101-ada", registrar.ActStart)) }},
-		{"student.withdraw", func() error { return second(o.WithdrawStudent(ctx, o.intent, student.ID)) }},
-		{"workspace.delete", func() error { return second(o.DeleteWorkspace(ctx, o.intent, "fall-26-py101-ada", true)) }},
-		{"class.delete", func() error { return second(o.DeleteClass(ctx, o.intent, "fall-26/py101", false)) }},
+		{"class.launch", func(intent lab.Intent) error {
+			return second(o.ActOnClass(ctx, intent, "fall-26/py101", registrar.ActLaunch))
+		}},
+		{"class.stop", func(intent lab.Intent) error {
+			return second(o.ActOnClass(ctx, intent, "fall-26/py101", registrar.ActStop))
+		}},
+		{"workspace.start", func(intent lab.Intent) error {
+			return second(o.ActOnWorkspace(ctx, intent, "fall-26-py101-ada", registrar.ActStart))
+		}},
+		{"student.withdraw", func(intent lab.Intent) error { return second(o.WithdrawStudent(ctx, intent, student.ID)) }},
+		{"workspace.delete", func(intent lab.Intent) error {
+			return second(o.DeleteWorkspace(ctx, intent, "fall-26-py101-ada", true))
+		}},
+		{"class.delete", func(intent lab.Intent) error { return second(o.DeleteClass(ctx, intent, "fall-26/py101", false)) }},
+		{"cohort.delete", func(intent lab.Intent) error {
+			return o.DeleteCohort(ctx, intent, "empty")
+		}},
+		{"course.delete", func(intent lab.Intent) error { return o.DeleteCourse(ctx, intent, "unused") }},
 	} {
-		notified := o.notified.Load()
-		o.must(step.do())
+		before, notified := o.everything(), o.notified.Load()
+		dry := o.intent
+		dry.DryRun = true
+		o.must(step.do(dry))
+		wantEqual(t, o.everything(), before)
+		wantEqual(t, o.notified.Load(), notified)
+
+		o.must(step.do(o.intent))
 		got := o.lastAct()
-		wantEqual(t, []any{got.Action, got.Actor, len(got.Detail) > 0, got.Target != ""}, []any{step.action, o.intent, true, true})
+		wantEqual(t, []any{got.Action, got.Actor, len(got.Detail) > 0, got.Target != ""}, []any{step.action, o.intent.Actor, true, true})
 		wantEqual(t, o.notified.Load()-notified, int64(1))
 	}
-	o.release("fall-26-py101-ada")
-	o.must(o.DeleteCohort(ctx, o.intent, "fall-26"))
-	wantEqual(t, o.lastAct().Action, "cohort.delete")
-	o.must(o.DeleteCourse(ctx, o.intent, "py101"))
-	wantEqual(t, o.lastAct().Action, "course.delete")
 }
 
 func TestAFaultOfTheClusterIsPassedOnAsItIs(t *testing.T) {

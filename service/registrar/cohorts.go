@@ -23,7 +23,7 @@ func (r *Registrar) CreateCohort(ctx context.Context, intent lab.Intent, in Coho
 		return lab.Cohort{}, err
 	}
 	audit := r.audit(intent, "cohort.create", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
-	if err := r.done(r.Store.CreateCohort(ctx, cohort, audit)); err != nil {
+	if err := r.done(intent, r.Store.CreateCohort(ctx, intent, cohort, audit)); err != nil {
 		return lab.Cohort{}, err
 	}
 	return cohort, nil
@@ -31,7 +31,7 @@ func (r *Registrar) CreateCohort(ctx context.Context, intent lab.Intent, in Coho
 
 func (r *Registrar) newCohort(name string) lab.Cohort {
 	now := r.now()
-	return lab.Cohort{ID: r.NewID(), Name: name, CreatedAt: now, UpdatedAt: now}
+	return lab.Cohort{ID: r.NewID(), Name: name, Revision: 1, CreatedAt: now, UpdatedAt: now}
 }
 
 // Cohorts gives all cohorts, by key.
@@ -53,5 +53,5 @@ func (r *Registrar) DeleteCohort(ctx context.Context, intent lab.Intent, ref str
 		return err
 	}
 	audit := r.audit(intent, "cohort.delete", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
-	return r.done(r.Store.DeleteCohort(ctx, cohort.ID, audit))
+	return r.done(intent, r.Store.DeleteCohort(ctx, intent, cohort.ID, audit))
 }

@@ -38,7 +38,7 @@ func (r *Registrar) CreateCourse(ctx context.Context, intent lab.Intent, in Cour
 	audit := r.audit(intent, "course.create", course.ID, map[string]any{
 		"key": course.Key, "name": course.Name, "template": course.Template, "parameters": course.Parameters,
 	})
-	if err := r.done(r.Store.CreateCourse(ctx, course, audit)); err != nil {
+	if err := r.done(intent, r.Store.CreateCourse(ctx, intent, course, audit)); err != nil {
 		return lab.Course{}, err
 	}
 	return course, nil
@@ -46,7 +46,9 @@ func (r *Registrar) CreateCourse(ctx context.Context, intent lab.Intent, in Cour
 
 func (r *Registrar) newCourse(name, template string, parameters map[string]any) lab.Course {
 	now := r.now()
-	return lab.Course{ID: r.NewID(), Name: name, Template: template, Parameters: orEmpty(parameters), CreatedAt: now, UpdatedAt: now}
+	return lab.Course{
+		ID: r.NewID(), Name: name, Template: template, Parameters: orEmpty(parameters), Revision: 1, CreatedAt: now, UpdatedAt: now,
+	}
 }
 
 // orEmpty is parameters as a later reading gives them.
@@ -76,11 +78,11 @@ func (r *Registrar) UpdateCourse(ctx context.Context, intent lab.Intent, ref str
 	if err != nil {
 		return lab.Course{}, err
 	}
-	course, err = r.Store.ChangeCourse(ctx, course.ID, func(course lab.Course) (lab.Course, lab.Audit, error) {
+	course, err = r.Store.ChangeCourse(ctx, intent, course.ID, func(course lab.Course) (lab.Course, lab.Audit, error) {
 		changed, detail, err := r.patch(course, patch)
 		return changed, r.audit(intent, "course.update", course.ID, detail), err
 	})
-	return course, r.done(err)
+	return course, r.done(intent, err)
 }
 
 // patch is the course with a patch applied and checked as a whole: parameters
@@ -116,5 +118,5 @@ func (r *Registrar) DeleteCourse(ctx context.Context, intent lab.Intent, ref str
 		return err
 	}
 	audit := r.audit(intent, "course.delete", course.ID, map[string]any{"key": course.Key, "name": course.Name})
-	return r.done(r.Store.DeleteCourse(ctx, course.ID, audit))
+	return r.done(intent, r.Store.DeleteCourse(ctx, intent, course.ID, audit))
 }

@@ -236,7 +236,7 @@ func TestACourseIsChangedAsAWhole(t *testing.T) {
 	})
 	o.must(err)
 	want := course
-	want.Name, want.Template, want.Parameters = name, other, map[string]any{"extensions": []any{"go"}}
+	want.Name, want.Template, want.Parameters, want.Revision = name, other, map[string]any{"extensions": []any{"go"}}, 2
 	wantEqual(t, changed, want)
 	stored, err := o.Course(ctx, course.ID)
 	o.must(err)

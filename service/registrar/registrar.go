@@ -2,7 +2,9 @@
 // writes what should be. It submits nothing: the reconciler makes what is like
 // what should be.
 //
-// Every act is one transaction with a row of the audit in it. Input that is
+// Every act is one transaction with a row of the audit in it, on the conditions
+// of the intent: CodeStale where its Match does not suit, an error that wraps
+// lab.ErrDone where its Key is used, and a dry run that changes nothing. Input that is
 // wrong is lab.CodeInvalid with all of its problems at once, named as the API
 // names the values, and changes nothing. A ref is an id or the name for people:
 // a cohort's or course's key, "cohort/course" for a class, a slug for a workspace.
@@ -17,32 +19,38 @@ import (
 )
 
 // Store keeps what should be. Its writes are transactions; what the functions
-// handed to them decide is written as a whole or not at all.
+// handed to them decide is written as a whole or not at all, on the conditions of
+// the intent, and for a dry run not at all.
 type Store interface {
 	Cohorts(ctx context.Context) ([]lab.Cohort, error)
 	Cohort(ctx context.Context, ref string) (lab.Cohort, error)
-	CreateCohort(ctx context.Context, cohort lab.Cohort, audit lab.Audit) error
-	DeleteCohort(ctx context.Context, id string, audit lab.Audit) error
+	CreateCohort(ctx context.Context, intent lab.Intent, cohort lab.Cohort, audit lab.Audit) error
+	DeleteCohort(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error
 
 	Students(ctx context.Context, cohortID string) ([]lab.Student, error)
 	Student(ctx context.Context, id string) (lab.Student, error)
-	Enroll(ctx context.Context, cohortID string, decide func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error)) error
-	Withdraw(ctx context.Context, id string, at time.Time, audit lab.Audit) (lab.Student, error)
+	Enroll(ctx context.Context, intent lab.Intent, cohortID string,
+		decide func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error)) (lab.Cohort, error)
+	Withdraw(ctx context.Context, intent lab.Intent, id string, at time.Time, audit lab.Audit) (lab.Student, error)
 
 	Courses(ctx context.Context) ([]lab.Course, error)
 	Course(ctx context.Context, ref string) (lab.Course, error)
-	CreateCourse(ctx context.Context, course lab.Course, audit lab.Audit) error
-	ChangeCourse(ctx context.Context, id string, decide func(lab.Course) (lab.Course, lab.Audit, error)) (lab.Course, error)
-	DeleteCourse(ctx context.Context, id string, audit lab.Audit) error
+	CreateCourse(ctx context.Context, intent lab.Intent, course lab.Course, audit lab.Audit) error
+	ChangeCourse(ctx context.Context, intent lab.Intent, id string,
+		decide func(lab.Course) (lab.Course, lab.Audit, error)) (lab.Course, error)
+	DeleteCourse(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error
 
 	Classes(ctx context.Context) ([]lab.Class, error)
 	Class(ctx context.Context, ref string) (lab.Class, error)
-	CreateClass(ctx context.Context, class lab.NewClass, decide func(enrolled []lab.Student) ([]lab.Student, error)) error
-	ChangeClass(ctx context.Context, id string, decide func(lab.ClassState) (lab.ClassChange, error)) error
+	CreateClass(ctx context.Context, intent lab.Intent, class lab.NewClass,
+		decide func(enrolled []lab.Student) ([]lab.Student, error)) error
+	ChangeClass(ctx context.Context, intent lab.Intent, id string,
+		decide func(lab.ClassState) (lab.ClassChange, error)) (lab.Class, error)
 
 	Workspaces(ctx context.Context, classID, cohortID string, released bool) ([]lab.WorkspaceDetail, error)
 	Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error)
-	ChangeWorkspace(ctx context.Context, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)
+	ChangeWorkspace(ctx context.Context, intent lab.Intent, id string,
+		decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)
 }
 
 // Preflight asks the cluster whether it would take and could ever run a job:
@@ -85,8 +93,8 @@ func (r *Registrar) audit(intent lab.Intent, action, target string, detail map[s
 }
 
 // done wakes the reconciler when an act was written.
-func (r *Registrar) done(err error) error {
-	if err == nil {
+func (r *Registrar) done(intent lab.Intent, err error) error {
+	if err == nil && !intent.DryRun {
 		r.Notify()
 	}
 	return err

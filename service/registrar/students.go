@@ -16,6 +16,8 @@ type StudentInput struct {
 
 // RosterReport says what an import did with each student of the roster.
 type RosterReport struct {
+	// Cohort is as the import leaves it.
+	Cohort    lab.Cohort
 	New       []lab.Student
 	Changed   []lab.Student
 	Unchanged []lab.Student
@@ -38,10 +40,10 @@ func (r *Registrar) EnrollStudent(ctx context.Context, intent lab.Intent, cohort
 		"cohort": cohort.Key, "name": student.Name, "email": student.Email,
 	})
 	// Whether the address is free is the database's to say.
-	err = r.done(r.Store.Enroll(ctx, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+	_, err = r.Store.Enroll(ctx, intent, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
 		return []lab.Student{student}, audit, nil
-	}))
-	if err != nil {
+	})
+	if err := r.done(intent, err); err != nil {
 		return lab.Student{}, err
 	}
 	return student, nil
@@ -64,13 +66,14 @@ func (r *Registrar) ImportRoster(ctx context.Context, intent lab.Intent, cohortR
 		return RosterReport{}, err
 	}
 	var report RosterReport
-	err = r.done(r.Store.Enroll(ctx, cohort.ID, func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error) {
+	cohort, err = r.Store.Enroll(ctx, intent, cohort.ID, func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error) {
 		report = merge(enrolled, cohort.ID, students, r.now(), r.NewID)
 		return report.toWrite(), r.audit(intent, "roster.import", cohort.ID, report.detail(cohort.Key)), nil
-	}))
-	if err != nil {
+	})
+	if err := r.done(intent, err); err != nil {
 		return RosterReport{}, err
 	}
+	report.Cohort = cohort
 	return report, nil
 }
 
@@ -96,12 +99,12 @@ func (r *Registrar) WithdrawStudent(ctx context.Context, intent lab.Intent, id s
 		return lab.Student{}, err
 	}
 	audit := r.audit(intent, "student.withdraw", student.ID, map[string]any{"name": student.Name, "email": student.Email})
-	student, err = r.Store.Withdraw(ctx, student.ID, r.now(), audit)
-	return student, r.done(err)
+	student, err = r.Store.Withdraw(ctx, intent, student.ID, r.now(), audit)
+	return student, r.done(intent, err)
 }
 
 func newStudent(cohortID string, in StudentInput, now time.Time, newID func() string) lab.Student {
-	return lab.Student{ID: newID(), CohortID: cohortID, Name: in.Name, Email: in.Email, CreatedAt: now, UpdatedAt: now}
+	return lab.Student{ID: newID(), CohortID: cohortID, Name: in.Name, Email: in.Email, Revision: 1, CreatedAt: now, UpdatedAt: now}
 }
 
 // merge says what a list of students makes of those who are enrolled.
@@ -119,7 +122,7 @@ func merge(enrolled []lab.Student, cohortID string, list []StudentInput, now tim
 		case student.Name == in.Name && student.Email == in.Email:
 			report.Unchanged = append(report.Unchanged, student)
 		default:
-			student.Name, student.Email, student.UpdatedAt = in.Name, in.Email, now
+			student.Name, student.Email, student.Revision, student.UpdatedAt = in.Name, in.Email, student.Revision+1, now
 			report.Changed = append(report.Changed, student)
 		}
 	}

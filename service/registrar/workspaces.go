@@ -3,6 +3,7 @@ package registrar
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -24,6 +25,8 @@ type WorkspaceView struct {
 	StudentEmail string
 	CohortKey    string
 	CourseKey    string
+	// Version tells this state of the view from every other; it only grows.
+	Version int64
 	// URL is where it opens in a browser, once it is ready.
 	URL string
 }
@@ -79,6 +82,9 @@ func (r *Registrar) ActOnWorkspace(ctx context.Context, intent lab.Intent, ref s
 	if err != nil {
 		return WorkspaceView{}, err
 	}
+	if err := r.admits(intent, detail); err != nil {
+		return WorkspaceView{}, err
+	}
 	_, changes, err := act.apply(detail.Workspace, r.now())
 	if err != nil {
 		return WorkspaceView{}, err // before the cluster is asked for nothing
@@ -88,7 +94,7 @@ func (r *Registrar) ActOnWorkspace(ctx context.Context, intent lab.Intent, ref s
 			return WorkspaceView{}, err
 		}
 	}
-	return r.changeWorkspace(ctx, detail.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
+	return r.changeWorkspace(ctx, intent, detail.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
 		w, _, err := act.apply(w, r.now())
 		return w, r.audit(intent, "workspace."+string(act), w.ID, map[string]any{"slug": w.Slug}), err
 	})
@@ -102,7 +108,7 @@ func (r *Registrar) DeleteWorkspace(ctx context.Context, intent lab.Intent, ref 
 	if err != nil {
 		return WorkspaceView{}, err
 	}
-	return r.changeWorkspace(ctx, detail.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
+	return r.changeWorkspace(ctx, intent, detail.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
 		after, changed := toDelete(w, releaseHome, r.now())
 		if changed && w.DeletedAt != nil {
 			return w, lab.Audit{}, lab.Errorf(lab.CodeConflict, "workspace %s is deleted already, and its home was kept", w.Slug).
@@ -113,19 +119,35 @@ func (r *Registrar) DeleteWorkspace(ctx context.Context, intent lab.Intent, ref 
 }
 
 func (r *Registrar) changeWorkspace(
-	ctx context.Context, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error),
+	ctx context.Context, intent lab.Intent, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error),
 ) (WorkspaceView, error) {
-	detail, err := r.Store.ChangeWorkspace(ctx, id, decide)
-	if err := r.done(err); err != nil {
-		return WorkspaceView{}, err
+	detail, err := r.Store.ChangeWorkspace(ctx, intent, id, decide)
+	if err := r.done(intent, err); err != nil {
+		return WorkspaceView{}, r.asViewed(err)
 	}
 	return r.view(detail), nil
+}
+
+// admits is Intent.Admits for a workspace, with its view as what it is now.
+func (r *Registrar) admits(intent lab.Intent, detail lab.WorkspaceDetail) error {
+	return r.asViewed(intent.Admits(detail.Version(), detail))
+}
+
+// asViewed puts the view in the place of the detail that an error of CodeStale carries.
+func (r *Registrar) asViewed(err error) error {
+	var stale *lab.Error
+	if errors.As(err, &stale) {
+		if detail, ok := stale.Current.(lab.WorkspaceDetail); ok {
+			stale.Current = r.view(detail)
+		}
+	}
+	return err
 }
 
 func (r *Registrar) view(d lab.WorkspaceDetail) WorkspaceView {
 	return WorkspaceView{
 		Workspace: d.Workspace, StudentName: d.StudentName, StudentEmail: d.StudentEmail,
-		CohortKey: d.CohortKey, CourseKey: d.CourseKey,
+		CohortKey: d.CohortKey, CourseKey: d.CourseKey, Version: d.Version(),
 		URL: r.Settings.WorkspaceURL(d.Slug),
 	}
 }

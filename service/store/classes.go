@@ -9,7 +9,7 @@ import (
 
 const (
 	selectClasses = `SELECT c.id, c.cohort_id, c.course_id, h.key AS cohort_key, k.key AS course_key,
-			c.deleting, c.created_at, c.updated_at
+			c.deleting, c.revision, c.created_at, c.updated_at
 		FROM classes c JOIN cohorts h ON h.id = c.cohort_id JOIN courses k ON k.id = c.course_id `
 	insertClass = `INSERT INTO classes (id, cohort_id, course_id, deleting, created_at, updated_at)
 		VALUES (:id, :cohort_id, :course_id, :deleting, :created_at, :updated_at)`
@@ -44,69 +44,84 @@ func (s *Store) Class(ctx context.Context, ref string) (lab.Class, error) {
 // enrolls what decide makes of the cohort's students, as Enroll does.
 // CodeConflict when the cohort takes the course already or a key is taken.
 func (s *Store) CreateClass(
-	ctx context.Context, class lab.NewClass, decide func(enrolled []lab.Student) ([]lab.Student, error),
+	ctx context.Context, intent lab.Intent, class lab.NewClass, decide func(enrolled []lab.Student) ([]lab.Student, error),
 ) error {
-	return s.update(ctx, "create a class", func(tx session) error {
+	return s.act(ctx, intent, "create a class", func(tx session) (lab.Audit, error) {
 		if class.Cohort != nil {
 			if err := insert(ctx, tx, insertCohort, rowOfCohort(*class.Cohort)); err != nil {
-				return err
+				return lab.Audit{}, err
 			}
 		}
 		if class.Course != nil {
 			if err := insert(ctx, tx, insertCourse, rowOfCourse(*class.Course)); err != nil {
-				return err
+				return lab.Audit{}, err
 			}
 		}
 		if err := tx.lock(ctx, "cohort", lockCohort, class.CohortID); err != nil {
-			return err
+			return lab.Audit{}, err
 		}
 		enrolled, err := enrolledStudents(ctx, tx, class.CohortID)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
 		}
 		students, err := decide(enrolled)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
 		}
-		if err := insert(ctx, tx, upsertStudent, convert(students, rowOfStudent)...); err != nil {
-			return err
+		if err := enroll(ctx, tx, class.CohortID, students, class.Audit.At); err != nil {
+			return lab.Audit{}, err
 		}
-		if err := insert(ctx, tx, insertClass, rowOfClass(class.Class)); err != nil {
-			return err
-		}
-		return record(ctx, tx, class.Audit)
+		return class.Audit, insert(ctx, tx, insertClass, rowOfClass(class.Class))
 	})
 }
 
-// ChangeClass writes what decide makes of a class as it is. Acts on one class,
-// and on the roster of its cohort, are decided one after the other. CodeConflict
-// when a slug of a new workspace was given before.
-func (s *Store) ChangeClass(ctx context.Context, id string, decide func(lab.ClassState) (lab.ClassChange, error)) error {
-	return s.update(ctx, "change a class", func(tx session) error {
+// ChangeClass writes what decide makes of a class as it is, and gives the class
+// as that leaves it, also when it is gone with it. Acts on one class, and on the
+// roster of its cohort, are decided one after the other. CodeConflict when a slug
+// of a new workspace was given before.
+func (s *Store) ChangeClass(
+	ctx context.Context, intent lab.Intent, id string, decide func(lab.ClassState) (lab.ClassChange, error),
+) (lab.Class, error) {
+	var class lab.Class
+	err := s.act(ctx, intent, "change a class", func(tx session) (lab.Audit, error) {
 		state, err := classState(ctx, tx, id)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
+		}
+		if err := intent.Admits(state.Revision, state.Class); err != nil {
+			return lab.Audit{}, err
 		}
 		change, err := decide(state)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
 		}
-		if err := addWorkspaces(ctx, tx, change.Add); err != nil {
-			return err
-		}
-		if err := updateWorkspaces(ctx, tx, change.Update); err != nil {
-			return err
-		}
-		if change.Delete {
-			if _, err := tx.exec(ctx, `UPDATE classes SET deleting = TRUE WHERE id = ?`, id); err != nil {
-				return err
-			}
-			if err := finishClass(ctx, tx, id); err != nil {
-				return err
-			}
-		}
-		return record(ctx, tx, change.Audit)
+		class, err = changeClass(ctx, tx, state.Class, change)
+		return change.Audit, err
 	})
+	return class, err
+}
+
+// changeClass writes a change of a class, which must be held.
+func changeClass(ctx context.Context, tx session, class lab.Class, change lab.ClassChange) (lab.Class, error) {
+	if err := addWorkspaces(ctx, tx, change.Add); err != nil {
+		return class, err
+	}
+	if err := updateWorkspaces(ctx, tx, change.Update); err != nil {
+		return class, err
+	}
+	if len(change.Add)+len(change.Update) > 0 || change.Delete && !class.Deleting {
+		class.Deleting = class.Deleting || change.Delete
+		class.Revision, class.UpdatedAt = class.Revision+1, change.Audit.At
+		_, err := tx.exec(ctx, `UPDATE classes SET deleting = ?, revision = ?, updated_at = ? WHERE id = ?`,
+			class.Deleting, class.Revision, stamp(class.UpdatedAt), class.ID)
+		if err != nil {
+			return class, err
+		}
+	}
+	if !change.Delete {
+		return class, nil
+	}
+	return class, finishClass(ctx, tx, class.ID)
 }
 
 // classState holds a class and its cohort, and reads what an act on it is decided from.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -11,13 +12,14 @@ import (
 const (
 	insertCohort = `INSERT INTO cohorts (id, key, name, created_at, updated_at)
 		VALUES (:id, :key, :name, :created_at, :updated_at)`
-	lockCohort = `SELECT id FROM cohorts WHERE id = ?`
+	selectCohorts = `SELECT id, key, name, revision, created_at, updated_at FROM cohorts `
+	lockCohort    = `SELECT id FROM cohorts WHERE id = ?`
 )
 
 // Cohorts gives all cohorts in the order of their ids.
 func (s *Store) Cohorts(ctx context.Context) ([]lab.Cohort, error) {
 	var rows []cohortRow
-	if err := s.reader().list(ctx, &rows, `SELECT id, key, name, created_at, updated_at FROM cohorts ORDER BY id`); err != nil {
+	if err := s.reader().list(ctx, &rows, selectCohorts+`ORDER BY id`); err != nil {
 		return nil, s.failed(ctx, "list cohorts", err)
 	}
 	return convert(rows, cohortRow.cohort), nil
@@ -26,41 +28,53 @@ func (s *Store) Cohorts(ctx context.Context) ([]lab.Cohort, error) {
 // Cohort gives the cohort with an id or a key.
 func (s *Store) Cohort(ctx context.Context, ref string) (lab.Cohort, error) {
 	var row cohortRow
-	err := s.reader().find(ctx, "cohort", ref, &row,
-		`SELECT id, key, name, created_at, updated_at FROM cohorts WHERE id = ? OR key = ?`, ref, ref)
-	if err != nil {
+	if err := s.reader().find(ctx, "cohort", ref, &row, selectCohorts+`WHERE id = ? OR key = ?`, ref, ref); err != nil {
 		return lab.Cohort{}, s.failed(ctx, "read a cohort", err)
 	}
 	return row.cohort(), nil
 }
 
 // CreateCohort adds a cohort; CodeConflict when its key is taken.
-func (s *Store) CreateCohort(ctx context.Context, cohort lab.Cohort, audit lab.Audit) error {
-	return s.update(ctx, "create a cohort", func(tx session) error {
-		if err := insert(ctx, tx, insertCohort, rowOfCohort(cohort)); err != nil {
-			return err
-		}
-		return record(ctx, tx, audit)
+func (s *Store) CreateCohort(ctx context.Context, intent lab.Intent, cohort lab.Cohort, audit lab.Audit) error {
+	return s.act(ctx, intent, "create a cohort", func(tx session) (lab.Audit, error) {
+		return audit, insert(ctx, tx, insertCohort, rowOfCohort(cohort))
 	})
 }
 
 // DeleteCohort removes a cohort and its students; CodeConflict while it has classes.
-func (s *Store) DeleteCohort(ctx context.Context, id string, audit lab.Audit) error {
-	return s.update(ctx, "delete a cohort", func(tx session) error {
-		if err := tx.lock(ctx, "cohort", lockCohort, id); err != nil {
-			return err
+func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error {
+	return s.act(ctx, intent, "delete a cohort", func(tx session) (lab.Audit, error) {
+		if _, err := holdCohort(ctx, tx, intent, id); err != nil {
+			return lab.Audit{}, err
 		}
 		if err := hasNoClasses(ctx, tx, "cohort", `WHERE c.cohort_id = ?`, id); err != nil {
-			return err
+			return lab.Audit{}, err
 		}
 		if _, err := tx.exec(ctx, `DELETE FROM students WHERE cohort_id = ?`, id); err != nil {
-			return err
+			return lab.Audit{}, err
 		}
-		if _, err := tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id); err != nil {
-			return err
-		}
-		return record(ctx, tx, audit)
+		_, err := tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id)
+		return audit, err
 	})
+}
+
+// holdCohort holds a cohort that the intent admits to be changed.
+func holdCohort(ctx context.Context, tx session, intent lab.Intent, id string) (lab.Cohort, error) {
+	if err := tx.lock(ctx, "cohort", lockCohort, id); err != nil {
+		return lab.Cohort{}, err
+	}
+	var row cohortRow
+	if err := tx.find(ctx, "cohort", id, &row, selectCohorts+`WHERE id = ?`, id); err != nil {
+		return lab.Cohort{}, err
+	}
+	cohort := row.cohort()
+	return cohort, intent.Admits(cohort.Revision, cohort)
+}
+
+// changedRoster raises the revision of a cohort, which must be held.
+func changedRoster(ctx context.Context, tx session, id string, at time.Time) error {
+	_, err := tx.exec(ctx, `UPDATE cohorts SET revision = revision + 1, updated_at = ? WHERE id = ?`, stamp(at), id)
+	return err
 }
 
 // hasNoClasses is CodeConflict, naming the classes that still stand in the way, when there are any.

@@ -36,7 +36,7 @@ func TestOfManyWhoMakeTheSameOneWins(t *testing.T) {
 			cohort, course := f.newCohort("fall-26"), f.newCourse("py101")
 			class := f.newClass(cohort, course)
 			class.Cohort, class.Course = &cohort, &course
-			return stores[i%2].CreateClass(ctx, class, func([]lab.Student) ([]lab.Student, error) {
+			return stores[i%2].CreateClass(ctx, somebody(), class, func([]lab.Student) ([]lab.Student, error) {
 				return []lab.Student{f.newStudent(cohort, "Ada", "ada@example.org")}, nil
 			})
 		}) {
@@ -67,7 +67,7 @@ func TestActsOnAClassAreDecidedOneAfterTheOther(t *testing.T) {
 		class := f.class(cohort, f.course("py101"))
 		ada := f.student(cohort, "Ada", "ada@example.org")
 		for _, err := range together(16, func(i int) error {
-			return stores[i%2].ChangeClass(t.Context(), class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+			return changeClass(t.Context(), stores[i%2], class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 				change := lab.ClassChange{Audit: f.audit("class.launch", class.ID)}
 				if len(state.Workspaces) == 0 {
 					change.Add = []lab.Workspace{f.newWorkspace(class, ada, lab.Slug(fmt.Sprintf("fall-26-py101-ada-%d", i)))}
@@ -97,7 +97,7 @@ func TestOfTwoWhoGiveTheSameSlugOneWins(t *testing.T) {
 		}
 		won := 0
 		for _, err := range together(2, func(i int) error {
-			return stores[i].ChangeClass(t.Context(), classes[i].ID, func(state lab.ClassState) (lab.ClassChange, error) {
+			return changeClass(t.Context(), stores[i], classes[i].ID, func(state lab.ClassState) (lab.ClassChange, error) {
 				return lab.ClassChange{
 					Add:   []lab.Workspace{f.newWorkspace(state.Class, students[i], "a-b-c-ada")},
 					Audit: f.audit("class.launch", state.ID),
@@ -127,7 +127,7 @@ func TestAnActOnAClassNeverBringsBackWhatIsDeletedMeanwhile(t *testing.T) {
 					f.remove(w, false)
 					return nil
 				}
-				return other.ChangeClass(ctx, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+				return changeClass(ctx, other, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 					change := lab.ClassChange{Audit: f.audit("class.stop", class.ID)}
 					for _, w := range state.Workspaces {
 						if w.Desired != lab.DesiredDeleted {
@@ -160,7 +160,7 @@ func TestAClassGoesHoweverItsDeletionMeetsItsLastRelease(t *testing.T) {
 				if i == 0 {
 					return f.RecordDeleted(ctx, epoch, w.ID, f.now)
 				}
-				return other.ChangeClass(ctx, class.ID, func(lab.ClassState) (lab.ClassChange, error) {
+				return changeClass(ctx, other, class.ID, func(lab.ClassState) (lab.ClassChange, error) {
 					return lab.ClassChange{Delete: true, Audit: f.audit("class.delete", class.ID)}, nil
 				})
 			}) {
@@ -240,7 +240,7 @@ func TestStatesAndActsOnTheSameWorkspacesBothArrive(t *testing.T) {
 					}
 					err = f.RecordStatuses(ctx, epoch, seen)
 				default:
-					err = other.ChangeClass(ctx, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+					err = changeClass(ctx, other, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 						for n := range state.Workspaces {
 							state.Workspaces[n].RestartsWanted++
 						}

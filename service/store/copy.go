@@ -21,7 +21,7 @@ type CopiedTable struct {
 }
 
 // copied are the tables that Copy copies, each after those it refers to, and the
-// column that its rows are ordered by. The version of the schema is each database's own.
+// columns that its rows are ordered by. The version of the schema is each database's own.
 func copied() []struct{ name, key string } {
 	return []struct{ name, key string }{
 		{"installation", "one"},
@@ -33,6 +33,7 @@ func copied() []struct{ name, key string } {
 		{"slugs", "slug"},
 		{"workspaces", "id"},
 		{"audit", "id"},
+		{"idempotency_keys", "actor, key"},
 	}
 }
 
@@ -278,7 +279,7 @@ func openRows(ctx context.Context, s session, table string, columns []string, ke
 	if key == "one" { // a number
 		order = ""
 	}
-	rows, err := s.QueryxContext(ctx, `SELECT `+list+` FROM `+table+` ORDER BY `+key+order)
+	rows, err := s.QueryxContext(ctx, `SELECT `+list+` FROM `+table+` ORDER BY `+strings.ReplaceAll(key, ",", order+",")+order)
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}

@@ -25,8 +25,18 @@ func (f *fixture) lived(n int) {
 	class := f.class(cohort, course)
 	workspaces := f.workspaces(class, cohort, n)
 	f.student(cohort, "Žofie Ångström 李", "Zofie@Example.org")
-	_, err = f.Withdraw(ctx, workspaces[1].StudentID, f.now.Add(time.Hour), f.audit("student.withdraw", workspaces[1].StudentID))
+	_, err = f.Withdraw(ctx, somebody(), workspaces[1].StudentID, f.now.Add(time.Hour), f.audit("student.withdraw", workspaces[1].StudentID))
 	f.must(err)
+	keyed := somebody()
+	keyed.Key, keyed.Operation, keyed.Fingerprint = "Key ✓ 1", "createCohort", "f"
+	winter := f.newCohort("winter")
+	f.must(f.CreateCohort(ctx, keyed, winter, f.audit("cohort.create", winter.ID)))
+	f.must(f.KeepAnswer(ctx, keyed, lab.Answer{Status: 201, Header: map[string]string{"ETag": `"1"`}, Body: []byte(`{"name": "✓"}`)}))
+	for _, key := range []string{"B", "a", "A_", "b", "-"} {
+		again := f.newCohort("winter-" + f.id("x"))
+		keyed.Key = key
+		f.must(f.CreateCohort(ctx, keyed, again, f.audit("cohort.create", again.ID)))
+	}
 	f.epoch()
 	epoch := f.epoch()
 	seen := make(map[string]lab.Status, n)
@@ -60,7 +70,7 @@ func TestACopyHasEverything(t *testing.T) {
 			audit := f.audit("x", "x")
 			audit.ID = id
 			c := f.newCohort("cohort-" + strings.ToLower(id))
-			f.must(f.CreateCohort(t.Context(), c, audit))
+			f.must(f.CreateCohort(t.Context(), somebody(), c, audit))
 		}
 		d := f.otherDatabase()
 		target := &fixture{t: t, db: d, where: d.empty(t), now: f.now}
@@ -83,7 +93,7 @@ func TestACopyHasEverything(t *testing.T) {
 		wantEqual(t, next, int64(3))
 		class, err := target.Class(t.Context(), "fall-26/py101")
 		f.must(err)
-		f.must(target.ChangeClass(t.Context(), class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+		f.must(changeClass(t.Context(), target.Store, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 			given, err = state.Given([]lab.Slug{"spring-py101-bob", "fall-26-py101-ada-2"})
 			return lab.ClassChange{Audit: target.audit("x-copied", "x")}, err
 		}))

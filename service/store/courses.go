@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	selectCourses = `SELECT id, key, name, template, parameters, created_at, updated_at FROM courses `
+	selectCourses = `SELECT id, key, name, template, parameters, revision, created_at, updated_at FROM courses `
 	insertCourse  = `INSERT INTO courses (id, key, name, template, parameters, created_at, updated_at)
 		VALUES (:id, :key, :name, :template, :parameters, :created_at, :updated_at)`
 	lockCourse = `SELECT id FROM courses WHERE id = ?`
@@ -32,56 +32,60 @@ func (s *Store) Course(ctx context.Context, ref string) (lab.Course, error) {
 }
 
 // CreateCourse adds a course; CodeConflict when its key is taken.
-func (s *Store) CreateCourse(ctx context.Context, course lab.Course, audit lab.Audit) error {
-	return s.update(ctx, "create a course", func(tx session) error {
-		if err := insert(ctx, tx, insertCourse, rowOfCourse(course)); err != nil {
-			return err
-		}
-		return record(ctx, tx, audit)
+func (s *Store) CreateCourse(ctx context.Context, intent lab.Intent, course lab.Course, audit lab.Audit) error {
+	return s.act(ctx, intent, "create a course", func(tx session) (lab.Audit, error) {
+		return audit, insert(ctx, tx, insertCourse, rowOfCourse(course))
 	})
 }
 
 // ChangeCourse writes the name, template, parameters and time of change that
 // decide makes of the course as it is.
 func (s *Store) ChangeCourse(
-	ctx context.Context, id string, decide func(lab.Course) (lab.Course, lab.Audit, error),
+	ctx context.Context, intent lab.Intent, id string, decide func(lab.Course) (lab.Course, lab.Audit, error),
 ) (lab.Course, error) {
 	var changed lab.Course
-	err := s.update(ctx, "change a course", func(tx session) error {
-		if err := tx.lock(ctx, "course", lockCourse, id); err != nil {
-			return err
-		}
-		var row courseRow
-		if err := tx.find(ctx, "course", id, &row, selectCourses+`WHERE id = ?`, id); err != nil {
-			return err
-		}
-		course, audit, err := decide(row.course())
+	err := s.act(ctx, intent, "change a course", func(tx session) (lab.Audit, error) {
+		course, err := holdCourse(ctx, tx, intent, id)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
+		}
+		next := course.Revision + 1
+		course, audit, err := decide(course)
+		if err != nil {
+			return lab.Audit{}, err
 		}
 		changed = course
-		_, err = tx.exec(ctx, `UPDATE courses SET name = ?, template = ?, parameters = ?, updated_at = ? WHERE id = ?`,
-			course.Name, course.Template, document(course.Parameters), stamp(course.UpdatedAt), id)
-		if err != nil {
-			return err
-		}
-		return record(ctx, tx, audit)
+		changed.Revision = next
+		_, err = tx.exec(ctx, `UPDATE courses SET name = ?, template = ?, parameters = ?, revision = ?, updated_at = ? WHERE id = ?`,
+			course.Name, course.Template, document(course.Parameters), next, stamp(course.UpdatedAt), id)
+		return audit, err
 	})
 	return changed, err
 }
 
 // DeleteCourse removes a course; CodeConflict while it has classes.
-func (s *Store) DeleteCourse(ctx context.Context, id string, audit lab.Audit) error {
-	return s.update(ctx, "delete a course", func(tx session) error {
-		if err := tx.lock(ctx, "course", lockCourse, id); err != nil {
-			return err
+func (s *Store) DeleteCourse(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error {
+	return s.act(ctx, intent, "delete a course", func(tx session) (lab.Audit, error) {
+		if _, err := holdCourse(ctx, tx, intent, id); err != nil {
+			return lab.Audit{}, err
 		}
 		if err := hasNoClasses(ctx, tx, "course", `WHERE c.course_id = ?`, id); err != nil {
-			return err
+			return lab.Audit{}, err
 		}
-		if _, err := tx.exec(ctx, `DELETE FROM courses WHERE id = ?`, id); err != nil {
-			return err
-		}
-		return record(ctx, tx, audit)
+		_, err := tx.exec(ctx, `DELETE FROM courses WHERE id = ?`, id)
+		return audit, err
 	})
+}
+
+// holdCourse holds a course that the intent admits to be changed.
+func holdCourse(ctx context.Context, tx session, intent lab.Intent, id string) (lab.Course, error) {
+	if err := tx.lock(ctx, "course", lockCourse, id); err != nil {
+		return lab.Course{}, err
+	}
+	var row courseRow
+	if err := tx.find(ctx, "course", id, &row, selectCourses+`WHERE id = ?`, id); err != nil {
+		return lab.Course{}, err
+	}
+	course := row.course()
+	return course, intent.Admits(course.Revision, course)
 }

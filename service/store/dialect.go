@@ -50,6 +50,8 @@ type rowLocks struct {
 	own string
 	// share keeps others from changing the row.
 	share string
+	// free is own for rows that nobody else holds; the others are passed over.
+	free string
 }
 
 func dialectOf(driver string) (dialect, bool) {

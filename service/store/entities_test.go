@@ -14,8 +14,10 @@ func TestEntitiesReadBackAsTheyWereWritten(t *testing.T) {
 		ctx := t.Context()
 		cohort, course := f.cohort("fall-26"), f.course("py101")
 		student := f.student(cohort, "Žofie Ångström 李", "Zofie@Example.org")
+		cohort.Revision = 2
 		class := f.class(cohort, course)
 		workspace := f.workspace(class, student, "fall-26-py101-zofie")
+		class.Revision = 2
 
 		for _, ref := range []string{cohort.ID, "fall-26"} {
 			got, err := f.Cohort(ctx, ref)
@@ -36,7 +38,7 @@ func TestEntitiesReadBackAsTheyWereWritten(t *testing.T) {
 		f.must(err)
 		wantEqual(t, gotStudent, student)
 		want := lab.WorkspaceDetail{
-			Workspace: workspace, StudentName: student.Name, StudentEmail: student.Email,
+			Workspace: workspace, StudentName: student.Name, StudentEmail: student.Email, StudentRevision: 1,
 			CohortKey: "fall-26", CourseKey: "py101",
 		}
 		for _, ref := range []string{workspace.ID, "fall-26-py101-zofie"} {
@@ -59,19 +61,21 @@ func TestWhatDoesNotExistIsNotFound(t *testing.T) {
 		ctx := t.Context()
 		audit := f.audit("x", "x")
 		for name, call := range map[string]func() error{
-			"cohort":          func() error { _, err := f.Cohort(ctx, "none"); return err },
-			"course":          func() error { _, err := f.Course(ctx, "none"); return err },
-			"student":         func() error { _, err := f.Student(ctx, "none"); return err },
-			"class":           func() error { _, err := f.Class(ctx, "none"); return err },
-			"class by key":    func() error { _, err := f.Class(ctx, "none/none"); return err },
-			"workspace":       func() error { _, err := f.Workspace(ctx, "none"); return err },
-			"delete cohort":   func() error { return f.DeleteCohort(ctx, "none", audit) },
-			"delete course":   func() error { return f.DeleteCourse(ctx, "none", audit) },
-			"enroll":          func() error { return f.enroll(lab.Cohort{ID: "none"}) },
-			"withdraw":        func() error { _, err := f.Withdraw(ctx, "none", f.now, audit); return err },
-			"change a class":  func() error { return f.change(lab.Class{ID: "none"}, lab.ClassChange{}) },
-			"record nothing":  func() error { return f.RecordSubmission(ctx, f.epoch(), "none", lab.Submission{}) },
-			"class of nobody": func() error { return f.CreateClass(ctx, f.newClass(lab.Cohort{ID: "none"}, f.course("c")), nobody) },
+			"cohort":         func() error { _, err := f.Cohort(ctx, "none"); return err },
+			"course":         func() error { _, err := f.Course(ctx, "none"); return err },
+			"student":        func() error { _, err := f.Student(ctx, "none"); return err },
+			"class":          func() error { _, err := f.Class(ctx, "none"); return err },
+			"class by key":   func() error { _, err := f.Class(ctx, "none/none"); return err },
+			"workspace":      func() error { _, err := f.Workspace(ctx, "none"); return err },
+			"delete cohort":  func() error { return f.DeleteCohort(ctx, somebody(), "none", audit) },
+			"delete course":  func() error { return f.DeleteCourse(ctx, somebody(), "none", audit) },
+			"enroll":         func() error { return f.enroll(lab.Cohort{ID: "none"}) },
+			"withdraw":       func() error { _, err := f.Withdraw(ctx, somebody(), "none", f.now, audit); return err },
+			"change a class": func() error { return f.change(lab.Class{ID: "none"}, lab.ClassChange{}) },
+			"record nothing": func() error { return f.RecordSubmission(ctx, f.epoch(), "none", lab.Submission{}) },
+			"class of nobody": func() error {
+				return f.CreateClass(ctx, somebody(), f.newClass(lab.Cohort{ID: "none"}, f.course("c")), nobody)
+			},
 		} {
 			t.Run(name, func(t *testing.T) { wantCode(t, call(), lab.CodeNotFound) })
 		}
@@ -92,12 +96,12 @@ func TestTheDatabaseHoldsUniqueness(t *testing.T) {
 			call  func() error
 			field string
 		}{
-			"a cohort's key": {func() error { return f.CreateCohort(ctx, f.newCohort("fall-26"), f.audit("x", "x")) }, "key"},
-			"a course's key": {func() error { return f.CreateCourse(ctx, f.newCourse("py101"), f.audit("x", "x")) }, "key"},
+			"a cohort's key": {func() error { return f.CreateCohort(ctx, somebody(), f.newCohort("fall-26"), f.audit("x", "x")) }, "key"},
+			"a course's key": {func() error { return f.CreateCourse(ctx, somebody(), f.newCourse("py101"), f.audit("x", "x")) }, "key"},
 			"an address in a cohort, in any case": {
 				func() error { return f.enroll(cohort, f.newStudent(cohort, "Other", "ADA@example.ORG")) }, "email",
 			},
-			"a course of a cohort": {func() error { return f.CreateClass(ctx, f.newClass(cohort, course), nobody) }, "course"},
+			"a course of a cohort": {func() error { return f.CreateClass(ctx, somebody(), f.newClass(cohort, course), nobody) }, "course"},
 			"a slug": {
 				func() error {
 					return f.change(class, lab.ClassChange{Add: []lab.Workspace{f.newWorkspace(class, bob, "fall-26-py101-ada")}})
@@ -109,7 +113,9 @@ func TestTheDatabaseHoldsUniqueness(t *testing.T) {
 				}, "",
 			},
 			"a course that is not there": {
-				func() error { return f.CreateClass(ctx, f.newClass(cohort, lab.Course{ID: "none"}), nobody) }, "",
+				func() error {
+					return f.CreateClass(ctx, somebody(), f.newClass(cohort, lab.Course{ID: "none"}), nobody)
+				}, "",
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -155,7 +161,7 @@ func TestAnActIsRecordedWithWhatItChanged(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fixture) {
 		cohort := f.newCohort("fall-26")
 		want := f.audit("cohort.create", cohort.ID)
-		f.must(f.CreateCohort(t.Context(), cohort, want))
+		f.must(f.CreateCohort(t.Context(), somebody(), cohort, want))
 		got, err := f.Audits(t.Context(), 10)
 		f.must(err)
 		wantEqual(t, got, []lab.Audit{want})
@@ -177,16 +183,16 @@ func TestADecisionAgainstAChangeChangesNothing(t *testing.T) {
 		created := f.newClass(spring, other)
 		created.Cohort, created.Course = &spring, &other
 		for name, err := range map[string]error{
-			"enroll": f.Enroll(ctx, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) { return nil, lab.Audit{}, no }),
-			"create a class": f.CreateClass(ctx, created,
+			"enroll": enrollIn(ctx, f.Store, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) { return nil, lab.Audit{}, no }),
+			"create a class": f.CreateClass(ctx, somebody(), created,
 				func([]lab.Student) ([]lab.Student, error) { return nil, no }),
-			"change a class": f.ChangeClass(ctx, class.ID,
+			"change a class": changeClass(ctx, f.Store, class.ID,
 				func(lab.ClassState) (lab.ClassChange, error) {
 					return lab.ClassChange{}, no
 				}),
-			"change a workspace": second(f.ChangeWorkspace(ctx, workspace.ID,
+			"change a workspace": second(f.ChangeWorkspace(ctx, somebody(), workspace.ID,
 				func(lab.Workspace) (lab.Workspace, lab.Audit, error) { return lab.Workspace{}, lab.Audit{}, no })),
-			"change a course": second(f.ChangeCourse(ctx, course.ID,
+			"change a course": second(f.ChangeCourse(ctx, somebody(), course.ID,
 				func(lab.Course) (lab.Course, lab.Audit, error) { return lab.Course{}, lab.Audit{}, no })),
 		} {
 			if !errors.Is(err, no) {
@@ -206,11 +212,12 @@ func TestAClassIsMadeWithItsCohortCourseAndStudents(t *testing.T) {
 		class := f.newClass(cohort, course)
 		class.Cohort, class.Course = &cohort, &course
 		ada := f.newStudent(cohort, "Ada", "ada@example.org")
-		f.must(f.CreateClass(t.Context(), class, func(enrolled []lab.Student) ([]lab.Student, error) {
+		f.must(f.CreateClass(t.Context(), somebody(), class, func(enrolled []lab.Student) ([]lab.Student, error) {
 			wantEqual(t, enrolled, []lab.Student{})
 			return []lab.Student{ada}, nil
 		}))
 		want := f.everything()
+		cohort.Revision = 2 // it was made, and then got a student
 		wantEqual(t, want["cohorts"], []lab.Cohort{cohort})
 		wantEqual(t, want["courses"], []lab.Course{course})
 		wantEqual(t, want["classes"], []lab.Class{class.Class})
@@ -225,12 +232,12 @@ func TestCohortsAndCoursesStayWhileTheyHaveClasses(t *testing.T) {
 		cohort, course := f.cohort("fall-26"), f.course("py101")
 		f.student(cohort, "Ada", "ada@example.org")
 		class := f.class(cohort, course)
-		wantCode(t, f.DeleteCohort(ctx, cohort.ID, f.audit("x", "x")), lab.CodeConflict)
-		wantCode(t, f.DeleteCourse(ctx, course.ID, f.audit("x", "x")), lab.CodeConflict)
+		wantCode(t, f.DeleteCohort(ctx, somebody(), cohort.ID, f.audit("x", "x")), lab.CodeConflict)
+		wantCode(t, f.DeleteCourse(ctx, somebody(), course.ID, f.audit("x", "x")), lab.CodeConflict)
 
 		f.must(f.change(class, lab.ClassChange{Delete: true}))
-		f.must(f.DeleteCohort(ctx, cohort.ID, f.audit("cohort.delete", cohort.ID)))
-		f.must(f.DeleteCourse(ctx, course.ID, f.audit("course.delete", course.ID)))
+		f.must(f.DeleteCohort(ctx, somebody(), cohort.ID, f.audit("cohort.delete", cohort.ID)))
+		f.must(f.DeleteCourse(ctx, somebody(), course.ID, f.audit("course.delete", course.ID)))
 		// The keys are free again.
 		f.cohort("fall-26")
 		f.course("py101")
@@ -242,13 +249,13 @@ func TestACourseKeepsWhatADecisionLeaves(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fixture) {
 		course := f.course("py101")
 		later := f.now.Add(time.Hour)
-		changed, err := f.ChangeCourse(t.Context(), course.ID, func(c lab.Course) (lab.Course, lab.Audit, error) {
+		changed, err := f.ChangeCourse(t.Context(), somebody(), course.ID, func(c lab.Course) (lab.Course, lab.Audit, error) {
 			c.Name, c.Parameters, c.UpdatedAt = "Python", map[string]any{"cpu": 1000.0}, later
 			return c, f.audit("course.update", c.ID), nil
 		})
 		f.must(err)
 		want := course
-		want.Name, want.Parameters, want.UpdatedAt = "Python", map[string]any{"cpu": 1000.0}, later
+		want.Name, want.Parameters, want.Revision, want.UpdatedAt = "Python", map[string]any{"cpu": 1000.0}, 2, later
 		wantEqual(t, changed, want)
 		stored, err := f.Course(t.Context(), course.ID)
 		f.must(err)
@@ -264,6 +271,7 @@ func TestAStudentIsChangedInPlace(t *testing.T) {
 		changed := ada
 		changed.Name, changed.Email, changed.UpdatedAt = "Ada Lovelace", "Ada@example.org", f.now.Add(time.Hour)
 		f.must(f.enroll(cohort, changed))
+		changed.Revision = 2
 		got, err := f.Students(t.Context(), cohort.ID)
 		f.must(err)
 		wantEqual(t, got, []lab.Student{changed})
@@ -282,17 +290,17 @@ func TestAWithdrawnStudentLosesTheWorkspacesAndMayComeBack(t *testing.T) {
 		other := f.workspace(class, bob, "fall-26-py101-bob")
 
 		at := f.now.Add(time.Hour)
-		withdrawn, err := f.Withdraw(ctx, ada.ID, at, f.audit("student.withdraw", ada.ID))
+		withdrawn, err := f.Withdraw(ctx, somebody(), ada.ID, at, f.audit("student.withdraw", ada.ID))
 		f.must(err)
 		want := ada
-		want.WithdrawnAt, want.UpdatedAt = &at, at
+		want.WithdrawnAt, want.Revision, want.UpdatedAt = &at, 2, at
 		wantEqual(t, withdrawn, want)
 		// Once more changes nothing.
-		again, err := f.Withdraw(ctx, ada.ID, at.Add(time.Hour), f.audit("student.withdraw", ada.ID))
+		again, err := f.Withdraw(ctx, somebody(), ada.ID, at.Add(time.Hour), f.audit("student.withdraw", ada.ID))
 		f.must(err)
 		wantEqual(t, again, want)
 
-		of.Desired, of.UpdatedAt = lab.DesiredDeleted, at
+		of.Desired, of.Revision, of.UpdatedAt = lab.DesiredDeleted, 2, at
 		wantEqual(t, f.stored(of), of)
 		wantEqual(t, f.stored(other), other)
 

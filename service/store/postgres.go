@@ -46,7 +46,7 @@ func postgres() dialect {
 		},
 		isolation: sql.LevelReadCommitted,
 		// NO KEY: rows that refer to the one held can still be added.
-		locks:      rowLocks{own: " FOR NO KEY UPDATE", share: " FOR SHARE"},
+		locks:      rowLocks{own: " FOR NO KEY UPDATE", share: " FOR SHARE", free: " FOR UPDATE SKIP LOCKED"},
 		lockTables: `LOCK TABLE %s IN EXCLUSIVE MODE`,
 		byteOrder:  ` COLLATE "C"`,
 		openWrite:  openPostgres,

@@ -70,7 +70,7 @@ func TestATransactionThatIsSacrificedForADeadlockRunsAgain(t *testing.T) {
 	f.must(conn.GetContext(ctx, &pid, `SELECT pg_backend_pid()`))
 	done := make(chan error, 1)
 	tries := 0
-	f.must(f.ChangeClass(ctx, class.ID, func(lab.ClassState) (lab.ClassChange, error) {
+	f.must(changeClass(ctx, f.Store, class.ID, func(lab.ClassState) (lab.ClassChange, error) {
 		if tries++; tries == 1 {
 			go func() {
 				_, err := conn.ExecContext(ctx, `SELECT id FROM cohorts FOR UPDATE`)
@@ -103,7 +103,7 @@ func TestWhatPostgresHoldsIsReadCommitted(t *testing.T) {
 	s := f.reopen()
 	cohort := f.cohort("fall-26")
 	for _, err := range together(16, func(int) error {
-		return s.Enroll(t.Context(), cohort.ID, func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error) {
+		return enrollIn(t.Context(), s, cohort.ID, func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error) {
 			name := strings.Repeat("x", len(enrolled)+1)
 			return []lab.Student{f.newStudent(cohort, name, name+"@example.org")}, f.audit("student.enroll", cohort.ID), nil
 		})
@@ -284,7 +284,7 @@ func TestALostConnectionIsUnavailableAndThenReplaced(t *testing.T) {
 	t.Parallel()
 	f, raw := onlyPostgres(t)
 	cohort := f.cohort("fall-26")
-	err := f.Enroll(t.Context(), cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+	err := enrollIn(t.Context(), f.Store, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
 		_, err := raw.ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'`)
 		return []lab.Student{f.newStudent(cohort, "Ada", "ada@example.org")}, f.audit("x", "x"), err

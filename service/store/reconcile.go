@@ -14,7 +14,7 @@ import (
 
 const updateStatus = `UPDATE workspaces SET phase = seen.column2, reason = seen.column3, drifted = seen.column4,
 		outdated = seen.column5, alloc_id = seen.column6, node_name = seen.column7, phase_since = seen.column8,
-		updated_at = seen.column9
+		updated_at = seen.column9, revision = revision + 1
 	FROM $rows AS seen WHERE workspaces.id = seen.column1 AND workspaces.deleted_at IS NULL`
 
 // ClaimEpoch takes over the reconciler's role: what holders of an older epoch
@@ -75,7 +75,7 @@ func (s *Store) RecordSubmission(ctx context.Context, epoch int64, workspaceID s
 		}
 		row := rowOfSubmission(submission)
 		n, err := tx.exec(ctx, `UPDATE workspaces SET fingerprint = ?, source_sha256 = ?, job_modify_index = ?,
-				restarts_done = ?, submitted_at = ?, updated_at = ? WHERE id = ?`,
+				restarts_done = ?, submitted_at = ?, updated_at = ?, revision = revision + 1 WHERE id = ?`,
 			row.Fingerprint, row.SourceSHA256, row.JobModifyIndex, row.RestartsDone, row.SubmittedAt, stamp(s.now()), workspaceID)
 		if err == nil && n == 0 {
 			return lab.NotFound("workspace", workspaceID)
@@ -174,7 +174,7 @@ func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID stri
 			return lab.Errorf(lab.CodeConflict, "workspace %s is not to be deleted", w.Slug)
 		}
 		_, err = tx.exec(ctx, `UPDATE workspaces SET phase = ?, reason = ?, alloc_id = '', node_name = '', phase_since = ?,
-				updated_at = ?, deleted_at = ? WHERE id = ?`,
+				updated_at = ?, deleted_at = ?, revision = revision + 1 WHERE id = ?`,
 			string(lab.PhaseStopped), releasedReason(w.ReleaseHome), stamp(at), stamp(at), stamp(at), workspaceID)
 		if err != nil {
 			return err

@@ -43,6 +43,7 @@ func TestOnlyChangedStatesAreWritten(t *testing.T) {
 		seen := make(map[string]lab.Status)
 		for i := range all {
 			all[i].Status = lab.Status{Phase: lab.PhaseStarting, Reason: "Its tasks start.", Since: f.now}
+			all[i].Revision = 2
 			seen[all[i].ID] = all[i].Status
 		}
 		f.must(f.RecordStatuses(ctx, epoch, seen))
@@ -58,7 +59,7 @@ func TestOnlyChangedStatesAreWritten(t *testing.T) {
 			seen[id] = status
 		}
 		all[7].Status = lab.Status{Phase: lab.PhaseReady, Reason: "It answers.", AllocID: "a7", NodeName: "n1", Since: f.now}
-		all[7].UpdatedAt = f.now
+		all[7].Revision, all[7].UpdatedAt = 3, f.now
 		seen[all[7].ID] = all[7].Status
 		f.must(f.RecordStatuses(ctx, epoch, seen))
 		items, err = f.ReconcileList(ctx)
@@ -101,7 +102,7 @@ func TestAReleasedWorkspaceIsLeftOutAndGoesWithItsClass(t *testing.T) {
 		f.must(f.RecordDeleted(ctx, epoch, ada.ID, at))
 		f.must(f.RecordDeleted(ctx, epoch, ada.ID, at.Add(time.Minute)))
 		want := ada
-		want.Desired, want.DeletedAt, want.UpdatedAt = lab.DesiredDeleted, &at, at
+		want.Desired, want.DeletedAt, want.Revision, want.UpdatedAt = lab.DesiredDeleted, &at, 3, at
 		want.Status = lab.Status{Phase: lab.PhaseStopped, Reason: "Deleted; its home is kept.", Since: at}
 		wantEqual(t, f.stored(ada), want)
 		items, err := f.ReconcileList(ctx)

@@ -89,12 +89,13 @@ type cohortRow struct {
 	ID        string `db:"id"`
 	Key       string `db:"key"`
 	Name      string `db:"name"`
+	Revision  int64  `db:"revision"`
 	CreatedAt stamp  `db:"created_at"`
 	UpdatedAt stamp  `db:"updated_at"`
 }
 
 func (r cohortRow) cohort() lab.Cohort {
-	return lab.Cohort{ID: r.ID, Key: r.Key, Name: r.Name, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt)}
+	return lab.Cohort{ID: r.ID, Key: r.Key, Name: r.Name, Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt)}
 }
 
 func rowOfCohort(c lab.Cohort) cohortRow {
@@ -107,6 +108,7 @@ type courseRow struct {
 	Name       string   `db:"name"`
 	Template   string   `db:"template"`
 	Parameters document `db:"parameters"`
+	Revision   int64    `db:"revision"`
 	CreatedAt  stamp    `db:"created_at"`
 	UpdatedAt  stamp    `db:"updated_at"`
 }
@@ -114,7 +116,7 @@ type courseRow struct {
 func (r courseRow) course() lab.Course {
 	return lab.Course{
 		ID: r.ID, Key: r.Key, Name: r.Name, Template: r.Template, Parameters: r.Parameters,
-		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
+		Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}
 }
 
@@ -131,6 +133,7 @@ type studentRow struct {
 	Name        string `db:"name"`
 	Email       string `db:"email"`
 	EmailKey    string `db:"email_key"`
+	Revision    int64  `db:"revision"`
 	CreatedAt   stamp  `db:"created_at"`
 	UpdatedAt   stamp  `db:"updated_at"`
 	WithdrawnAt stamp  `db:"withdrawn_at"`
@@ -139,7 +142,7 @@ type studentRow struct {
 func (r studentRow) student() lab.Student {
 	return lab.Student{
 		ID: r.ID, CohortID: r.CohortID, Name: r.Name, Email: r.Email,
-		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt), WithdrawnAt: r.WithdrawnAt.pointer(),
+		Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt), WithdrawnAt: r.WithdrawnAt.pointer(),
 	}
 }
 
@@ -157,6 +160,7 @@ type classRow struct {
 	CohortKey string `db:"cohort_key"`
 	CourseKey string `db:"course_key"`
 	Deleting  bool   `db:"deleting"`
+	Revision  int64  `db:"revision"`
 	CreatedAt stamp  `db:"created_at"`
 	UpdatedAt stamp  `db:"updated_at"`
 }
@@ -164,7 +168,7 @@ type classRow struct {
 func (r classRow) class() lab.Class {
 	return lab.Class{
 		ID: r.ID, CohortID: r.CohortID, CourseID: r.CourseID, CohortKey: r.CohortKey, CourseKey: r.CourseKey,
-		Deleting: r.Deleting, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
+		Deleting: r.Deleting, Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}
 }
 

@@ -125,45 +125,60 @@ func (f *fixture) id(kind string) string { return fmt.Sprintf("%06d-%s", f.ids.A
 
 func (f *fixture) audit(action, target string) lab.Audit {
 	return lab.Audit{
-		ID: f.id("audit"), At: f.now, Actor: lab.Actor{Name: "token:test", Remote: "192.0.2.1"},
+		ID: f.id("audit"), At: f.now, Actor: somebody().Actor,
 		Action: action, Target: target, Detail: map[string]any{"key": "value"},
 	}
 }
 
+// somebody asks for something without conditions.
+func somebody() lab.Intent {
+	return lab.Intent{Actor: lab.Actor{Name: "token:test", Remote: "192.0.2.1"}}
+}
+
+func changeClass(ctx context.Context, s *store.Store, id string, decide func(lab.ClassState) (lab.ClassChange, error)) error {
+	_, err := s.ChangeClass(ctx, somebody(), id, decide)
+	return err
+}
+
+func enrollIn(ctx context.Context, s *store.Store, cohortID string, decide func([]lab.Student) ([]lab.Student, lab.Audit, error)) error {
+	_, err := s.Enroll(ctx, somebody(), cohortID, decide)
+	return err
+}
+
 func (f *fixture) newCohort(key string) lab.Cohort {
-	return lab.Cohort{ID: f.id("cohort"), Key: key, Name: "Cohort " + key, CreatedAt: f.now, UpdatedAt: f.now}
+	return lab.Cohort{ID: f.id("cohort"), Key: key, Name: "Cohort " + key, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now}
 }
 
 func (f *fixture) newCourse(key string) lab.Course {
 	return lab.Course{
 		ID: f.id("course"), Key: key, Name: "Course " + key, Template: "code-server",
 		Parameters: map[string]any{"cpu": 500.0, "extensions": []any{"go", "python"}, "notes": nil},
-		CreatedAt:  f.now, UpdatedAt: f.now,
+		Revision:   1, CreatedAt: f.now, UpdatedAt: f.now,
 	}
 }
 
 func (f *fixture) newStudent(cohort lab.Cohort, name, email string) lab.Student {
-	return lab.Student{ID: f.id("student"), CohortID: cohort.ID, Name: name, Email: email, CreatedAt: f.now, UpdatedAt: f.now}
+	return lab.Student{ID: f.id("student"), CohortID: cohort.ID, Name: name, Email: email, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now}
 }
 
 func (f *fixture) newWorkspace(class lab.Class, student lab.Student, slug lab.Slug) lab.Workspace {
 	return lab.Workspace{
 		ID: f.id("workspace"), ClassID: class.ID, StudentID: student.ID, Slug: slug, Desired: lab.DesiredRunning,
-		Status: lab.Status{Phase: lab.PhaseUnknown}, CreatedAt: f.now, UpdatedAt: f.now,
+		Status: lab.Status{Phase: lab.PhaseUnknown}, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now,
 	}
 }
 
 func (f *fixture) cohort(key string) lab.Cohort {
 	f.t.Helper()
 	c := f.newCohort(key)
-	f.must(f.CreateCohort(f.t.Context(), c, f.audit("cohort.create", c.ID)))
+	f.must(f.CreateCohort(f.t.Context(), somebody(), c, f.audit("cohort.create", c.ID)))
 	return c
 }
 
 func (f *fixture) course(key string) lab.Course {
 	f.t.Helper()
 	c := f.newCourse(key)
-	f.must(f.CreateCourse(f.t.Context(), c, f.audit("course.create", c.ID)))
+	f.must(f.CreateCourse(f.t.Context(), somebody(), c, f.audit("course.create", c.ID)))
 	return c
 }
 
@@ -175,7 +190,7 @@ func (f *fixture) student(cohort lab.Cohort, name, email string) lab.Student {
 }
 
 func (f *fixture) enroll(cohort lab.Cohort, students ...lab.Student) error {
-	return f.Enroll(f.t.Context(), cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+	return enrollIn(f.t.Context(), f.Store, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
 		return students, f.audit("student.enroll", cohort.ID), nil
 	})
 }
@@ -185,7 +200,7 @@ func (f *fixture) newClass(cohort lab.Cohort, course lab.Course) lab.NewClass {
 	return lab.NewClass{
 		Class: lab.Class{
 			ID: id, CohortID: cohort.ID, CourseID: course.ID, CohortKey: cohort.Key, CourseKey: course.Key,
-			CreatedAt: f.now, UpdatedAt: f.now,
+			Revision: 1, CreatedAt: f.now, UpdatedAt: f.now,
 		},
 		Audit: f.audit("class.create", id),
 	}
@@ -196,14 +211,14 @@ func nobody([]lab.Student) ([]lab.Student, error) { return nil, nil }
 func (f *fixture) class(cohort lab.Cohort, course lab.Course) lab.Class {
 	f.t.Helper()
 	c := f.newClass(cohort, course)
-	f.must(f.CreateClass(f.t.Context(), c, nobody))
+	f.must(f.CreateClass(f.t.Context(), somebody(), c, nobody))
 	return c.Class
 }
 
 // change applies a change to a class without looking at its state.
 func (f *fixture) change(class lab.Class, change lab.ClassChange) error {
 	change.Audit = f.audit("class.change", class.ID)
-	return f.ChangeClass(f.t.Context(), class.ID,
+	return changeClass(f.t.Context(), f.Store, class.ID,
 		func(lab.ClassState) (lab.ClassChange, error) {
 			return change, nil
 		})
@@ -233,7 +248,7 @@ func (f *fixture) workspaces(class lab.Class, cohort lab.Cohort, n int) []lab.Wo
 // remove asks for a workspace to be deleted.
 func (f *fixture) remove(w lab.Workspace, releaseHome bool) {
 	f.t.Helper()
-	_, err := f.ChangeWorkspace(f.t.Context(), w.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
+	_, err := f.ChangeWorkspace(f.t.Context(), somebody(), w.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
 		w.Desired, w.ReleaseHome = lab.DesiredDeleted, releaseHome
 		return w, f.audit("workspace.delete", w.ID), nil
 	})
@@ -373,19 +388,23 @@ func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
 		f.must(raw.SelectContext(t.Context(), &got, f.db.columns))
 		wantEqual(t, got, []string{
 			"audit.action", "audit.actor_name", "audit.actor_remote", "audit.at", "audit.detail", "audit.id", "audit.target",
-			"classes.cohort_id", "classes.course_id", "classes.created_at", "classes.deleting", "classes.id", "classes.updated_at",
-			"cohorts.created_at", "cohorts.id", "cohorts.key", "cohorts.name", "cohorts.updated_at",
-			"courses.created_at", "courses.id", "courses.key", "courses.name", "courses.parameters", "courses.template", "courses.updated_at",
+			"classes.cohort_id", "classes.course_id", "classes.created_at", "classes.deleting", "classes.id", "classes.revision", "classes.updated_at",
+			"cohorts.created_at", "cohorts.id", "cohorts.key", "cohorts.name", "cohorts.revision", "cohorts.updated_at",
+			"courses.created_at", "courses.id", "courses.key", "courses.name", "courses.parameters", "courses.revision", "courses.template",
+			"courses.updated_at",
+			"idempotency_keys.actor", "idempotency_keys.body", "idempotency_keys.created_at", "idempotency_keys.fingerprint",
+			"idempotency_keys.headers", "idempotency_keys.key", "idempotency_keys.operation", "idempotency_keys.status",
+			"idempotency_keys.target",
 			"installation.created_at", "installation.id", "installation.one",
 			"reconciler.epoch", "reconciler.one",
 			"schema_version.id", "schema_version.is_applied", "schema_version.tstamp", "schema_version.version_id",
 			"slugs.created_at", "slugs.slug", "slugs.workspace_id",
 			"students.cohort_id", "students.created_at", "students.email", "students.email_key", "students.id",
-			"students.name", "students.updated_at", "students.withdrawn_at",
+			"students.name", "students.revision", "students.updated_at", "students.withdrawn_at",
 			"workspaces.alloc_id", "workspaces.class_id", "workspaces.created_at", "workspaces.deleted_at", "workspaces.desired",
 			"workspaces.drifted", "workspaces.fingerprint", "workspaces.id", "workspaces.job_modify_index", "workspaces.node_name",
 			"workspaces.outdated", "workspaces.phase", "workspaces.phase_since", "workspaces.reason", "workspaces.release_home",
-			"workspaces.restarts_done", "workspaces.restarts_wanted", "workspaces.slug", "workspaces.source_sha256",
+			"workspaces.restarts_done", "workspaces.restarts_wanted", "workspaces.revision", "workspaces.slug", "workspaces.source_sha256",
 			"workspaces.student_id", "workspaces.submitted_at", "workspaces.updated_at",
 		})
 	})
@@ -418,7 +437,7 @@ func TestACancelledRequestChangesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fixture) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cohort := f.cohort("fall-26")
-		err := f.Enroll(ctx, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+		err := enrollIn(ctx, f.Store, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
 			cancel()
 			return []lab.Student{f.newStudent(cohort, "Ada", "ada@example.org")}, f.audit("student.enroll", cohort.ID), nil
 		})

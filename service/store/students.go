@@ -8,11 +8,12 @@ import (
 )
 
 const (
-	selectStudents = `SELECT id, cohort_id, name, email, email_key, created_at, updated_at, withdrawn_at FROM students `
+	selectStudents = `SELECT id, cohort_id, name, email, email_key, revision, created_at, updated_at, withdrawn_at FROM students `
 	// A student who exists keeps cohort and time of enrolment.
 	upsertStudent = `INSERT INTO students (id, cohort_id, name, email, email_key, created_at, updated_at, withdrawn_at)
 		VALUES (:id, :cohort_id, :name, :email, :email_key, :created_at, :updated_at, :withdrawn_at)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, email_key = excluded.email_key, updated_at = excluded.updated_at`
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, email_key = excluded.email_key,
+			revision = students.revision + 1, updated_at = excluded.updated_at`
 )
 
 // Students gives a cohort's students in the order of their ids, the withdrawn ones among them.
@@ -26,68 +27,101 @@ func (s *Store) Students(ctx context.Context, cohortID string) ([]lab.Student, e
 
 // Student gives the student with an id.
 func (s *Store) Student(ctx context.Context, id string) (lab.Student, error) {
-	var row studentRow
-	if err := s.reader().find(ctx, "student", id, &row, selectStudents+`WHERE id = ?`, id); err != nil {
+	student, err := findStudent(ctx, s.reader(), id)
+	if err != nil {
 		return lab.Student{}, s.failed(ctx, "read a student", err)
 	}
-	return row.student(), nil
+	return student, nil
 }
 
 // Enroll writes the students that decide makes of those who are enrolled, the
-// withdrawn not among them: new ones, and changed names and addresses.
-// CodeConflict when an address would belong to two.
+// withdrawn not among them: new ones, and changed names and addresses. It gives
+// the cohort as that leaves it. CodeConflict when an address would belong to two.
 func (s *Store) Enroll(
-	ctx context.Context, cohortID string, decide func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error),
-) error {
-	return s.update(ctx, "enroll students", func(tx session) error {
-		if err := tx.lock(ctx, "cohort", lockCohort, cohortID); err != nil {
-			return err
+	ctx context.Context, intent lab.Intent, cohortID string, decide func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error),
+) (lab.Cohort, error) {
+	var cohort lab.Cohort
+	err := s.act(ctx, intent, "enroll students", func(tx session) (audit lab.Audit, err error) {
+		if cohort, err = holdCohort(ctx, tx, intent, cohortID); err != nil {
+			return lab.Audit{}, err
 		}
 		enrolled, err := enrolledStudents(ctx, tx, cohortID)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
 		}
 		students, audit, err := decide(enrolled)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
 		}
-		if err := insert(ctx, tx, upsertStudent, convert(students, rowOfStudent)...); err != nil {
-			return err
+		if len(students) > 0 {
+			cohort.Revision, cohort.UpdatedAt = cohort.Revision+1, audit.At
 		}
-		return record(ctx, tx, audit)
+		return audit, enroll(ctx, tx, cohortID, students, audit.At)
 	})
+	return cohort, err
+}
+
+// enroll writes students of a cohort, which must be held.
+func enroll(ctx context.Context, tx session, cohortID string, students []lab.Student, at time.Time) error {
+	if len(students) == 0 {
+		return nil
+	}
+	if err := insert(ctx, tx, upsertStudent, convert(students, rowOfStudent)...); err != nil {
+		return err
+	}
+	return changedRoster(ctx, tx, cohortID, at)
 }
 
 // Withdraw ends a student's membership at the time given: their workspaces are
 // to be deleted, their homes kept. One who is withdrawn already stays as they are.
-func (s *Store) Withdraw(ctx context.Context, id string, at time.Time, audit lab.Audit) (lab.Student, error) {
+func (s *Store) Withdraw(ctx context.Context, intent lab.Intent, id string, at time.Time, audit lab.Audit) (lab.Student, error) {
 	var student lab.Student
-	err := s.update(ctx, "withdraw a student", func(tx session) error {
-		var row studentRow
-		if err := tx.find(ctx, "student", id, &row, selectStudents+`WHERE id = ?`, id); err != nil {
-			return err
+	err := s.act(ctx, intent, "withdraw a student", func(tx session) (_ lab.Audit, err error) {
+		if student, err = findStudent(ctx, tx, id); err != nil {
+			return lab.Audit{}, err
 		}
 		// The cohort is held as a launch holds it, so that none gives this student a workspace meanwhile.
-		if err := tx.lock(ctx, "cohort", lockCohort, row.CohortID); err != nil {
-			return err
+		if err := tx.lock(ctx, "cohort", lockCohort, student.CohortID); err != nil {
+			return lab.Audit{}, err
 		}
-		_, err := tx.exec(ctx, `UPDATE students SET withdrawn_at = ?, updated_at = ? WHERE id = ? AND withdrawn_at IS NULL`,
-			stamp(at), stamp(at), id)
-		if err != nil {
-			return err
+		// Read again what may have changed before it was held.
+		if student, err = findStudent(ctx, tx, id); err != nil {
+			return lab.Audit{}, err
 		}
-		_, err = tx.exec(ctx, `UPDATE workspaces SET desired = 'deleted', updated_at = ? WHERE student_id = ? AND desired <> 'deleted'`,
-			stamp(at), id)
-		if err != nil {
-			return err
+		if err := intent.Admits(student.Revision, student); err != nil {
+			return lab.Audit{}, err
 		}
-		if err := tx.find(ctx, "student", id, &row, selectStudents+`WHERE id = ?`, id); err != nil {
-			return err
+		if err := withdraw(ctx, tx, student, at); err != nil {
+			return lab.Audit{}, err
 		}
-		student = row.student()
-		return record(ctx, tx, audit)
+		student, err = findStudent(ctx, tx, id)
+		return audit, err
 	})
 	return student, err
+}
+
+// withdraw writes a student's withdrawal; the cohort must be held.
+func withdraw(ctx context.Context, tx session, student lab.Student, at time.Time) error {
+	if student.WithdrawnAt != nil {
+		return nil
+	}
+	_, err := tx.exec(ctx, `UPDATE students SET withdrawn_at = ?, revision = revision + 1, updated_at = ? WHERE id = ?`,
+		stamp(at), stamp(at), student.ID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `UPDATE workspaces SET desired = 'deleted', revision = revision + 1, updated_at = ?
+		WHERE student_id = ? AND desired <> 'deleted'`, stamp(at), student.ID)
+	if err != nil {
+		return err
+	}
+	return changedRoster(ctx, tx, student.CohortID, at)
+}
+
+func findStudent(ctx context.Context, s session, id string) (lab.Student, error) {
+	var row studentRow
+	err := s.find(ctx, "student", id, &row, selectStudents+`WHERE id = ?`, id)
+	return row.student(), err
 }
 
 func enrolledStudents(ctx context.Context, tx session, cohortID string) ([]lab.Student, error) {

@@ -9,7 +9,7 @@ import (
 const workspaceColumns = `w.id, w.class_id, w.student_id, w.slug, w.desired, w.restarts_wanted, w.release_home,
 	w.fingerprint, w.source_sha256, w.job_modify_index, w.restarts_done, w.submitted_at,
 	w.phase, w.reason, w.drifted, w.outdated, w.alloc_id, w.node_name, w.phase_since,
-	w.created_at, w.updated_at, w.deleted_at`
+	w.revision, w.created_at, w.updated_at, w.deleted_at`
 
 type workspaceRow struct {
 	ID             string `db:"id"`
@@ -21,6 +21,7 @@ type workspaceRow struct {
 	ReleaseHome    bool   `db:"release_home"`
 	submissionRow
 	statusRow
+	Revision  int64 `db:"revision"`
 	CreatedAt stamp `db:"created_at"`
 	UpdatedAt stamp `db:"updated_at"`
 	DeletedAt stamp `db:"deleted_at"`
@@ -48,7 +49,7 @@ func (r workspaceRow) workspace() lab.Workspace {
 	return lab.Workspace{
 		ID: r.ID, ClassID: r.ClassID, StudentID: r.StudentID, Slug: lab.Slug(r.Slug),
 		Desired: lab.Desired(r.Desired), RestartsWanted: r.RestartsWanted, ReleaseHome: r.ReleaseHome,
-		Submitted: r.submission(), Status: r.status(),
+		Submitted: r.submission(), Status: r.status(), Revision: r.Revision,
 		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt), DeletedAt: r.DeletedAt.pointer(),
 	}
 }

@@ -16,11 +16,11 @@ const (
 			:fingerprint, :source_sha256, :job_modify_index, :restarts_done, :submitted_at,
 			:phase, :reason, :drifted, :outdated, :alloc_id, :node_name, :phase_since, :created_at, :updated_at, :deleted_at)`
 	updateWorkspace = `UPDATE workspaces SET desired = changed.column2, restarts_wanted = changed.column3,
-			release_home = changed.column4, updated_at = changed.column5
+			release_home = changed.column4, updated_at = changed.column5, revision = revision + 1
 		FROM $rows AS changed WHERE workspaces.id = changed.column1 AND workspaces.deleted_at IS NULL`
 	lockWorkspace = `SELECT id FROM workspaces WHERE id = ?`
 	selectDetails = `SELECT ` + workspaceColumns + `,
-			s.name AS student_name, s.email AS student_email, h.key AS cohort_key, k.key AS course_key
+			s.name AS student_name, s.email AS student_email, s.revision AS student_revision, h.key AS cohort_key, k.key AS course_key
 		FROM workspaces w
 		JOIN students s ON s.id = w.student_id
 		JOIN classes c ON c.id = w.class_id
@@ -30,15 +30,16 @@ const (
 
 type detailRow struct {
 	workspaceRow
-	StudentName  string `db:"student_name"`
-	StudentEmail string `db:"student_email"`
-	CohortKey    string `db:"cohort_key"`
-	CourseKey    string `db:"course_key"`
+	StudentName     string `db:"student_name"`
+	StudentEmail    string `db:"student_email"`
+	StudentRevision int64  `db:"student_revision"`
+	CohortKey       string `db:"cohort_key"`
+	CourseKey       string `db:"course_key"`
 }
 
 func (r detailRow) detail() lab.WorkspaceDetail {
 	return lab.WorkspaceDetail{
-		Workspace: r.workspace(), StudentName: r.StudentName, StudentEmail: r.StudentEmail,
+		Workspace: r.workspace(), StudentName: r.StudentName, StudentEmail: r.StudentEmail, StudentRevision: r.StudentRevision,
 		CohortKey: r.CohortKey, CourseKey: r.CourseKey,
 	}
 }
@@ -76,28 +77,31 @@ func (s *Store) Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail,
 // ChangeWorkspace writes Desired, RestartsWanted, ReleaseHome and UpdatedAt of
 // what decide makes of a workspace as it is. decide must refuse one that is released.
 func (s *Store) ChangeWorkspace(
-	ctx context.Context, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error),
+	ctx context.Context, intent lab.Intent, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error),
 ) (lab.WorkspaceDetail, error) {
 	var changed lab.WorkspaceDetail
-	err := s.update(ctx, "change a workspace", func(tx session) error {
+	err := s.act(ctx, intent, "change a workspace", func(tx session) (lab.Audit, error) {
 		if err := tx.lock(ctx, "workspace", lockWorkspace, id); err != nil {
-			return err
+			return lab.Audit{}, err
 		}
 		detail, err := findDetail(ctx, tx, id)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
+		}
+		if err := intent.Admits(detail.Version(), detail); err != nil {
+			return lab.Audit{}, err
 		}
 		workspace, audit, err := decide(detail.Workspace)
 		if err != nil {
-			return err
+			return lab.Audit{}, err
 		}
-		if err := updateWorkspaces(ctx, tx, []lab.Workspace{workspace}); err != nil {
-			return err
+		if workspace != detail.Workspace {
+			if err := updateWorkspaces(ctx, tx, []lab.Workspace{workspace}); err != nil {
+				return lab.Audit{}, err
+			}
 		}
-		if changed, err = findDetail(ctx, tx, id); err != nil {
-			return err
-		}
-		return record(ctx, tx, audit)
+		changed, err = findDetail(ctx, tx, id)
+		return audit, err
 	})
 	return changed, err
 }

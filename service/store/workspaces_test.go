@@ -18,14 +18,14 @@ func TestASlugIsNeverGivenTwice(t *testing.T) {
 		f.remove(workspace, true)
 		f.must(f.change(class, lab.ClassChange{Delete: true}))
 		f.must(f.RecordDeleted(ctx, f.epoch(), workspace.ID, f.now))
-		f.must(f.DeleteCohort(ctx, cohort.ID, f.audit("x", "x")))
-		f.must(f.DeleteCourse(ctx, course.ID, f.audit("x", "x")))
+		f.must(f.DeleteCohort(ctx, somebody(), cohort.ID, f.audit("x", "x")))
+		f.must(f.DeleteCourse(ctx, somebody(), course.ID, f.audit("x", "x")))
 
 		cohort, course = f.cohort("fall-26"), f.course("py101")
 		class = f.class(cohort, course)
 		student := f.student(cohort, "Ada", "ada@example.org")
 		wantCode(t, f.change(class, lab.ClassChange{Add: []lab.Workspace{f.newWorkspace(class, student, slug)}}), lab.CodeConflict)
-		f.must(f.ChangeClass(ctx, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+		f.must(changeClass(ctx, f.Store, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 			got, err := state.Given([]lab.Slug{slug, slug + "-2"})
 			wantEqual(t, got, map[lab.Slug]bool{slug: true})
 			return lab.ClassChange{Audit: f.audit("x", "x")}, err
@@ -46,11 +46,12 @@ func TestAnActOnAClassSeesWhatIsEnrolledAndNotYetReleased(t *testing.T) {
 		f.remove(released, false)
 		f.must(f.RecordDeleted(ctx, f.epoch(), released.ID, f.now))
 		open := f.workspace(class, bob, "fall-26-py101-bob")
-		_, err := f.Withdraw(ctx, eve.ID, f.now, f.audit("x", "x"))
+		_, err := f.Withdraw(ctx, somebody(), eve.ID, f.now, f.audit("x", "x"))
 		f.must(err)
 
-		f.must(f.ChangeClass(ctx, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+		f.must(changeClass(ctx, f.Store, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 			state.Given = nil
+			class.Revision = 3 // two workspaces were added, one after the other
 			wantEqual(t, state, lab.ClassState{Class: class, Students: []lab.Student{ada, bob}, Workspaces: []lab.Workspace{open}})
 			return lab.ClassChange{Audit: f.audit("x", "x")}, nil
 		}))
@@ -87,16 +88,17 @@ func TestPeopleAndTheReconcilerWriteDifferentThings(t *testing.T) {
 		f.must(f.RecordSubmission(ctx, epoch, w.ID, submission))
 		f.must(f.RecordStatuses(ctx, epoch, map[string]lab.Status{w.ID: status}))
 		want := w
-		want.Submitted, want.Status, want.UpdatedAt = submission, status, f.now
+		want.Submitted, want.Status, want.Revision, want.UpdatedAt = submission, status, 3, f.now
 		wantEqual(t, f.stored(w), want)
 
 		// An act that was decided from an older state of the reconciler's leaves the newer one alone.
-		got, err := f.ChangeWorkspace(ctx, w.ID, func(lab.Workspace) (lab.Workspace, lab.Audit, error) {
+		got, err := f.ChangeWorkspace(ctx, somebody(), w.ID, func(lab.Workspace) (lab.Workspace, lab.Audit, error) {
 			old := w
 			old.Desired, old.RestartsWanted, old.UpdatedAt = lab.DesiredStopped, 4, f.now.Add(time.Minute)
 			return old, f.audit("workspace.stop", w.ID), nil
 		})
 		f.must(err)
+		want.Revision = 4
 		want.Desired, want.RestartsWanted, want.UpdatedAt = lab.DesiredStopped, 4, f.now.Add(time.Minute)
 		wantEqual(t, got.Workspace, want)
 	})
@@ -159,9 +161,13 @@ func TestAClassOfManyIsWrittenAtOnce(t *testing.T) {
 			workspaces[i].ReleaseHome = i%2 == 0
 		}
 		f.must(f.change(class, lab.ClassChange{Update: workspaces}))
-		f.must(f.ChangeClass(ctx, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+		f.must(changeClass(ctx, f.Store, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 			got, err := state.Given(slugs)
 			state.Given = nil
+			class.Revision = 3
+			for i := range workspaces {
+				workspaces[i].Revision = 2
+			}
 			wantEqual(t, state, lab.ClassState{Class: class, Students: students, Workspaces: workspaces})
 			wantEqual(t, len(got), many)
 			return lab.ClassChange{Audit: f.audit("x", "x")}, err

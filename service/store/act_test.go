@@ -1,0 +1,454 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/store"
+)
+
+// site is a store with one of everything that acts are on.
+type site struct {
+	*fixture
+	// name is in the keys of all that is the site's, so that one store has room for many.
+	name      string
+	cohort    lab.Cohort
+	empty     lab.Cohort
+	course    lab.Course
+	unused    lab.Course
+	student   lab.Student
+	class     lab.Class
+	workspace lab.Workspace
+}
+
+func newSite(f *fixture) site {
+	s := site{fixture: f, name: f.id("site")}
+	s.cohort, s.empty = f.cohort(s.name+"-fall"), f.cohort(s.name+"-spring")
+	s.course, s.unused = f.course(s.name+"-py"), f.course(s.name+"-go")
+	s.student = f.student(s.cohort, "Ada", "ada@example.org")
+	s.class = f.class(s.cohort, s.course)
+	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
+	return s
+}
+
+// act is one of the store's writes for somebody. on is what Match is compared
+// with, nil where an act makes something new.
+type act struct {
+	do func(ctx context.Context, s *store.Store, intent lab.Intent) error
+	on func(ctx context.Context, s *store.Store) (revision int64, current any, err error)
+}
+
+// acts are all writes of the store that people ask for.
+func (s site) acts() map[string]act {
+	cohort := func(id string) func(context.Context, *store.Store) (int64, any, error) {
+		return func(ctx context.Context, st *store.Store) (int64, any, error) {
+			c, err := st.Cohort(ctx, id)
+			return c.Revision, c, err
+		}
+	}
+	course := func(id string) func(context.Context, *store.Store) (int64, any, error) {
+		return func(ctx context.Context, st *store.Store) (int64, any, error) {
+			c, err := st.Course(ctx, id)
+			return c.Revision, c, err
+		}
+	}
+	return map[string]act{
+		"create a cohort": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			c := s.newCohort(s.name + "-summer")
+			return st.CreateCohort(ctx, intent, c, s.audit("cohort.create", c.ID))
+		}},
+		"delete a cohort": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return st.DeleteCohort(ctx, intent, s.empty.ID, s.audit("cohort.delete", s.empty.ID))
+		}, on: cohort(s.empty.ID)},
+		"enroll": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.Enroll(ctx, intent, s.cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+				renamed := s.student
+				renamed.Name = "Ada L."
+				bob := s.newStudent(s.cohort, "Bob", fmt.Sprintf("%s@example.org", s.id("bob")))
+				return []lab.Student{bob, renamed}, s.audit("roster.import", s.cohort.ID), nil
+			}))
+		}, on: cohort(s.cohort.ID)},
+		"withdraw": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.Withdraw(ctx, intent, s.student.ID, s.now, s.audit("student.withdraw", s.student.ID)))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			one, err := st.Student(ctx, s.student.ID)
+			return one.Revision, one, err
+		}},
+		"create a course": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			c := s.newCourse(s.name + "-rs")
+			return st.CreateCourse(ctx, intent, c, s.audit("course.create", c.ID))
+		}},
+		"change a course": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.ChangeCourse(ctx, intent, s.course.ID, func(c lab.Course) (lab.Course, lab.Audit, error) {
+				c.Name = s.id("name")
+				return c, s.audit("course.update", c.ID), nil
+			}))
+		}, on: course(s.course.ID)},
+		"delete a course": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return st.DeleteCourse(ctx, intent, s.unused.ID, s.audit("course.delete", s.unused.ID))
+		}, on: course(s.unused.ID)},
+		"create a class": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			cohort, course := s.newCohort(s.name+"-winter"), s.newCourse(s.name+"-c")
+			class := s.newClass(cohort, course)
+			class.Cohort, class.Course = &cohort, &course
+			return st.CreateClass(ctx, intent, class, func([]lab.Student) ([]lab.Student, error) {
+				return []lab.Student{s.newStudent(cohort, "Eve", "eve@example.org")}, nil
+			})
+		}},
+		"change a class": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.ChangeClass(ctx, intent, s.class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+				change := lab.ClassChange{Update: state.Workspaces, Audit: s.audit("class.restart", s.class.ID)}
+				for i := range change.Update {
+					change.Update[i].RestartsWanted++
+				}
+				return change, nil
+			}))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			c, err := st.Class(ctx, s.class.ID)
+			return c.Revision, c, err
+		}},
+		"delete a class": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.ChangeClass(ctx, intent, s.class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
+				change := lab.ClassChange{Update: state.Workspaces, Delete: true, Audit: s.audit("class.delete", s.class.ID)}
+				for i := range change.Update {
+					change.Update[i].Desired = lab.DesiredDeleted
+				}
+				return change, nil
+			}))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			c, err := st.Class(ctx, s.class.ID)
+			return c.Revision, c, err
+		}},
+		"change a workspace": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.ChangeWorkspace(ctx, intent, s.workspace.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
+				w.RestartsWanted++
+				return w, s.audit("workspace.restart", w.ID), nil
+			}))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			w, err := st.Workspace(ctx, s.workspace.ID)
+			return w.Version(), w, err
+		}},
+	}
+}
+
+// dump is every row of every table, as the database itself has it.
+func (f *fixture) dump() map[string][]string {
+	f.t.Helper()
+	raw, err := f.db.open(f.where)
+	f.must(err)
+	defer func() { _ = raw.Close() }()
+	var columns []string
+	f.must(raw.SelectContext(f.t.Context(), &columns, f.db.columns))
+	tables := map[string][]string{}
+	for _, c := range columns {
+		table, _, _ := strings.Cut(c, ".")
+		if _, done := tables[table]; done {
+			continue
+		}
+		all, err := rowsOf(f.t.Context(), raw, table)
+		f.must(err)
+		slices.Sort(all)
+		tables[table] = all
+	}
+	return tables
+}
+
+func rowsOf(ctx context.Context, raw *sqlx.DB, table string) ([]string, error) {
+	rows, err := raw.QueryxContext(ctx, "SELECT * FROM "+table) //nolint:sqlclosecheck // it is, below
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	all := []string{}
+	for rows.Next() {
+		values, err := rows.SliceScan()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, fmt.Sprintf("%q", values))
+	}
+	return all, rows.Err()
+}
+
+func TestADryRunLeavesEveryTableAsItWas(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		s := newSite(f)
+		intent := somebody()
+		intent.DryRun, intent.Key = true, "key"
+		for name, act := range s.acts() {
+			t.Run(name, func(t *testing.T) {
+				before := f.dump()
+				f.must(act.do(t.Context(), f.Store, intent))
+				wantEqual(t, f.dump(), before)
+			})
+		}
+	})
+}
+
+func TestADryRunFindsWhatTheActWouldRunInto(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		s := newSite(f)
+		intent := somebody()
+		intent.DryRun = true
+		taken := f.newCohort(s.cohort.Key)
+		wantCode(t, f.CreateCohort(t.Context(), intent, taken, f.audit("x", "x")), lab.CodeConflict)
+		wantCode(t, f.DeleteCohort(t.Context(), intent, s.cohort.ID, f.audit("x", "x")), lab.CodeConflict)
+		intent.Match = []int64{99}
+		wantCode(t, s.acts()["change a course"].do(t.Context(), f.Store, intent), lab.CodeStale)
+	})
+}
+
+func TestEveryWriteRaisesTheRevisionOfWhatItIsOn(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		for name := range newSite(f).acts() {
+			act := newSite(f).acts()[name]
+			if act.on == nil || strings.HasPrefix(name, "delete") {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				before, _, err := act.on(t.Context(), f.Store)
+				f.must(err)
+				f.must(act.do(t.Context(), f.Store, somebody()))
+				after, _, err := act.on(t.Context(), f.Store)
+				f.must(err)
+				if after != before+1 {
+					t.Errorf("the revision was %d and is %d", before, after)
+				}
+			})
+		}
+	})
+}
+
+func TestTheReconcilersWritesRaiseTheRevisionToo(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, s := t.Context(), newSite(f)
+		epoch := f.epoch()
+		want := int64(1)
+		raised := func(err error) {
+			t.Helper()
+			f.must(err)
+			want++
+			wantEqual(t, f.stored(s.workspace).Revision, want)
+		}
+		raised(f.RecordSubmission(ctx, epoch, s.workspace.ID, lab.Submission{Fingerprint: "f"}))
+		raised(f.RecordStatuses(ctx, epoch, map[string]lab.Status{s.workspace.ID: {Phase: lab.PhaseReady}}))
+		f.must(f.RecordStatuses(ctx, epoch, map[string]lab.Status{s.workspace.ID: {Phase: lab.PhaseReady}}))
+		f.remove(s.workspace, false)
+		want++
+		raised(f.RecordDeleted(ctx, epoch, s.workspace.ID, f.now))
+	})
+}
+
+func TestAWorkspacesVersionMovesWithItsStudent(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, s := t.Context(), newSite(f)
+		before, err := f.Workspace(ctx, s.workspace.ID)
+		f.must(err)
+		renamed := s.student
+		renamed.Name = "Ada Lovelace"
+		f.must(f.enroll(s.cohort, renamed))
+		after, err := f.Workspace(ctx, s.workspace.ID)
+		f.must(err)
+		wantEqual(t, []int64{before.Version(), after.Version(), after.Revision}, []int64{1, 2, 1})
+	})
+}
+
+func TestWhatChangesNothingRaisesNoRevision(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, s := t.Context(), newSite(f)
+		before := f.everything()
+		f.must(second(f.ChangeWorkspace(ctx, somebody(), s.workspace.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
+			return w, f.audit("workspace.start", w.ID), nil
+		})))
+		f.must(f.enroll(s.cohort))
+		f.must(f.change(s.class, lab.ClassChange{}))
+		after := f.everything()
+		delete(before, "audits")
+		delete(after, "audits")
+		wantEqual(t, after, before)
+	})
+}
+
+func TestOnlyARevisionThatMatchesIsChanged(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		for name := range newSite(f).acts() {
+			act := newSite(f).acts()[name]
+			if act.on == nil {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				revision, current, err := act.on(t.Context(), f.Store)
+				f.must(err)
+				before := f.dump()
+				for _, match := range [][]int64{{revision + 1}, {revision - 1, revision + 1}, {}} {
+					intent := somebody()
+					intent.Match = match
+					stale := wantCode(t, act.do(t.Context(), f.Store, intent), lab.CodeStale)
+					wantEqual(t, stale.Current, current)
+				}
+				wantEqual(t, f.dump(), before)
+				intent := somebody()
+				intent.Match = []int64{revision - 1, revision}
+				f.must(act.do(t.Context(), f.Store, intent))
+			})
+		}
+	})
+}
+
+func TestOfManyWhoSawTheSameOneChangesIt(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		stores := f.instances()
+		for name := range newSite(f).acts() {
+			act := newSite(f).acts()[name]
+			if act.on == nil {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				revision, _, err := act.on(t.Context(), f.Store)
+				f.must(err)
+				intent := somebody()
+				intent.Match = []int64{revision}
+				won := 0
+				for _, err := range together(8, func(i int) error { return act.do(t.Context(), stores[i%2], intent) }) {
+					switch code := lab.CodeOf(err); {
+					case err == nil:
+						won++
+					case code == lab.CodeNotFound && strings.HasPrefix(name, "delete"):
+					default:
+						wantCode(t, err, lab.CodeStale)
+					}
+				}
+				wantEqual(t, won, 1)
+			})
+		}
+	})
+}
+
+func keyedBy(key, fingerprint string) lab.Intent {
+	intent := somebody()
+	intent.Key, intent.Operation, intent.Fingerprint = key, "operation", fingerprint
+	return intent
+}
+
+func TestUnderOneKeyAnActHappensOnce(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		stores := f.instances()
+		for name := range newSite(f).acts() {
+			t.Run(name, func(t *testing.T) {
+				act := newSite(f).acts()[name]
+				audits := func() int {
+					all, err := f.Audits(t.Context(), 1000)
+					f.must(err)
+					return len(all)
+				}
+				before := audits()
+				intent := keyedBy("for "+name, "f")
+				acted := 0
+				for _, err := range together(8, func(i int) error { return act.do(t.Context(), stores[i%2], intent) }) {
+					if err == nil {
+						acted++
+					} else if !errors.Is(err, lab.ErrDone) {
+						t.Errorf("got %v", err)
+					}
+				}
+				wantEqual(t, []int{acted, audits()}, []int{1, before + 1})
+
+				newest, err := f.Audits(t.Context(), 1)
+				f.must(err)
+				receipt, err := f.Receipt(t.Context(), intent)
+				f.must(err)
+				wantEqual(t, receipt, lab.Receipt{Operation: "operation", Fingerprint: "f", Target: newest[0].Target, At: f.now})
+			})
+		}
+	})
+}
+
+func TestAnActThatFailsLeavesItsKeyFree(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, s := t.Context(), newSite(f)
+		intent := keyedBy("monday", "f")
+		wantCode(t, f.DeleteCohort(ctx, intent, s.cohort.ID, f.audit("x", "x")), lab.CodeConflict)
+		_, err := f.Receipt(ctx, intent)
+		wantCode(t, err, lab.CodeNotFound)
+		f.must(s.acts()["create a cohort"].do(ctx, f.Store, intent))
+	})
+}
+
+func TestAnActorHasKeysOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		for i, name := range []string{"token:ada", "token:bob"} {
+			intent := keyedBy("monday", "f")
+			intent.Actor.Name = name
+			c := f.newCohort(fmt.Sprintf("c%d", i))
+			f.must(f.CreateCohort(ctx, intent, c, f.audit("cohort.create", c.ID)))
+			receipt, err := f.Receipt(ctx, intent)
+			f.must(err)
+			wantEqual(t, receipt.Target, c.ID)
+		}
+	})
+}
+
+func TestTheFirstAnswerIsKept(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, s := t.Context(), newSite(f)
+		intent := keyedBy("monday", "f")
+		f.must(s.acts()["create a cohort"].do(ctx, f.Store, intent))
+		first := lab.Answer{Status: 201, Header: map[string]string{"ETag": `"1"`}, Body: []byte(`{"name":"李"}`)}
+		f.must(f.KeepAnswer(ctx, keyedBy("monday", "another request"), lab.Answer{Status: 200}))
+		f.must(f.KeepAnswer(ctx, intent, first))
+		f.must(f.KeepAnswer(ctx, intent, lab.Answer{Status: 200}))
+		receipt, err := f.Receipt(ctx, intent)
+		f.must(err)
+		wantEqual(t, receipt.Answer, &first)
+	})
+}
+
+func TestKeysAreForgottenAfterADay(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		const many = 130 // more than one act clears away
+		for i := range many {
+			c := f.newCohort(fmt.Sprintf("c%d", i))
+			f.must(f.CreateCohort(ctx, keyedBy(fmt.Sprint(i), "f"), c, f.audit("cohort.create", c.ID)))
+		}
+		f.now = f.now.Add(lab.KeyRetention)
+		_, err := f.Receipt(ctx, keyedBy("7", "f"))
+		f.must(err)
+		f.now = f.now.Add(time.Microsecond)
+		_, err = f.Receipt(ctx, keyedBy("7", "f"))
+		wantCode(t, err, lab.CodeNotFound)
+
+		create := func(key, cohort string) {
+			t.Helper()
+			c := f.newCohort(cohort)
+			f.must(f.CreateCohort(ctx, keyedBy(key, "f"), c, f.audit("cohort.create", c.ID)))
+		}
+		create("129", "again") // its own key among the last ones goes as well
+		kept := func() int { return len(f.dump()["idempotency_keys"]) }
+		wantEqual(t, kept(), many-101+1)
+		create("new", "new")
+		wantEqual(t, kept(), 2)
+	})
+}
