@@ -411,7 +411,7 @@ func TestEveryChangeIsRecordedAndWakesTheReconciler(t *testing.T) {
 		notified := o.notified.Load()
 		o.must(step.do())
 		got := o.lastAct()
-		wantEqual(t, []any{got.Action, got.Actor, len(got.Detail) > 0, got.Target != ""}, []any{step.action, o.intent, true, true})
+		wantEqual(t, []any{got.Action, got.Actor, len(got.Detail) > 0, got.Target != ""}, []any{step.action, o.intent.Actor, true, true})
 		wantEqual(t, o.notified.Load()-notified, int64(1))
 	}
 	o.release("fall-26-py101-ada")
