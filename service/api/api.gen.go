@@ -77,6 +77,222 @@ func (e Phase) Valid() bool {
 	}
 }
 
+// Defines values for ListClassesParamsSort.
+const (
+	ListClassesParamsSortCourse         ListClassesParamsSort = "course"
+	ListClassesParamsSortCreatedAt      ListClassesParamsSort = "created_at"
+	ListClassesParamsSortKey            ListClassesParamsSort = "key"
+	ListClassesParamsSortMinusCourse    ListClassesParamsSort = "-course"
+	ListClassesParamsSortMinusCreatedAt ListClassesParamsSort = "-created_at"
+	ListClassesParamsSortMinusKey       ListClassesParamsSort = "-key"
+	ListClassesParamsSortMinusUpdatedAt ListClassesParamsSort = "-updated_at"
+	ListClassesParamsSortUpdatedAt      ListClassesParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListClassesParamsSort enum.
+func (e ListClassesParamsSort) Valid() bool {
+	switch e {
+	case ListClassesParamsSortCourse:
+		return true
+	case ListClassesParamsSortCreatedAt:
+		return true
+	case ListClassesParamsSortKey:
+		return true
+	case ListClassesParamsSortMinusCourse:
+		return true
+	case ListClassesParamsSortMinusCreatedAt:
+		return true
+	case ListClassesParamsSortMinusKey:
+		return true
+	case ListClassesParamsSortMinusUpdatedAt:
+		return true
+	case ListClassesParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListCohortsParamsSort.
+const (
+	ListCohortsParamsSortCreatedAt      ListCohortsParamsSort = "created_at"
+	ListCohortsParamsSortKey            ListCohortsParamsSort = "key"
+	ListCohortsParamsSortMinusCreatedAt ListCohortsParamsSort = "-created_at"
+	ListCohortsParamsSortMinusKey       ListCohortsParamsSort = "-key"
+	ListCohortsParamsSortMinusName      ListCohortsParamsSort = "-name"
+	ListCohortsParamsSortMinusUpdatedAt ListCohortsParamsSort = "-updated_at"
+	ListCohortsParamsSortName           ListCohortsParamsSort = "name"
+	ListCohortsParamsSortUpdatedAt      ListCohortsParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListCohortsParamsSort enum.
+func (e ListCohortsParamsSort) Valid() bool {
+	switch e {
+	case ListCohortsParamsSortCreatedAt:
+		return true
+	case ListCohortsParamsSortKey:
+		return true
+	case ListCohortsParamsSortMinusCreatedAt:
+		return true
+	case ListCohortsParamsSortMinusKey:
+		return true
+	case ListCohortsParamsSortMinusName:
+		return true
+	case ListCohortsParamsSortMinusUpdatedAt:
+		return true
+	case ListCohortsParamsSortName:
+		return true
+	case ListCohortsParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStudentsParamsSort.
+const (
+	ListStudentsParamsSortCreatedAt      ListStudentsParamsSort = "created_at"
+	ListStudentsParamsSortEmail          ListStudentsParamsSort = "email"
+	ListStudentsParamsSortMinusCreatedAt ListStudentsParamsSort = "-created_at"
+	ListStudentsParamsSortMinusEmail     ListStudentsParamsSort = "-email"
+	ListStudentsParamsSortMinusName      ListStudentsParamsSort = "-name"
+	ListStudentsParamsSortMinusUpdatedAt ListStudentsParamsSort = "-updated_at"
+	ListStudentsParamsSortName           ListStudentsParamsSort = "name"
+	ListStudentsParamsSortUpdatedAt      ListStudentsParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentsParamsSort enum.
+func (e ListStudentsParamsSort) Valid() bool {
+	switch e {
+	case ListStudentsParamsSortCreatedAt:
+		return true
+	case ListStudentsParamsSortEmail:
+		return true
+	case ListStudentsParamsSortMinusCreatedAt:
+		return true
+	case ListStudentsParamsSortMinusEmail:
+		return true
+	case ListStudentsParamsSortMinusName:
+		return true
+	case ListStudentsParamsSortMinusUpdatedAt:
+		return true
+	case ListStudentsParamsSortName:
+		return true
+	case ListStudentsParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListCoursesParamsSort.
+const (
+	ListCoursesParamsSortCreatedAt      ListCoursesParamsSort = "created_at"
+	ListCoursesParamsSortKey            ListCoursesParamsSort = "key"
+	ListCoursesParamsSortMinusCreatedAt ListCoursesParamsSort = "-created_at"
+	ListCoursesParamsSortMinusKey       ListCoursesParamsSort = "-key"
+	ListCoursesParamsSortMinusName      ListCoursesParamsSort = "-name"
+	ListCoursesParamsSortMinusTemplate  ListCoursesParamsSort = "-template"
+	ListCoursesParamsSortMinusUpdatedAt ListCoursesParamsSort = "-updated_at"
+	ListCoursesParamsSortName           ListCoursesParamsSort = "name"
+	ListCoursesParamsSortTemplate       ListCoursesParamsSort = "template"
+	ListCoursesParamsSortUpdatedAt      ListCoursesParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListCoursesParamsSort enum.
+func (e ListCoursesParamsSort) Valid() bool {
+	switch e {
+	case ListCoursesParamsSortCreatedAt:
+		return true
+	case ListCoursesParamsSortKey:
+		return true
+	case ListCoursesParamsSortMinusCreatedAt:
+		return true
+	case ListCoursesParamsSortMinusKey:
+		return true
+	case ListCoursesParamsSortMinusName:
+		return true
+	case ListCoursesParamsSortMinusTemplate:
+		return true
+	case ListCoursesParamsSortMinusUpdatedAt:
+		return true
+	case ListCoursesParamsSortName:
+		return true
+	case ListCoursesParamsSortTemplate:
+		return true
+	case ListCoursesParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTemplatesParamsSort.
+const (
+	ListTemplatesParamsSortMinusName ListTemplatesParamsSort = "-name"
+	ListTemplatesParamsSortName      ListTemplatesParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListTemplatesParamsSort enum.
+func (e ListTemplatesParamsSort) Valid() bool {
+	switch e {
+	case ListTemplatesParamsSortMinusName:
+		return true
+	case ListTemplatesParamsSortName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListWorkspacesParamsSort.
+const (
+	ListWorkspacesParamsSortCreatedAt      ListWorkspacesParamsSort = "created_at"
+	ListWorkspacesParamsSortMinusCreatedAt ListWorkspacesParamsSort = "-created_at"
+	ListWorkspacesParamsSortMinusPhase     ListWorkspacesParamsSort = "-phase"
+	ListWorkspacesParamsSortMinusSince     ListWorkspacesParamsSort = "-since"
+	ListWorkspacesParamsSortMinusSlug      ListWorkspacesParamsSort = "-slug"
+	ListWorkspacesParamsSortMinusStudent   ListWorkspacesParamsSort = "-student"
+	ListWorkspacesParamsSortMinusUpdatedAt ListWorkspacesParamsSort = "-updated_at"
+	ListWorkspacesParamsSortPhase          ListWorkspacesParamsSort = "phase"
+	ListWorkspacesParamsSortSince          ListWorkspacesParamsSort = "since"
+	ListWorkspacesParamsSortSlug           ListWorkspacesParamsSort = "slug"
+	ListWorkspacesParamsSortStudent        ListWorkspacesParamsSort = "student"
+	ListWorkspacesParamsSortUpdatedAt      ListWorkspacesParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListWorkspacesParamsSort enum.
+func (e ListWorkspacesParamsSort) Valid() bool {
+	switch e {
+	case ListWorkspacesParamsSortCreatedAt:
+		return true
+	case ListWorkspacesParamsSortMinusCreatedAt:
+		return true
+	case ListWorkspacesParamsSortMinusPhase:
+		return true
+	case ListWorkspacesParamsSortMinusSince:
+		return true
+	case ListWorkspacesParamsSortMinusSlug:
+		return true
+	case ListWorkspacesParamsSortMinusStudent:
+		return true
+	case ListWorkspacesParamsSortMinusUpdatedAt:
+		return true
+	case ListWorkspacesParamsSortPhase:
+		return true
+	case ListWorkspacesParamsSortSince:
+		return true
+	case ListWorkspacesParamsSortSlug:
+		return true
+	case ListWorkspacesParamsSortStudent:
+		return true
+	case ListWorkspacesParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Class defines model for Class.
 type Class struct {
 	// Cohort The cohort's key.
@@ -503,9 +719,24 @@ type ListClassesParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `key`. Equals stand by id.
+	Sort *ListClassesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Cohort Only the classes of this cohort, by its id or key.
+	Cohort *Ref `form:"cohort,omitempty" json:"cohort,omitempty"`
+
+	// Course Only the classes that take this course, by its id or key.
+	Course *Ref `form:"course,omitempty" json:"course,omitempty"`
+
+	// Deleting Only the classes that are being deleted (true), or only the others (false).
+	Deleting *bool `form:"deleting,omitempty" json:"deleting,omitempty"`
 }
+
+// ListClassesParamsSort defines parameters for ListClasses.
+type ListClassesParamsSort string
 
 // CreateClassParams defines parameters for CreateClass.
 type CreateClassParams struct {
@@ -615,9 +846,15 @@ type ListCohortsParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `key`. Equals stand by id.
+	Sort *ListCohortsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 }
+
+// ListCohortsParamsSort defines parameters for ListCohorts.
+type ListCohortsParamsSort string
 
 // CreateCohortParams defines parameters for CreateCohort.
 type CreateCohortParams struct {
@@ -668,9 +905,18 @@ type ListStudentsParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `created_at`. Equals stand by id.
+	Sort *ListStudentsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Withdrawn Only the students who are withdrawn (true), or only those who are not (false).
+	Withdrawn *bool `form:"withdrawn,omitempty" json:"withdrawn,omitempty"`
 }
+
+// ListStudentsParamsSort defines parameters for ListStudents.
+type ListStudentsParamsSort string
 
 // EnrollStudentParams defines parameters for EnrollStudent.
 type EnrollStudentParams struct {
@@ -692,9 +938,18 @@ type ListCoursesParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `key`. Equals stand by id.
+	Sort *ListCoursesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Template Only the courses that are made from this template.
+	Template *string `form:"template,omitempty" json:"template,omitempty"`
 }
+
+// ListCoursesParamsSort defines parameters for ListCourses.
+type ListCoursesParamsSort string
 
 // CreateCourseParams defines parameters for CreateCourse.
 type CreateCourseParams struct {
@@ -752,9 +1007,15 @@ type ListTemplatesParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `name`. Equals stand by id.
+	Sort *ListTemplatesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 }
+
+// ListTemplatesParamsSort defines parameters for ListTemplates.
+type ListTemplatesParamsSort string
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
@@ -764,8 +1025,11 @@ type ListWorkspacesParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `slug`. Equals stand by id.
+	Sort *ListWorkspacesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Class Only the workspaces of this class, by its id or as `cohort~course`.
 	Class *ClassRef `form:"class,omitempty" json:"class,omitempty"`
@@ -773,9 +1037,30 @@ type ListWorkspacesParams struct {
 	// Cohort Only the workspaces of this cohort, by its id or key.
 	Cohort *Ref `form:"cohort,omitempty" json:"cohort,omitempty"`
 
+	// Course Only the workspaces of this course, by its id or key.
+	Course *Ref `form:"course,omitempty" json:"course,omitempty"`
+
+	// Student Only the workspaces of this student, by id.
+	Student *Ref `form:"student,omitempty" json:"student,omitempty"`
+
+	// Desired Only the workspaces that should be this.
+	Desired *Desired `form:"desired,omitempty" json:"desired,omitempty"`
+
+	// Phase Only the workspaces in one of these phases, with commas between them.
+	Phase *[]Phase `form:"phase,omitempty" json:"phase,omitempty"`
+
+	// Drifted Only the workspaces whose job was changed by another hand (true), or only the others (false).
+	Drifted *bool `form:"drifted,omitempty" json:"drifted,omitempty"`
+
+	// Outdated Only the workspaces that run with older settings than a start would use now (true), or only the others (false).
+	Outdated *bool `form:"outdated,omitempty" json:"outdated,omitempty"`
+
 	// IncludeDeleted Also list the workspaces that are deleted and gone.
 	IncludeDeleted *bool `form:"include_deleted,omitempty" json:"include_deleted,omitempty"`
 }
+
+// ListWorkspacesParamsSort defines parameters for ListWorkspaces.
+type ListWorkspacesParamsSort string
 
 // DeleteWorkspaceParams defines parameters for DeleteWorkspace.
 type DeleteWorkspaceParams struct {
@@ -999,6 +1284,38 @@ func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cohort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cohort", c.Request.URL.Query(), &params.Cohort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cohort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "course" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "course", c.Request.URL.Query(), &params.Course, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "deleting" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "deleting", c.Request.URL.Query(), &params.Deleting, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter deleting: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -1506,6 +1823,14 @@ func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1764,6 +2089,22 @@ func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "withdrawn" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "withdrawn", c.Request.URL.Query(), &params.Withdrawn, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter withdrawn: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1861,6 +2202,22 @@ func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "template" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "template", c.Request.URL.Query(), &params.Template, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter template: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -2189,6 +2546,14 @@ func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2257,6 +2622,14 @@ func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "class" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "class", c.Request.URL.Query(), &params.Class, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -2270,6 +2643,54 @@ func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cohort", c.Request.URL.Query(), &params.Cohort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cohort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "course" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "course", c.Request.URL.Query(), &params.Course, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "student" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "student", c.Request.URL.Query(), &params.Student, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter student: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "desired" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desired", c.Request.URL.Query(), &params.Desired, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter desired: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "phase" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "phase", c.Request.URL.Query(), &params.Phase, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter phase: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "drifted" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "drifted", c.Request.URL.Query(), &params.Drifted, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter drifted: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "outdated" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "outdated", c.Request.URL.Query(), &params.Outdated, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter outdated: %w", err), http.StatusBadRequest)
 		return
 	}
 

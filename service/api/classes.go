@@ -7,13 +7,18 @@ import (
 	"github.com/bothylabs/bothy/service/registrar"
 )
 
-// ListClasses gives all classes.
-func (s *server) ListClasses(ctx context.Context, _ ListClassesRequestObject) (ListClassesResponseObject, error) {
-	found, err := s.config.Registrar.Classes(ctx)
+// ListClasses gives a page of the classes.
+func (s *server) ListClasses(ctx context.Context, r ListClassesRequestObject) (ListClassesResponseObject, error) {
+	found, err := s.config.Registrar.Classes(ctx, registrar.ClassFilter{
+		Search:   given(r.Params.Search),
+		Cohort:   given(r.Params.Cohort),
+		Course:   given(r.Params.Course),
+		Deleting: r.Params.Deleting,
+	}, pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
 	if err != nil {
 		return nil, err
 	}
-	return ListClasses200JSONResponse{Items: each(found, asClass)}, nil
+	return ListClasses200JSONResponse{Items: each(found.Items, asClass), NextCursor: nextOf(found)}, nil
 }
 
 // CreateClass lets a cohort take a course.

@@ -14,13 +14,14 @@ import (
 // rosterName names an imported roster in errors: "roster:4:2".
 const rosterName = "roster"
 
-// ListCohorts gives all cohorts.
-func (s *server) ListCohorts(ctx context.Context, _ ListCohortsRequestObject) (ListCohortsResponseObject, error) {
-	found, err := s.config.Registrar.Cohorts(ctx)
+// ListCohorts gives a page of the cohorts.
+func (s *server) ListCohorts(ctx context.Context, r ListCohortsRequestObject) (ListCohortsResponseObject, error) {
+	found, err := s.config.Registrar.Cohorts(ctx, lab.CohortFilter{Search: given(r.Params.Search)},
+		pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
 	if err != nil {
 		return nil, err
 	}
-	return ListCohorts200JSONResponse{Items: each(found, asCohort)}, nil
+	return ListCohorts200JSONResponse{Items: each(found.Items, asCohort), NextCursor: nextOf(found)}, nil
 }
 
 // CreateCohort creates an empty cohort.
@@ -57,13 +58,15 @@ func (s *server) DeleteCohort(ctx context.Context, r DeleteCohortRequestObject) 
 	return DeleteCohort204Response{}, nil
 }
 
-// ListStudents gives the students of a cohort.
+// ListStudents gives a page of the students of a cohort.
 func (s *server) ListStudents(ctx context.Context, r ListStudentsRequestObject) (ListStudentsResponseObject, error) {
-	found, err := s.config.Registrar.Students(ctx, r.Cohort)
+	found, err := s.config.Registrar.Students(ctx, r.Cohort,
+		lab.StudentFilter{Search: given(r.Params.Search), Withdrawn: r.Params.Withdrawn},
+		pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
 	if err != nil {
 		return nil, err
 	}
-	return ListStudents200JSONResponse{Items: each(found, asStudent)}, nil
+	return ListStudents200JSONResponse{Items: each(found.Items, asStudent), NextCursor: nextOf(found)}, nil
 }
 
 // EnrollStudent adds a student to a cohort.

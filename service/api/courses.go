@@ -7,13 +7,15 @@ import (
 	"github.com/bothylabs/bothy/service/registrar"
 )
 
-// ListCourses gives all courses.
-func (s *server) ListCourses(ctx context.Context, _ ListCoursesRequestObject) (ListCoursesResponseObject, error) {
-	found, err := s.config.Registrar.Courses(ctx)
+// ListCourses gives a page of the courses.
+func (s *server) ListCourses(ctx context.Context, r ListCoursesRequestObject) (ListCoursesResponseObject, error) {
+	found, err := s.config.Registrar.Courses(ctx,
+		lab.CourseFilter{Search: given(r.Params.Search), Template: given(r.Params.Template)},
+		pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
 	if err != nil {
 		return nil, err
 	}
-	return ListCourses200JSONResponse{Items: each(found, asCourse)}, nil
+	return ListCourses200JSONResponse{Items: each(found.Items, asCourse), NextCursor: nextOf(found)}, nil
 }
 
 // CreateCourse creates a course from a template.

@@ -85,12 +85,20 @@ var (
 	}
 )
 
+// listOf has a second page, which is like the first.
+func listOf[T any](page lab.Page, items ...T) lab.List[T] {
+	if page.Cursor == "" {
+		return lab.List[T]{Items: items, Next: "next"}
+	}
+	return lab.List[T]{Items: items}
+}
+
 func (f *fakeRegistrar) CreateCohort(_ context.Context, intent lab.Intent, in registrar.CohortInput) (lab.Cohort, error) {
 	return aCohort, f.note("CreateCohort", intent, in)
 }
 
-func (f *fakeRegistrar) Cohorts(context.Context) ([]lab.Cohort, error) {
-	return []lab.Cohort{aCohort}, f.note("Cohorts", lab.Intent{})
+func (f *fakeRegistrar) Cohorts(_ context.Context, filter lab.CohortFilter, page lab.Page) (lab.List[lab.Cohort], error) {
+	return listOf(page, aCohort), f.note("Cohorts", lab.Intent{}, filter, page)
 }
 
 func (f *fakeRegistrar) Cohort(_ context.Context, ref string) (lab.Cohort, error) {
@@ -109,10 +117,10 @@ func (f *fakeRegistrar) ImportRoster(_ context.Context, intent lab.Intent, cohor
 	return registrar.RosterReport{Cohort: aCohort, New: []lab.Student{aStudent}}, f.note("ImportRoster", intent, cohort, rows)
 }
 
-func (f *fakeRegistrar) Students(_ context.Context, cohort string) ([]lab.Student, error) {
+func (f *fakeRegistrar) Students(_ context.Context, cohort string, filter lab.StudentFilter, page lab.Page) (lab.List[lab.Student], error) {
 	gone := aStudent
 	gone.WithdrawnAt = &noon
-	return []lab.Student{aStudent, gone}, f.note("Students", lab.Intent{}, cohort)
+	return listOf(page, aStudent, gone), f.note("Students", lab.Intent{}, cohort, filter, page)
 }
 
 func (f *fakeRegistrar) Student(_ context.Context, id string) (lab.Student, error) {
@@ -127,8 +135,8 @@ func (f *fakeRegistrar) CreateCourse(_ context.Context, intent lab.Intent, in re
 	return aCourse, f.note("CreateCourse", intent, in)
 }
 
-func (f *fakeRegistrar) Courses(context.Context) ([]lab.Course, error) {
-	return []lab.Course{aCourse}, f.note("Courses", lab.Intent{})
+func (f *fakeRegistrar) Courses(_ context.Context, filter lab.CourseFilter, page lab.Page) (lab.List[lab.Course], error) {
+	return listOf(page, aCourse), f.note("Courses", lab.Intent{}, filter, page)
 }
 
 func (f *fakeRegistrar) Course(_ context.Context, ref string) (lab.Course, error) {
@@ -147,8 +155,8 @@ func (f *fakeRegistrar) CreateClass(_ context.Context, intent lab.Intent, in reg
 	return aClass, f.note("CreateClass", intent, in)
 }
 
-func (f *fakeRegistrar) Classes(context.Context) ([]lab.Class, error) {
-	return []lab.Class{aClass}, f.note("Classes", lab.Intent{})
+func (f *fakeRegistrar) Classes(_ context.Context, filter registrar.ClassFilter, page lab.Page) (lab.List[lab.Class], error) {
+	return listOf(page, aClass), f.note("Classes", lab.Intent{}, filter, page)
 }
 
 func (f *fakeRegistrar) Class(_ context.Context, ref string) (lab.Class, error) {
@@ -163,10 +171,12 @@ func (f *fakeRegistrar) ActOnClass(_ context.Context, intent lab.Intent, ref str
 	return registrar.ActResult{Class: aClass, Affected: 1, Workspaces: []lab.Workspace{aWorkspace.Workspace}}, f.note("ActOnClass", intent, ref, act)
 }
 
-func (f *fakeRegistrar) Workspaces(_ context.Context, filter registrar.WorkspaceFilter) ([]registrar.WorkspaceView, error) {
+func (f *fakeRegistrar) Workspaces(
+	_ context.Context, filter registrar.WorkspaceFilter, page lab.Page,
+) (lab.List[registrar.WorkspaceView], error) {
 	unseen := aWorkspace
 	unseen.Status = lab.Status{}
-	return []registrar.WorkspaceView{aWorkspace, unseen}, f.note("Workspaces", lab.Intent{}, filter)
+	return listOf(page, aWorkspace, unseen), f.note("Workspaces", lab.Intent{}, filter, page)
 }
 
 func (f *fakeRegistrar) Workspace(_ context.Context, ref string) (registrar.WorkspaceView, error) {
@@ -181,9 +191,10 @@ func (f *fakeRegistrar) DeleteWorkspace(_ context.Context, intent lab.Intent, re
 	return aWorkspace, f.note("DeleteWorkspace", intent, ref, releaseHome)
 }
 
-func (f *fakeRegistrar) Templates(context.Context) []registrar.TemplateView {
-	_ = f.note("Templates", lab.Intent{})
-	return []registrar.TemplateView{aTemplate}
+func (f *fakeRegistrar) Templates(
+	_ context.Context, filter registrar.TemplateFilter, page lab.Page,
+) (lab.List[registrar.TemplateView], error) {
+	return listOf(page, aTemplate), f.note("Templates", lab.Intent{}, filter, page)
 }
 
 func (f *fakeRegistrar) Template(_ context.Context, name string) (registrar.TemplateView, error) {

@@ -337,3 +337,15 @@ func TestAnAPIWithoutItsPartsIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAListSaysWhereItsNextPageBegins(t *testing.T) {
+	b := newBench(t)
+	for _, target := range []string{"/v1/cohorts", "/v1/cohorts/fall-26/students", "/v1/courses", "/v1/classes", "/v1/workspaces", "/v1/templates"} {
+		if body := b.do(request(http.MethodGet, target, "")).Body; !strings.Contains(body, `"next_cursor":"next"`) {
+			t.Errorf("%s: %s", target, body)
+		}
+		if body := b.do(request(http.MethodGet, target+"?cursor=next", "")).Body; !strings.Contains(body, `"next_cursor":null`) {
+			t.Errorf("%s, the last page: %s", target, body)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/lab"
@@ -147,6 +148,17 @@ func TestBadPathsAndQueriesNameTheParameter(t *testing.T) {
 		"a wrong class and cohort":     {http.MethodGet, "/v1/workspaces?class=A&cohort=B", []string{"class", "cohort"}},
 		"a very long name":             {http.MethodGet, "/v1/workspaces/" + strings.Repeat("a", 64), []string{"workspace"}},
 		"a very long query parameter":  {http.MethodGet, "/v1/cohorts?" + strings.Repeat("a", 100) + "=1", []string{strings.Repeat("a", 64) + "…"}},
+		"a limit of nothing":           {http.MethodGet, "/v1/cohorts?limit=0", []string{"limit"}},
+		"a limit beyond all":           {http.MethodGet, "/v1/workspaces?limit=1001", []string{"limit"}},
+		"a limit that is no number":    {http.MethodGet, "/v1/workspaces?limit=ten", []string{"limit"}},
+		"a sort that is none":          {http.MethodGet, "/v1/workspaces?sort=colour", []string{"sort"}},
+		"another list's sort":          {http.MethodGet, "/v1/cohorts?sort=slug", []string{"sort"}},
+		"a phase that is none":         {http.MethodGet, "/v1/workspaces?phase=failed,broken", []string{"phase"}},
+		"a phase twice in the list":    {http.MethodGet, "/v1/workspaces?phase=failed,failed", []string{"phase"}},
+		"phases given apart":           {http.MethodGet, "/v1/workspaces?phase=failed&phase=lost", []string{"phase"}},
+		"an empty search":              {http.MethodGet, "/v1/cohorts?search=", []string{"search"}},
+		"an empty cursor":              {http.MethodGet, "/v1/cohorts?cursor=", []string{"cursor"}},
+		"a cursor without end":         {http.MethodGet, "/v1/cohorts?cursor=" + strings.Repeat("a", 2049), []string{"cursor"}},
 		"a semicolon between the pair": {http.MethodGet, "/v1/workspaces?cohort=a;class=b", []string{"query"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,12 +264,19 @@ func TestInputsArriveAsTheyWereSent(t *testing.T) {
 	b.do(request(http.MethodGet, "/v1/classes/fall-26~py101", ""))
 	b.do(request(http.MethodGet, "/v1/classes/fall-26%2Fpy101", ""))
 	b.do(request(http.MethodGet, "/v1/workspaces?class=fall-26~py101&cohort=fall-26&include_deleted=true", ""))
+	b.do(request(http.MethodGet, "/v1/workspaces?course=py101&student=id-student&desired=running&phase=failed,lost&drifted=true&outdated=false&sort=-since&limit=7&cursor=abc&search=%C3%84", ""))
+	b.do(request(http.MethodGet, "/v1/cohorts?search=fall&sort=-name", ""))
+	b.do(request(http.MethodGet, "/v1/cohorts/fall-26/students?withdrawn=false&sort=email&limit=1000", ""))
+	b.do(request(http.MethodGet, "/v1/courses?template=code-server&sort=template", ""))
+	b.do(request(http.MethodGet, "/v1/classes?cohort=fall-26&course=py101&deleting=true&sort=-course", ""))
+	b.do(request(http.MethodGet, "/v1/templates?search=vs%20code&sort=-name&cursor=x", ""))
 	b.do(request(http.MethodDelete, "/v1/classes/fall-26~py101?release_homes=true", ""))
 	b.do(request(http.MethodDelete, "/v1/workspaces/a-b-c", ""))
 	b.do(request(http.MethodPatch, "/v1/courses/py101", `{"parameters":{}}`))
 	me := func(operation string) lab.Intent {
 		return lab.Intent{Actor: lab.Actor{Name: "token:test", Remote: "192.0.2.1"}, Operation: operation}
 	}
+	yes, no := true, false
 	want := []call{
 		{"CreateClass", me("createClass"), []any{registrar.ClassInput{
 			Cohort: "Fall 26", Course: "py101", Template: "t",
@@ -266,12 +285,24 @@ func TestInputsArriveAsTheyWereSent(t *testing.T) {
 		}}},
 		{"Class", lab.Intent{}, []any{"fall-26/py101"}},
 		{"Class", lab.Intent{}, []any{"fall-26/py101"}},
-		{"Workspaces", lab.Intent{}, []any{registrar.WorkspaceFilter{Class: "fall-26/py101", Cohort: "fall-26", IncludeDeleted: true}}},
+		{"Workspaces", lab.Intent{}, []any{registrar.WorkspaceFilter{Class: "fall-26/py101", Cohort: "fall-26", IncludeDeleted: true}, lab.Page{}}},
+		{"Workspaces", lab.Intent{}, []any{
+			registrar.WorkspaceFilter{
+				Course: "py101", Student: "id-student", Desired: lab.DesiredRunning, Phases: []lab.Phase{lab.PhaseFailed, lab.PhaseLost},
+				Drifted: &yes, Outdated: &no, Search: "Ä",
+			},
+			lab.Page{Limit: 7, Cursor: "abc", Sort: "-since"},
+		}},
+		{"Cohorts", lab.Intent{}, []any{lab.CohortFilter{Search: "fall"}, lab.Page{Sort: "-name"}}},
+		{"Students", lab.Intent{}, []any{"fall-26", lab.StudentFilter{Withdrawn: &no}, lab.Page{Sort: "email", Limit: 1000}}},
+		{"Courses", lab.Intent{}, []any{lab.CourseFilter{Template: "code-server"}, lab.Page{Sort: "template"}}},
+		{"Classes", lab.Intent{}, []any{registrar.ClassFilter{Cohort: "fall-26", Course: "py101", Deleting: &yes}, lab.Page{Sort: "-course"}}},
+		{"Templates", lab.Intent{}, []any{registrar.TemplateFilter{Search: "vs code"}, lab.Page{Sort: "-name", Cursor: "x"}}},
 		{"DeleteClass", me("deleteClass"), []any{"fall-26/py101", true}},
 		{"DeleteWorkspace", me("deleteWorkspace"), []any{"a-b-c", false}},
 		{"UpdateCourse", me("updateCourse"), []any{"py101", registrar.CoursePatch{Parameters: &map[string]any{}}}},
 	}
-	if diff := cmp.Diff(want, b.registrar.called()); diff != "" {
+	if diff := cmp.Diff(want, b.registrar.called(), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }

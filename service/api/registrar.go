@@ -18,33 +18,33 @@ type Authenticator interface {
 // the name for people: a key, a slug, or "cohort/course" for a class.
 type Registrar interface {
 	CreateCohort(ctx context.Context, intent lab.Intent, in registrar.CohortInput) (lab.Cohort, error)
-	Cohorts(ctx context.Context) ([]lab.Cohort, error)
+	Cohorts(ctx context.Context, filter lab.CohortFilter, page lab.Page) (lab.List[lab.Cohort], error)
 	Cohort(ctx context.Context, ref string) (lab.Cohort, error)
 	DeleteCohort(ctx context.Context, intent lab.Intent, ref string) error
 
 	EnrollStudent(ctx context.Context, intent lab.Intent, cohort string, in registrar.StudentInput) (lab.Student, error)
 	ImportRoster(ctx context.Context, intent lab.Intent, cohort string, rows []roster.Row) (registrar.RosterReport, error)
-	Students(ctx context.Context, cohort string) ([]lab.Student, error)
+	Students(ctx context.Context, cohort string, filter lab.StudentFilter, page lab.Page) (lab.List[lab.Student], error)
 	Student(ctx context.Context, id string) (lab.Student, error)
 	WithdrawStudent(ctx context.Context, intent lab.Intent, id string) (lab.Student, error)
 
 	CreateCourse(ctx context.Context, intent lab.Intent, in registrar.CourseInput) (lab.Course, error)
-	Courses(ctx context.Context) ([]lab.Course, error)
+	Courses(ctx context.Context, filter lab.CourseFilter, page lab.Page) (lab.List[lab.Course], error)
 	Course(ctx context.Context, ref string) (lab.Course, error)
 	UpdateCourse(ctx context.Context, intent lab.Intent, ref string, patch registrar.CoursePatch) (lab.Course, error)
 	DeleteCourse(ctx context.Context, intent lab.Intent, ref string) error
 
 	CreateClass(ctx context.Context, intent lab.Intent, in registrar.ClassInput) (lab.Class, error)
-	Classes(ctx context.Context) ([]lab.Class, error)
+	Classes(ctx context.Context, filter registrar.ClassFilter, page lab.Page) (lab.List[lab.Class], error)
 	Class(ctx context.Context, ref string) (lab.Class, error)
 	DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (lab.Class, error)
 	ActOnClass(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.ActResult, error)
 
-	Workspaces(ctx context.Context, filter registrar.WorkspaceFilter) ([]registrar.WorkspaceView, error)
+	Workspaces(ctx context.Context, filter registrar.WorkspaceFilter, page lab.Page) (lab.List[registrar.WorkspaceView], error)
 	Workspace(ctx context.Context, ref string) (registrar.WorkspaceView, error)
 	ActOnWorkspace(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.WorkspaceView, error)
 	DeleteWorkspace(ctx context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error)
 
-	Templates(ctx context.Context) []registrar.TemplateView
+	Templates(ctx context.Context, filter registrar.TemplateFilter, page lab.Page) (lab.List[registrar.TemplateView], error)
 	Template(ctx context.Context, name string) (registrar.TemplateView, error)
 }

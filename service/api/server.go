@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/bothylabs/bothy/service/registrar"
 )
 
 // server carries out the contract's operations. Its methods get requests that
@@ -34,9 +36,14 @@ func (s *server) GetStatus(ctx context.Context, _ GetStatusRequestObject) (GetSt
 	return GetStatus200JSONResponse(status), nil
 }
 
-// ListTemplates gives the catalog.
-func (s *server) ListTemplates(ctx context.Context, _ ListTemplatesRequestObject) (ListTemplatesResponseObject, error) {
-	return ListTemplates200JSONResponse{Items: each(s.config.Registrar.Templates(ctx), asTemplateSummary)}, nil
+// ListTemplates gives a page of the catalog.
+func (s *server) ListTemplates(ctx context.Context, r ListTemplatesRequestObject) (ListTemplatesResponseObject, error) {
+	found, err := s.config.Registrar.Templates(ctx, registrar.TemplateFilter{Search: given(r.Params.Search)},
+		pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
+	if err != nil {
+		return nil, err
+	}
+	return ListTemplates200JSONResponse{Items: each(found.Items, asTemplateSummary), NextCursor: nextOf(found)}, nil
 }
 
 // GetTemplate gives one template of the catalog.

@@ -7,17 +7,24 @@ import (
 	"github.com/bothylabs/bothy/service/registrar"
 )
 
-// ListWorkspaces gives the workspaces that the query asks for.
+// ListWorkspaces gives a page of the workspaces that the query asks for.
 func (s *server) ListWorkspaces(ctx context.Context, r ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error) {
 	found, err := s.config.Registrar.Workspaces(ctx, registrar.WorkspaceFilter{
+		Search:         given(r.Params.Search),
 		Class:          classRef(given(r.Params.Class)),
 		Cohort:         given(r.Params.Cohort),
+		Course:         given(r.Params.Course),
+		Student:        given(r.Params.Student),
+		Desired:        lab.Desired(given(r.Params.Desired)),
+		Phases:         each(given(r.Params.Phase), func(p Phase) lab.Phase { return lab.Phase(p) }),
+		Drifted:        r.Params.Drifted,
+		Outdated:       r.Params.Outdated,
 		IncludeDeleted: given(r.Params.IncludeDeleted),
-	})
+	}, pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
 	if err != nil {
 		return nil, err
 	}
-	return ListWorkspaces200JSONResponse{Items: each(found, asWorkspace)}, nil
+	return ListWorkspaces200JSONResponse{Items: each(found.Items, asWorkspace), NextCursor: nextOf(found)}, nil
 }
 
 // GetWorkspace gives one workspace.

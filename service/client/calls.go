@@ -11,13 +11,6 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return read(r, err, (*GetStatusResponse).GetJSON200)
 }
 
-// Cohorts lists the cohorts.
-func (c *Client) Cohorts(ctx context.Context) ([]Cohort, error) {
-	r, err := c.raw.ListCohortsWithResponse(ctx, nil)
-	list, err := read(r, err, (*ListCohortsResponse).GetJSON200)
-	return list.Items, err
-}
-
 // CreateCohort creates an empty cohort.
 func (c *Client) CreateCohort(ctx context.Context, in CohortInput) (Cohort, error) {
 	r, err := c.raw.CreateCohortWithResponse(ctx, nil, in)
@@ -34,13 +27,6 @@ func (c *Client) Cohort(ctx context.Context, ref string) (Cohort, error) {
 func (c *Client) DeleteCohort(ctx context.Context, ref string) error {
 	_, err := c.raw.DeleteCohortWithResponse(ctx, ref, nil)
 	return err
-}
-
-// Students lists the students of a cohort.
-func (c *Client) Students(ctx context.Context, cohort string) ([]Student, error) {
-	r, err := c.raw.ListStudentsWithResponse(ctx, cohort, nil)
-	list, err := read(r, err, (*ListStudentsResponse).GetJSON200)
-	return list.Items, err
 }
 
 // EnrollStudent adds a student to a cohort.
@@ -67,13 +53,6 @@ func (c *Client) WithdrawStudent(ctx context.Context, id string) (Student, error
 	return read(r, err, (*WithdrawStudentResponse).GetJSON200)
 }
 
-// Courses lists the courses.
-func (c *Client) Courses(ctx context.Context) ([]Course, error) {
-	r, err := c.raw.ListCoursesWithResponse(ctx, nil)
-	list, err := read(r, err, (*ListCoursesResponse).GetJSON200)
-	return list.Items, err
-}
-
 // CreateCourse creates a course from a template.
 func (c *Client) CreateCourse(ctx context.Context, in CourseInput) (Course, error) {
 	r, err := c.raw.CreateCourseWithResponse(ctx, nil, in)
@@ -96,13 +75,6 @@ func (c *Client) UpdateCourse(ctx context.Context, ref string, patch CoursePatch
 func (c *Client) DeleteCourse(ctx context.Context, ref string) error {
 	_, err := c.raw.DeleteCourseWithResponse(ctx, ref, nil)
 	return err
-}
-
-// Classes lists the classes.
-func (c *Client) Classes(ctx context.Context) ([]Class, error) {
-	r, err := c.raw.ListClassesWithResponse(ctx, nil)
-	list, err := read(r, err, (*ListClassesResponse).GetJSON200)
-	return list.Items, err
 }
 
 // CreateClass lets a cohort take a course.
@@ -147,30 +119,6 @@ func (c *Client) RestartClass(ctx context.Context, ref string) (ClassActResult, 
 	return read(r, err, (*RestartClassResponse).GetJSON202)
 }
 
-// WorkspaceFilter says which workspaces to list; its zero value means all that are not deleted.
-type WorkspaceFilter struct {
-	Class, Cohort  string
-	IncludeDeleted bool
-}
-
-// Workspaces lists workspaces.
-func (c *Client) Workspaces(ctx context.Context, filter WorkspaceFilter) ([]Workspace, error) {
-	params := &ListWorkspacesParams{}
-	if filter.Class != "" {
-		class := pathClass(filter.Class)
-		params.Class = &class
-	}
-	if filter.Cohort != "" {
-		params.Cohort = &filter.Cohort
-	}
-	if filter.IncludeDeleted {
-		params.IncludeDeleted = &filter.IncludeDeleted
-	}
-	r, err := c.raw.ListWorkspacesWithResponse(ctx, params)
-	list, err := read(r, err, (*ListWorkspacesResponse).GetJSON200)
-	return list.Items, err
-}
-
 // Workspace gives one workspace.
 func (c *Client) Workspace(ctx context.Context, ref string) (Workspace, error) {
 	r, err := c.raw.GetWorkspaceWithResponse(ctx, ref)
@@ -199,13 +147,6 @@ func (c *Client) StopWorkspace(ctx context.Context, ref string) (Workspace, erro
 func (c *Client) RestartWorkspace(ctx context.Context, ref string) (Workspace, error) {
 	r, err := c.raw.RestartWorkspaceWithResponse(ctx, ref, nil)
 	return read(r, err, (*RestartWorkspaceResponse).GetJSON202)
-}
-
-// Templates lists the templates.
-func (c *Client) Templates(ctx context.Context) ([]TemplateSummary, error) {
-	r, err := c.raw.ListTemplatesWithResponse(ctx, nil)
-	list, err := read(r, err, (*ListTemplatesResponse).GetJSON200)
-	return list.Items, err
 }
 
 // Template gives one template with its source and variables.

@@ -77,6 +77,222 @@ func (e Phase) Valid() bool {
 	}
 }
 
+// Defines values for ListClassesParamsSort.
+const (
+	ListClassesParamsSortCourse         ListClassesParamsSort = "course"
+	ListClassesParamsSortCreatedAt      ListClassesParamsSort = "created_at"
+	ListClassesParamsSortKey            ListClassesParamsSort = "key"
+	ListClassesParamsSortMinusCourse    ListClassesParamsSort = "-course"
+	ListClassesParamsSortMinusCreatedAt ListClassesParamsSort = "-created_at"
+	ListClassesParamsSortMinusKey       ListClassesParamsSort = "-key"
+	ListClassesParamsSortMinusUpdatedAt ListClassesParamsSort = "-updated_at"
+	ListClassesParamsSortUpdatedAt      ListClassesParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListClassesParamsSort enum.
+func (e ListClassesParamsSort) Valid() bool {
+	switch e {
+	case ListClassesParamsSortCourse:
+		return true
+	case ListClassesParamsSortCreatedAt:
+		return true
+	case ListClassesParamsSortKey:
+		return true
+	case ListClassesParamsSortMinusCourse:
+		return true
+	case ListClassesParamsSortMinusCreatedAt:
+		return true
+	case ListClassesParamsSortMinusKey:
+		return true
+	case ListClassesParamsSortMinusUpdatedAt:
+		return true
+	case ListClassesParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListCohortsParamsSort.
+const (
+	ListCohortsParamsSortCreatedAt      ListCohortsParamsSort = "created_at"
+	ListCohortsParamsSortKey            ListCohortsParamsSort = "key"
+	ListCohortsParamsSortMinusCreatedAt ListCohortsParamsSort = "-created_at"
+	ListCohortsParamsSortMinusKey       ListCohortsParamsSort = "-key"
+	ListCohortsParamsSortMinusName      ListCohortsParamsSort = "-name"
+	ListCohortsParamsSortMinusUpdatedAt ListCohortsParamsSort = "-updated_at"
+	ListCohortsParamsSortName           ListCohortsParamsSort = "name"
+	ListCohortsParamsSortUpdatedAt      ListCohortsParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListCohortsParamsSort enum.
+func (e ListCohortsParamsSort) Valid() bool {
+	switch e {
+	case ListCohortsParamsSortCreatedAt:
+		return true
+	case ListCohortsParamsSortKey:
+		return true
+	case ListCohortsParamsSortMinusCreatedAt:
+		return true
+	case ListCohortsParamsSortMinusKey:
+		return true
+	case ListCohortsParamsSortMinusName:
+		return true
+	case ListCohortsParamsSortMinusUpdatedAt:
+		return true
+	case ListCohortsParamsSortName:
+		return true
+	case ListCohortsParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStudentsParamsSort.
+const (
+	ListStudentsParamsSortCreatedAt      ListStudentsParamsSort = "created_at"
+	ListStudentsParamsSortEmail          ListStudentsParamsSort = "email"
+	ListStudentsParamsSortMinusCreatedAt ListStudentsParamsSort = "-created_at"
+	ListStudentsParamsSortMinusEmail     ListStudentsParamsSort = "-email"
+	ListStudentsParamsSortMinusName      ListStudentsParamsSort = "-name"
+	ListStudentsParamsSortMinusUpdatedAt ListStudentsParamsSort = "-updated_at"
+	ListStudentsParamsSortName           ListStudentsParamsSort = "name"
+	ListStudentsParamsSortUpdatedAt      ListStudentsParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentsParamsSort enum.
+func (e ListStudentsParamsSort) Valid() bool {
+	switch e {
+	case ListStudentsParamsSortCreatedAt:
+		return true
+	case ListStudentsParamsSortEmail:
+		return true
+	case ListStudentsParamsSortMinusCreatedAt:
+		return true
+	case ListStudentsParamsSortMinusEmail:
+		return true
+	case ListStudentsParamsSortMinusName:
+		return true
+	case ListStudentsParamsSortMinusUpdatedAt:
+		return true
+	case ListStudentsParamsSortName:
+		return true
+	case ListStudentsParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListCoursesParamsSort.
+const (
+	ListCoursesParamsSortCreatedAt      ListCoursesParamsSort = "created_at"
+	ListCoursesParamsSortKey            ListCoursesParamsSort = "key"
+	ListCoursesParamsSortMinusCreatedAt ListCoursesParamsSort = "-created_at"
+	ListCoursesParamsSortMinusKey       ListCoursesParamsSort = "-key"
+	ListCoursesParamsSortMinusName      ListCoursesParamsSort = "-name"
+	ListCoursesParamsSortMinusTemplate  ListCoursesParamsSort = "-template"
+	ListCoursesParamsSortMinusUpdatedAt ListCoursesParamsSort = "-updated_at"
+	ListCoursesParamsSortName           ListCoursesParamsSort = "name"
+	ListCoursesParamsSortTemplate       ListCoursesParamsSort = "template"
+	ListCoursesParamsSortUpdatedAt      ListCoursesParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListCoursesParamsSort enum.
+func (e ListCoursesParamsSort) Valid() bool {
+	switch e {
+	case ListCoursesParamsSortCreatedAt:
+		return true
+	case ListCoursesParamsSortKey:
+		return true
+	case ListCoursesParamsSortMinusCreatedAt:
+		return true
+	case ListCoursesParamsSortMinusKey:
+		return true
+	case ListCoursesParamsSortMinusName:
+		return true
+	case ListCoursesParamsSortMinusTemplate:
+		return true
+	case ListCoursesParamsSortMinusUpdatedAt:
+		return true
+	case ListCoursesParamsSortName:
+		return true
+	case ListCoursesParamsSortTemplate:
+		return true
+	case ListCoursesParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTemplatesParamsSort.
+const (
+	ListTemplatesParamsSortMinusName ListTemplatesParamsSort = "-name"
+	ListTemplatesParamsSortName      ListTemplatesParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListTemplatesParamsSort enum.
+func (e ListTemplatesParamsSort) Valid() bool {
+	switch e {
+	case ListTemplatesParamsSortMinusName:
+		return true
+	case ListTemplatesParamsSortName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListWorkspacesParamsSort.
+const (
+	ListWorkspacesParamsSortCreatedAt      ListWorkspacesParamsSort = "created_at"
+	ListWorkspacesParamsSortMinusCreatedAt ListWorkspacesParamsSort = "-created_at"
+	ListWorkspacesParamsSortMinusPhase     ListWorkspacesParamsSort = "-phase"
+	ListWorkspacesParamsSortMinusSince     ListWorkspacesParamsSort = "-since"
+	ListWorkspacesParamsSortMinusSlug      ListWorkspacesParamsSort = "-slug"
+	ListWorkspacesParamsSortMinusStudent   ListWorkspacesParamsSort = "-student"
+	ListWorkspacesParamsSortMinusUpdatedAt ListWorkspacesParamsSort = "-updated_at"
+	ListWorkspacesParamsSortPhase          ListWorkspacesParamsSort = "phase"
+	ListWorkspacesParamsSortSince          ListWorkspacesParamsSort = "since"
+	ListWorkspacesParamsSortSlug           ListWorkspacesParamsSort = "slug"
+	ListWorkspacesParamsSortStudent        ListWorkspacesParamsSort = "student"
+	ListWorkspacesParamsSortUpdatedAt      ListWorkspacesParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListWorkspacesParamsSort enum.
+func (e ListWorkspacesParamsSort) Valid() bool {
+	switch e {
+	case ListWorkspacesParamsSortCreatedAt:
+		return true
+	case ListWorkspacesParamsSortMinusCreatedAt:
+		return true
+	case ListWorkspacesParamsSortMinusPhase:
+		return true
+	case ListWorkspacesParamsSortMinusSince:
+		return true
+	case ListWorkspacesParamsSortMinusSlug:
+		return true
+	case ListWorkspacesParamsSortMinusStudent:
+		return true
+	case ListWorkspacesParamsSortMinusUpdatedAt:
+		return true
+	case ListWorkspacesParamsSortPhase:
+		return true
+	case ListWorkspacesParamsSortSince:
+		return true
+	case ListWorkspacesParamsSortSlug:
+		return true
+	case ListWorkspacesParamsSortStudent:
+		return true
+	case ListWorkspacesParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Class defines model for Class.
 type Class struct {
 	// Cohort The cohort's key.
@@ -503,9 +719,24 @@ type ListClassesParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `key`. Equals stand by id.
+	Sort *ListClassesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Cohort Only the classes of this cohort, by its id or key.
+	Cohort *Ref `form:"cohort,omitempty" json:"cohort,omitempty"`
+
+	// Course Only the classes that take this course, by its id or key.
+	Course *Ref `form:"course,omitempty" json:"course,omitempty"`
+
+	// Deleting Only the classes that are being deleted (true), or only the others (false).
+	Deleting *bool `form:"deleting,omitempty" json:"deleting,omitempty"`
 }
+
+// ListClassesParamsSort defines parameters for ListClasses.
+type ListClassesParamsSort string
 
 // CreateClassParams defines parameters for CreateClass.
 type CreateClassParams struct {
@@ -615,9 +846,15 @@ type ListCohortsParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `key`. Equals stand by id.
+	Sort *ListCohortsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 }
+
+// ListCohortsParamsSort defines parameters for ListCohorts.
+type ListCohortsParamsSort string
 
 // CreateCohortParams defines parameters for CreateCohort.
 type CreateCohortParams struct {
@@ -668,9 +905,18 @@ type ListStudentsParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `created_at`. Equals stand by id.
+	Sort *ListStudentsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Withdrawn Only the students who are withdrawn (true), or only those who are not (false).
+	Withdrawn *bool `form:"withdrawn,omitempty" json:"withdrawn,omitempty"`
 }
+
+// ListStudentsParamsSort defines parameters for ListStudents.
+type ListStudentsParamsSort string
 
 // EnrollStudentParams defines parameters for EnrollStudent.
 type EnrollStudentParams struct {
@@ -692,9 +938,18 @@ type ListCoursesParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `key`. Equals stand by id.
+	Sort *ListCoursesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Template Only the courses that are made from this template.
+	Template *string `form:"template,omitempty" json:"template,omitempty"`
 }
+
+// ListCoursesParamsSort defines parameters for ListCourses.
+type ListCoursesParamsSort string
 
 // CreateCourseParams defines parameters for CreateCourse.
 type CreateCourseParams struct {
@@ -752,9 +1007,15 @@ type ListTemplatesParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `name`. Equals stand by id.
+	Sort *ListTemplatesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 }
+
+// ListTemplatesParamsSort defines parameters for ListTemplates.
+type ListTemplatesParamsSort string
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
@@ -764,8 +1025,11 @@ type ListWorkspacesParams struct {
 	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Search Only what has this text in one of its names, in whatever case.
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `slug`. Equals stand by id.
+	Sort *ListWorkspacesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Class Only the workspaces of this class, by its id or as `cohort~course`.
 	Class *ClassRef `form:"class,omitempty" json:"class,omitempty"`
@@ -773,9 +1037,30 @@ type ListWorkspacesParams struct {
 	// Cohort Only the workspaces of this cohort, by its id or key.
 	Cohort *Ref `form:"cohort,omitempty" json:"cohort,omitempty"`
 
+	// Course Only the workspaces of this course, by its id or key.
+	Course *Ref `form:"course,omitempty" json:"course,omitempty"`
+
+	// Student Only the workspaces of this student, by id.
+	Student *Ref `form:"student,omitempty" json:"student,omitempty"`
+
+	// Desired Only the workspaces that should be this.
+	Desired *Desired `form:"desired,omitempty" json:"desired,omitempty"`
+
+	// Phase Only the workspaces in one of these phases, with commas between them.
+	Phase *[]Phase `form:"phase,omitempty" json:"phase,omitempty"`
+
+	// Drifted Only the workspaces whose job was changed by another hand (true), or only the others (false).
+	Drifted *bool `form:"drifted,omitempty" json:"drifted,omitempty"`
+
+	// Outdated Only the workspaces that run with older settings than a start would use now (true), or only the others (false).
+	Outdated *bool `form:"outdated,omitempty" json:"outdated,omitempty"`
+
 	// IncludeDeleted Also list the workspaces that are deleted and gone.
 	IncludeDeleted *bool `form:"include_deleted,omitempty" json:"include_deleted,omitempty"`
 }
+
+// ListWorkspacesParamsSort defines parameters for ListWorkspaces.
+type ListWorkspacesParamsSort string
 
 // DeleteWorkspaceParams defines parameters for DeleteWorkspace.
 type DeleteWorkspaceParams struct {
@@ -939,7 +1224,7 @@ type ClientInterface interface {
 
 	// ListClasses List the classes
 	//
-	// All classes, by cohort and course.
+	// All classes, those that are being deleted among them.
 	//
 	// Corresponds with GET /v1/classes (the `ListClasses` operationId).
 	ListClasses(ctx context.Context, params *ListClassesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1014,7 +1299,7 @@ type ClientInterface interface {
 
 	// ListCohorts List the cohorts
 	//
-	// All cohorts, by key.
+	// All cohorts.
 	//
 	// Corresponds with GET /v1/cohorts (the `ListCohorts` operationId).
 	ListCohorts(ctx context.Context, params *ListCohortsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1093,7 +1378,7 @@ type ClientInterface interface {
 
 	// ListCourses List the courses
 	//
-	// All courses, by key.
+	// All courses.
 	//
 	// Corresponds with GET /v1/courses (the `ListCourses` operationId).
 	ListCourses(ctx context.Context, params *ListCoursesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1182,7 +1467,7 @@ type ClientInterface interface {
 
 	// ListTemplates List the templates
 	//
-	// The job files that this server can make workspaces from, by name.
+	// The job files that this server can make workspaces from.
 	//
 	// Corresponds with GET /v1/templates (the `ListTemplates` operationId).
 	ListTemplates(ctx context.Context, params *ListTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1196,7 +1481,7 @@ type ClientInterface interface {
 
 	// ListWorkspaces List workspaces
 	//
-	// The workspaces of a class, of a cohort, or all, by slug.
+	// The workspaces that all filters let through; without filters all that are not yet deleted and gone.
 	//
 	// Corresponds with GET /v1/workspaces (the `ListWorkspaces` operationId).
 	ListWorkspaces(ctx context.Context, params *ListWorkspacesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1240,7 +1525,7 @@ type ClientInterface interface {
 
 // ListClasses List the classes
 //
-// All classes, by cohort and course.
+// All classes, those that are being deleted among them.
 //
 // Corresponds with GET /v1/classes (the `ListClasses` operationId).
 func (c *Raw) ListClasses(ctx context.Context, params *ListClassesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1405,7 +1690,7 @@ func (c *Raw) StopClass(ctx context.Context, class PathClass, params *StopClassP
 
 // ListCohorts List the cohorts
 //
-// All cohorts, by key.
+// All cohorts.
 //
 // Corresponds with GET /v1/cohorts (the `ListCohorts` operationId).
 func (c *Raw) ListCohorts(ctx context.Context, params *ListCohortsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1574,7 +1859,7 @@ func (c *Raw) EnrollStudent(ctx context.Context, cohort PathCohort, params *Enro
 
 // ListCourses List the courses
 //
-// All courses, by key.
+// All courses.
 //
 // Corresponds with GET /v1/courses (the `ListCourses` operationId).
 func (c *Raw) ListCourses(ctx context.Context, params *ListCoursesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1763,7 +2048,7 @@ func (c *Raw) GetStudent(ctx context.Context, student PathStudent, reqEditors ..
 
 // ListTemplates List the templates
 //
-// The job files that this server can make workspaces from, by name.
+// The job files that this server can make workspaces from.
 //
 // Corresponds with GET /v1/templates (the `ListTemplates` operationId).
 func (c *Raw) ListTemplates(ctx context.Context, params *ListTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1797,7 +2082,7 @@ func (c *Raw) GetTemplate(ctx context.Context, template PathTemplate, reqEditors
 
 // ListWorkspaces List workspaces
 //
-// The workspaces of a class, of a cohort, or all, by slug.
+// The workspaces that all filters let through; without filters all that are not yet deleted and gone.
 //
 // Corresponds with GET /v1/workspaces (the `ListWorkspaces` operationId).
 func (c *Raw) ListWorkspaces(ctx context.Context, params *ListWorkspacesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1953,6 +2238,54 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cohort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cohort", *params.Cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Course != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "course", *params.Course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Deleting != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "deleting", *params.Deleting, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -2603,6 +2936,18 @@ func NewListCohortsRequest(server string, params *ListCohortsParams) (*http.Requ
 
 		}
 
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -2969,6 +3314,30 @@ func NewListStudentsRequest(server string, cohort PathCohort, params *ListStuden
 
 		}
 
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Withdrawn != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "withdrawn", *params.Withdrawn, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -3127,6 +3496,30 @@ func NewListCoursesRequest(server string, params *ListCoursesParams) (*http.Requ
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Template != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "template", *params.Template, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -3632,6 +4025,18 @@ func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.
 
 		}
 
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -3744,6 +4149,18 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 
 		}
 
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Class != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "class", *params.Class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -3759,6 +4176,78 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 		if params.Cohort != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cohort", *params.Cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Course != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "course", *params.Course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Student != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "student", *params.Student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Desired != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "desired", *params.Desired, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Phase != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "phase", *params.Phase, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Drifted != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "drifted", *params.Drifted, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Outdated != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "outdated", *params.Outdated, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -4234,7 +4723,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListClassesWithResponse List the classes
 	//
-	// All classes, by cohort and course.
+	// All classes, those that are being deleted among them.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4323,7 +4812,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListCohortsWithResponse List the cohorts
 	//
-	// All cohorts, by key.
+	// All cohorts.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4410,7 +4899,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListCoursesWithResponse List the courses
 	//
-	// All courses, by key.
+	// All courses.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4511,7 +5000,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListTemplatesWithResponse List the templates
 	//
-	// The job files that this server can make workspaces from, by name.
+	// The job files that this server can make workspaces from.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4529,7 +5018,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListWorkspacesWithResponse List workspaces
 	//
-	// The workspaces of a class, of a cohort, or all, by slug.
+	// The workspaces that all filters let through; without filters all that are not yet deleted and gone.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5796,7 +6285,7 @@ func (r StopWorkspaceResponse) StatusCode() int {
 
 // ListClassesWithResponse List the classes
 //
-// All classes, by cohort and course.
+// All classes, those that are being deleted among them.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5939,7 +6428,7 @@ func (c *ClientWithResponses) StopClassWithResponse(ctx context.Context, class P
 
 // ListCohortsWithResponse List the cohorts
 //
-// All cohorts, by key.
+// All cohorts.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6080,7 +6569,7 @@ func (c *ClientWithResponses) EnrollStudentWithResponse(ctx context.Context, coh
 
 // ListCoursesWithResponse List the courses
 //
-// All courses, by key.
+// All courses.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6241,7 +6730,7 @@ func (c *ClientWithResponses) GetStudentWithResponse(ctx context.Context, studen
 
 // ListTemplatesWithResponse List the templates
 //
-// The job files that this server can make workspaces from, by name.
+// The job files that this server can make workspaces from.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6271,7 +6760,7 @@ func (c *ClientWithResponses) GetTemplateWithResponse(ctx context.Context, templ
 
 // ListWorkspacesWithResponse List workspaces
 //
-// The workspaces of a class, of a cohort, or all, by slug.
+// The workspaces that all filters let through; without filters all that are not yet deleted and gone.
 //
 // Returns a wrapper object for the known response body format(s).
 //

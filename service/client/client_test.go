@@ -144,10 +144,10 @@ func TestAFilterBecomesAQuery(t *testing.T) {
 			t.Fatalf("got %+v, %v", workspaces, err)
 		}
 	}
-	if got := (*seen)[0].URL.RawQuery; got != "" {
+	if got := (*seen)[0].URL.RawQuery; got != "limit=1000" {
 		t.Errorf("sent %s", got)
 	}
-	want := map[string][]string{"class": {"fall-26~py101"}, "cohort": {"fall-26"}, "include_deleted": {"true"}}
+	want := map[string][]string{"limit": {"1000"}, "class": {"fall-26~py101"}, "cohort": {"fall-26"}, "include_deleted": {"true"}}
 	if diff := cmp.Diff(want, map[string][]string((*seen)[1].URL.Query())); diff != "" {
 		t.Error(diff)
 	}

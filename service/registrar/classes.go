@@ -1,11 +1,9 @@
 package registrar
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -156,14 +154,33 @@ func sameKey(kind, name, other, key string) error {
 	}
 }
 
-// Classes gives all classes, by key. Those that are being deleted are among
-// them until their last workspace is gone.
-func (r *Registrar) Classes(ctx context.Context) ([]lab.Class, error) {
-	classes, err := r.Store.Classes(ctx)
-	slices.SortFunc(classes, func(a, b lab.Class) int {
-		return cmp.Or(cmp.Compare(a.CohortKey, b.CohortKey), cmp.Compare(a.CourseKey, b.CourseKey))
-	})
-	return classes, err
+// ClassFilter chooses classes; the zero value all. Those that are being deleted
+// are among them until their last workspace is gone.
+type ClassFilter struct {
+	// Search is a text that the key, or a name of cohort or course, has in it, in whatever case.
+	Search string
+	// Cohort and Course are refs, "" for any.
+	Cohort string
+	Course string
+	// Deleting, where it is not nil, wants those alone that are being deleted, or are not.
+	Deleting *bool
+}
+
+// Classes gives a page of the classes that a filter chooses, by cohort and course
+// where no other sort is asked for: course, created_at, updated_at.
+func (r *Registrar) Classes(ctx context.Context, filter ClassFilter, page lab.Page) (lab.List[lab.Class], error) {
+	page, err := checkList(filter.Search, page)
+	if err != nil {
+		return lab.List[lab.Class]{}, err
+	}
+	chosen := lab.ClassFilter{Search: filter.Search, Deleting: filter.Deleting}
+	if chosen.CohortID, err = r.cohortID(ctx, filter.Cohort); err != nil {
+		return lab.List[lab.Class]{}, err
+	}
+	if chosen.CourseID, err = r.courseID(ctx, filter.Course); err != nil {
+		return lab.List[lab.Class]{}, err
+	}
+	return r.Store.Classes(ctx, chosen, page)
 }
 
 // Class gives one class.

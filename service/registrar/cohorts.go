@@ -1,9 +1,7 @@
 package registrar
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -34,11 +32,14 @@ func (r *Registrar) newCohort(name string) lab.Cohort {
 	return lab.Cohort{ID: r.NewID(), Name: name, Revision: 1, CreatedAt: now, UpdatedAt: now}
 }
 
-// Cohorts gives all cohorts, by key.
-func (r *Registrar) Cohorts(ctx context.Context) ([]lab.Cohort, error) {
-	cohorts, err := r.Store.Cohorts(ctx)
-	slices.SortFunc(cohorts, func(a, b lab.Cohort) int { return cmp.Compare(a.Key, b.Key) })
-	return cohorts, err
+// Cohorts gives a page of the cohorts that a filter chooses, by key where no
+// other sort is asked for: name, created_at, updated_at.
+func (r *Registrar) Cohorts(ctx context.Context, filter lab.CohortFilter, page lab.Page) (lab.List[lab.Cohort], error) {
+	page, err := checkList(filter.Search, page)
+	if err != nil {
+		return lab.List[lab.Cohort]{}, err
+	}
+	return r.Store.Cohorts(ctx, filter, page)
 }
 
 // Cohort gives one cohort.

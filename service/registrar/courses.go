@@ -1,9 +1,7 @@
 package registrar
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -59,11 +57,14 @@ func orEmpty(parameters map[string]any) map[string]any {
 	return parameters
 }
 
-// Courses gives all courses, by key.
-func (r *Registrar) Courses(ctx context.Context) ([]lab.Course, error) {
-	courses, err := r.Store.Courses(ctx)
-	slices.SortFunc(courses, func(a, b lab.Course) int { return cmp.Compare(a.Key, b.Key) })
-	return courses, err
+// Courses gives a page of the courses that a filter chooses, by key where no
+// other sort is asked for: name, template, created_at, updated_at.
+func (r *Registrar) Courses(ctx context.Context, filter lab.CourseFilter, page lab.Page) (lab.List[lab.Course], error) {
+	page, err := checkList(filter.Search, page)
+	if err != nil {
+		return lab.List[lab.Course]{}, err
+	}
+	return r.Store.Courses(ctx, filter, page)
 }
 
 // Course gives one course.

@@ -13,23 +13,15 @@ import (
 // preflightClass asks the cluster about one workspace of a class, before
 // anything is written. What the act can't be done to is refused before that.
 func (r *Registrar) preflightClass(ctx context.Context, act Act, class lab.Class) error {
-	cohort, err := r.Store.Students(ctx, class.CohortID)
+	students, err := r.Store.EnrolledStudents(ctx, class.CohortID)
 	if err != nil {
 		return err
 	}
-	details, err := r.Store.Workspaces(ctx, class.ID, "", false)
+	workspaces, err := r.Store.WorkspacesOfClass(ctx, class.ID)
 	if err != nil {
 		return err
 	}
-	state := lab.ClassState{Class: class}
-	for _, s := range cohort {
-		if s.WithdrawnAt == nil {
-			state.Students = append(state.Students, s)
-		}
-	}
-	for _, d := range details {
-		state.Workspaces = append(state.Workspaces, d.Workspace)
-	}
+	state := lab.ClassState{Class: class, Students: students, Workspaces: workspaces}
 	update, without, err := actOnClass(act, state, r.now())
 	if err != nil {
 		return err

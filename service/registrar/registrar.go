@@ -22,32 +22,34 @@ import (
 // handed to them decide is written as a whole or not at all, on the conditions of
 // the intent, and for a dry run not at all.
 type Store interface {
-	Cohorts(ctx context.Context) ([]lab.Cohort, error)
+	Cohorts(ctx context.Context, filter lab.CohortFilter, page lab.Page) (lab.List[lab.Cohort], error)
 	Cohort(ctx context.Context, ref string) (lab.Cohort, error)
 	CreateCohort(ctx context.Context, intent lab.Intent, cohort lab.Cohort, audit lab.Audit) error
 	DeleteCohort(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error
 
-	Students(ctx context.Context, cohortID string) ([]lab.Student, error)
+	Students(ctx context.Context, cohortID string, filter lab.StudentFilter, page lab.Page) (lab.List[lab.Student], error)
+	EnrolledStudents(ctx context.Context, cohortID string) ([]lab.Student, error)
 	Student(ctx context.Context, id string) (lab.Student, error)
 	Enroll(ctx context.Context, intent lab.Intent, cohortID string,
 		decide func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error)) (lab.Cohort, error)
 	Withdraw(ctx context.Context, intent lab.Intent, id string, at time.Time, audit lab.Audit) (lab.Student, error)
 
-	Courses(ctx context.Context) ([]lab.Course, error)
+	Courses(ctx context.Context, filter lab.CourseFilter, page lab.Page) (lab.List[lab.Course], error)
 	Course(ctx context.Context, ref string) (lab.Course, error)
 	CreateCourse(ctx context.Context, intent lab.Intent, course lab.Course, audit lab.Audit) error
 	ChangeCourse(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.Course) (lab.Course, lab.Audit, error)) (lab.Course, error)
 	DeleteCourse(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error
 
-	Classes(ctx context.Context) ([]lab.Class, error)
+	Classes(ctx context.Context, filter lab.ClassFilter, page lab.Page) (lab.List[lab.Class], error)
 	Class(ctx context.Context, ref string) (lab.Class, error)
 	CreateClass(ctx context.Context, intent lab.Intent, class lab.NewClass,
 		decide func(enrolled []lab.Student) ([]lab.Student, error)) error
 	ChangeClass(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.ClassState) (lab.ClassChange, error)) (lab.Class, error)
 
-	Workspaces(ctx context.Context, classID, cohortID string, released bool) ([]lab.WorkspaceDetail, error)
+	Workspaces(ctx context.Context, filter lab.WorkspaceFilter, page lab.Page) (lab.List[lab.WorkspaceDetail], error)
+	WorkspacesOfClass(ctx context.Context, classID string) ([]lab.Workspace, error)
 	Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error)
 	ChangeWorkspace(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)

@@ -77,13 +77,20 @@ func (r *Registrar) ImportRoster(ctx context.Context, intent lab.Intent, cohortR
 	return report, nil
 }
 
-// Students gives a cohort's students in the order of their enrolment, the withdrawn ones too.
-func (r *Registrar) Students(ctx context.Context, cohortRef string) ([]lab.Student, error) {
+// Students gives a page of a cohort's students that a filter chooses, in the order
+// of their enrolment where no other sort is asked for: name, email, updated_at.
+func (r *Registrar) Students(
+	ctx context.Context, cohortRef string, filter lab.StudentFilter, page lab.Page,
+) (lab.List[lab.Student], error) {
+	page, err := checkList(filter.Search, page)
+	if err != nil {
+		return lab.List[lab.Student]{}, err
+	}
 	cohort, err := r.Store.Cohort(ctx, cohortRef)
 	if err != nil {
-		return nil, err
+		return lab.List[lab.Student]{}, err
 	}
-	return r.Store.Students(ctx, cohort.ID)
+	return r.Store.Students(ctx, cohort.ID, filter, page)
 }
 
 // Student gives one student by id.

@@ -30,14 +30,25 @@ type TemplateView struct {
 	Variables []jobspec.Variable
 }
 
-// Templates gives all templates, by name.
-func (r *Registrar) Templates(context.Context) []TemplateView {
-	templates := r.Catalog.Templates()
-	views := make([]TemplateView, len(templates))
-	for i, t := range templates {
-		views[i] = viewOfTemplate(t)
+// TemplateFilter chooses templates; the zero value all.
+type TemplateFilter struct {
+	// Search is a text that the name or description has in it, in whatever case.
+	Search string
+}
+
+// Templates gives a page of the templates that a filter chooses, by name.
+func (r *Registrar) Templates(_ context.Context, filter TemplateFilter, page lab.Page) (lab.List[TemplateView], error) {
+	page, err := checkList(filter.Search, page)
+	if err != nil {
+		return lab.List[TemplateView]{}, err
 	}
-	return views
+	var chosen []TemplateView
+	for _, t := range r.Catalog.Templates() {
+		if containsFold(t.Name, filter.Search) || containsFold(t.Description, filter.Search) {
+			chosen = append(chosen, viewOfTemplate(t))
+		}
+	}
+	return pageByName("templates", chosen, filter.Search, page, func(t TemplateView) string { return t.Name })
 }
 
 // Template gives one template by name.

@@ -52,7 +52,8 @@ func TestTheCatalogNamesEveryBrokenFile(t *testing.T) {
 func TestTemplatesAreShownWithTheirVariables(t *testing.T) {
 	t.Parallel()
 	o := open(t)
-	all := o.Templates(t.Context())
+	all, err := o.Templates(t.Context())
+	o.must(err)
 	wantEqual(t, []string{all[0].Name, all[1].Name}, []string{"editor", "other"})
 	one, err := o.Template(t.Context(), "editor")
 	o.must(err)

@@ -1,19 +1,28 @@
 package registrar
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
 
 // WorkspaceFilter chooses workspaces; the zero value all that are not yet released.
 type WorkspaceFilter struct {
-	// Class and Cohort are refs, "" for any.
-	Class  string
-	Cohort string
+	// Search is a text that the slug, or the student's name or address, has in it, in whatever case.
+	Search string
+	// Class, Cohort and Course are refs, and Student is an id; "" for any.
+	Class   string
+	Cohort  string
+	Course  string
+	Student string
+	// Desired is "" for any.
+	Desired lab.Desired
+	// Phases are those that are wanted; none for any.
+	Phases []lab.Phase
+	// Drifted and Outdated, where they are not nil, want those alone that are so, or are not.
+	Drifted  *bool
+	Outdated *bool
 	// IncludeDeleted also gives those that are released; they go with their class.
 	IncludeDeleted bool
 }
@@ -31,33 +40,56 @@ type WorkspaceView struct {
 	URL string
 }
 
-// Workspaces gives the workspaces that a filter chooses, by slug.
-func (r *Registrar) Workspaces(ctx context.Context, filter WorkspaceFilter) ([]WorkspaceView, error) {
-	var classID, cohortID string
+// Workspaces gives a page of the workspaces that a filter chooses, by slug where no
+// other sort is asked for: student, phase, since, created_at, updated_at.
+func (r *Registrar) Workspaces(ctx context.Context, filter WorkspaceFilter, page lab.Page) (lab.List[WorkspaceView], error) {
+	page, err := checkList(filter.Search, page)
+	if err != nil {
+		return lab.List[WorkspaceView]{}, err
+	}
+	chosen, err := r.chosen(ctx, filter)
+	if err != nil {
+		return lab.List[WorkspaceView]{}, err
+	}
+	found, err := r.Store.Workspaces(ctx, chosen, page)
+	if err != nil {
+		return lab.List[WorkspaceView]{}, err
+	}
+	views := lab.List[WorkspaceView]{Items: make([]WorkspaceView, len(found.Items)), Next: found.Next}
+	for i, d := range found.Items {
+		views.Items[i] = r.view(d)
+	}
+	return views, nil
+}
+
+// chosen is a filter with ids in place of names. What a filter names must be there.
+func (r *Registrar) chosen(ctx context.Context, filter WorkspaceFilter) (lab.WorkspaceFilter, error) {
+	chosen := lab.WorkspaceFilter{
+		Search: filter.Search, Desired: filter.Desired, Phases: filter.Phases,
+		Drifted: filter.Drifted, Outdated: filter.Outdated, Released: filter.IncludeDeleted,
+	}
+	var err error
 	if filter.Class != "" {
 		class, err := r.Store.Class(ctx, filter.Class)
 		if err != nil {
-			return nil, err
+			return chosen, err
 		}
-		classID = class.ID
+		chosen.ClassID = class.ID
 	}
-	if filter.Cohort != "" {
-		cohort, err := r.Store.Cohort(ctx, filter.Cohort)
+	if chosen.CohortID, err = r.cohortID(ctx, filter.Cohort); err != nil {
+		return chosen, err
+	}
+	if chosen.CourseID, err = r.courseID(ctx, filter.Course); err != nil {
+		return chosen, err
+	}
+	if filter.Student != "" {
+		student, err := r.Store.Student(ctx, filter.Student)
 		if err != nil {
-			return nil, err
+			return chosen, err
 		}
-		cohortID = cohort.ID
+		chosen.StudentID = student.ID
 	}
-	details, err := r.Store.Workspaces(ctx, classID, cohortID, filter.IncludeDeleted)
-	if err != nil {
-		return nil, err
-	}
-	views := make([]WorkspaceView, len(details))
-	for i, d := range details {
-		views[i] = r.view(d)
-	}
-	slices.SortFunc(views, func(a, b WorkspaceView) int { return cmp.Compare(a.Slug, b.Slug) })
-	return views, nil
+	return chosen, nil
 }
 
 // Workspace gives one workspace, also a released one.

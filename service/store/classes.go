@@ -16,13 +16,25 @@ const (
 	lockClass = `SELECT id FROM classes WHERE id = ?`
 )
 
-// Classes gives all classes in the order of their ids, those that are being deleted among them.
-func (s *Store) Classes(ctx context.Context) ([]lab.Class, error) {
-	var rows []classRow
-	if err := s.reader().list(ctx, &rows, selectClasses+`ORDER BY c.id`); err != nil {
-		return nil, s.failed(ctx, "list classes", err)
-	}
-	return convert(rows, classRow.class), nil
+// Classes gives a page of the classes that a filter chooses.
+func (s *Store) Classes(ctx context.Context, f lab.ClassFilter, p lab.Page) (lab.List[lab.Class], error) {
+	var chosen conditions
+	chosen.search(f.Search, "h.search", "k.search", "(h.key || '/' || k.key)")
+	chosen.is("cohort", "c.cohort_id", f.CohortID)
+	chosen.is("course", "c.course_id", f.CourseID)
+	chosen.whether("deleting", "c.deleting", f.Deleting)
+	cohort := text("h.key", func(r classRow) string { return r.CohortKey })
+	course := text("k.key", func(r classRow) string { return r.CourseKey })
+	return page(ctx, s, listing[classRow]{
+		name: "classes", from: selectClasses, standard: "key",
+		sorts: map[string]order[classRow]{
+			"key":        by(cohort, course),
+			"course":     by(course, cohort),
+			"created_at": by(moment("c.created_at", func(r classRow) stamp { return r.CreatedAt })),
+			"updated_at": by(moment("c.updated_at", func(r classRow) stamp { return r.UpdatedAt })),
+		},
+		id: text("c.id", func(r classRow) string { return r.ID }),
+	}, chosen, p, classRow.class)
 }
 
 // Class gives the class with an id or a key ("fall-26/py101").
@@ -146,9 +158,7 @@ func classState(ctx context.Context, tx session, id string) (lab.ClassState, err
 	}
 	// They are held too: acts on single workspaces do not hold the class.
 	var workspaces []workspaceRow
-	err = tx.list(ctx, &workspaces,
-		`SELECT `+workspaceColumns+` FROM workspaces w WHERE w.class_id = ? AND w.deleted_at IS NULL ORDER BY w.id`+tx.locks.own, id)
-	if err != nil {
+	if err := tx.list(ctx, &workspaces, selectOpen+tx.locks.own, id); err != nil {
 		return lab.ClassState{}, err
 	}
 	return lab.ClassState{

@@ -10,25 +10,33 @@ import (
 )
 
 const (
-	insertCohort = `INSERT INTO cohorts (id, key, name, created_at, updated_at)
-		VALUES (:id, :key, :name, :created_at, :updated_at)`
+	insertCohort = `INSERT INTO cohorts (id, key, name, search, created_at, updated_at)
+		VALUES (:id, :key, :name, :search, :created_at, :updated_at)`
 	selectCohorts = `SELECT id, key, name, revision, created_at, updated_at FROM cohorts `
 	lockCohort    = `SELECT id FROM cohorts WHERE id = ?`
 )
 
-// Cohorts gives all cohorts in the order of their ids.
-func (s *Store) Cohorts(ctx context.Context) ([]lab.Cohort, error) {
-	var rows []cohortRow
-	if err := s.reader().list(ctx, &rows, selectCohorts+`ORDER BY id`); err != nil {
-		return nil, s.failed(ctx, "list cohorts", err)
-	}
-	return convert(rows, cohortRow.cohort), nil
+// Cohorts gives a page of the cohorts that a filter chooses.
+func (s *Store) Cohorts(ctx context.Context, f lab.CohortFilter, p lab.Page) (lab.List[lab.Cohort], error) {
+	var chosen conditions
+	chosen.search(f.Search, "search")
+	return page(ctx, s, listing[cohortRow]{
+		name: "cohorts", from: selectCohorts, standard: "key",
+		sorts: map[string]order[cohortRow]{
+			"key":        by(text("key", func(r cohortRow) string { return r.Key })),
+			"name":       by(text("name", func(r cohortRow) string { return r.Name })),
+			"created_at": by(moment("created_at", func(r cohortRow) stamp { return r.CreatedAt })),
+			"updated_at": by(moment("updated_at", func(r cohortRow) stamp { return r.UpdatedAt })),
+		},
+		id: text("id", func(r cohortRow) string { return r.ID }),
+	}, chosen, p, cohortRow.cohort)
 }
 
 // Cohort gives the cohort with an id or a key.
 func (s *Store) Cohort(ctx context.Context, ref string) (lab.Cohort, error) {
 	var row cohortRow
-	if err := s.reader().find(ctx, "cohort", ref, &row, selectCohorts+`WHERE id = ? OR key = ?`, ref, ref); err != nil {
+	err := s.reader().find(ctx, "cohort", ref, &row, selectCohorts+`WHERE id = ? OR key = ?`, ref, ref)
+	if err != nil {
 		return lab.Cohort{}, s.failed(ctx, "read a cohort", err)
 	}
 	return row.cohort(), nil

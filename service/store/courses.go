@@ -8,18 +8,27 @@ import (
 
 const (
 	selectCourses = `SELECT id, key, name, template, parameters, revision, created_at, updated_at FROM courses `
-	insertCourse  = `INSERT INTO courses (id, key, name, template, parameters, created_at, updated_at)
-		VALUES (:id, :key, :name, :template, :parameters, :created_at, :updated_at)`
+	insertCourse  = `INSERT INTO courses (id, key, name, template, parameters, search, created_at, updated_at)
+		VALUES (:id, :key, :name, :template, :parameters, :search, :created_at, :updated_at)`
 	lockCourse = `SELECT id FROM courses WHERE id = ?`
 )
 
-// Courses gives all courses in the order of their ids.
-func (s *Store) Courses(ctx context.Context) ([]lab.Course, error) {
-	var rows []courseRow
-	if err := s.reader().list(ctx, &rows, selectCourses+`ORDER BY id`); err != nil {
-		return nil, s.failed(ctx, "list courses", err)
-	}
-	return convert(rows, courseRow.course), nil
+// Courses gives a page of the courses that a filter chooses.
+func (s *Store) Courses(ctx context.Context, f lab.CourseFilter, p lab.Page) (lab.List[lab.Course], error) {
+	var chosen conditions
+	chosen.search(f.Search, "search")
+	chosen.is("template", "template", f.Template)
+	return page(ctx, s, listing[courseRow]{
+		name: "courses", from: selectCourses, standard: "key",
+		sorts: map[string]order[courseRow]{
+			"key":        by(text("key", func(r courseRow) string { return r.Key })),
+			"name":       by(text("name", func(r courseRow) string { return r.Name })),
+			"template":   by(text("template", func(r courseRow) string { return r.Template })),
+			"created_at": by(moment("created_at", func(r courseRow) stamp { return r.CreatedAt })),
+			"updated_at": by(moment("updated_at", func(r courseRow) stamp { return r.UpdatedAt })),
+		},
+		id: text("id", func(r courseRow) string { return r.ID }),
+	}, chosen, p, courseRow.course)
 }
 
 // Course gives the course with an id or a key.
@@ -56,8 +65,8 @@ func (s *Store) ChangeCourse(
 		}
 		changed = course
 		changed.Revision = next
-		_, err = tx.exec(ctx, `UPDATE courses SET name = ?, template = ?, parameters = ?, revision = ?, updated_at = ? WHERE id = ?`,
-			course.Name, course.Template, document(course.Parameters), next, stamp(course.UpdatedAt), id)
+		_, err = tx.exec(ctx, `UPDATE courses SET name = ?, template = ?, parameters = ?, search = ?, revision = ?, updated_at = ? WHERE id = ?`,
+			course.Name, course.Template, document(course.Parameters), fold(course.Key, course.Name), next, stamp(course.UpdatedAt), id)
 		return audit, err
 	})
 	return changed, err

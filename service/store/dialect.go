@@ -32,6 +32,8 @@ type dialect struct {
 	lockTables string
 	// byteOrder makes ORDER BY sort text by its bytes.
 	byteOrder string
+	// settle does after a migration what the shared SQL can't; nil where there is nothing.
+	settle    func(ctx context.Context, tx session) error
 	openWrite func(ctx context.Context, cfg Config) (*sqlx.DB, error)
 	// openRead may give the writing pool back, where readers and writers need not be told apart.
 	openRead func(ctx context.Context, cfg Config, write *sqlx.DB) (*sqlx.DB, error)

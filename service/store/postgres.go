@@ -49,6 +49,7 @@ func postgres() dialect {
 		locks:      rowLocks{own: " FOR NO KEY UPDATE", share: " FOR SHARE", free: " FOR UPDATE SKIP LOCKED"},
 		lockTables: `LOCK TABLE %s IN EXCLUSIVE MODE`,
 		byteOrder:  ` COLLATE "C"`,
+		settle:     settlePostgres,
 		openWrite:  openPostgres,
 		openRead:   func(_ context.Context, _ Config, write *sqlx.DB) (*sqlx.DB, error) { return write, nil },
 		violated:   postgresViolated,

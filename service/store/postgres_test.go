@@ -110,7 +110,7 @@ func TestWhatPostgresHoldsIsReadCommitted(t *testing.T) {
 	}) {
 		f.must(err)
 	}
-	students, err := s.Students(t.Context(), cohort.ID)
+	students, err := studentsOf(t.Context(), s, cohort.ID)
 	f.must(err)
 	wantEqual(t, len(students), 16)
 }
@@ -293,4 +293,19 @@ func TestALostConnectionIsUnavailableAndThenReplaced(t *testing.T) {
 	students, err := f.Students(t.Context(), cohort.ID)
 	f.must(err)
 	wantEqual(t, students, []lab.Student{})
+}
+
+// Whatever the language of the database, and of whichever migration a column is.
+func TestPostgresComparesTextByItsBytes(t *testing.T) {
+	t.Parallel()
+	f, raw := onlyPostgres(t)
+	var others []string
+	f.must(raw.SelectContext(t.Context(), &others, `SELECT table_name || '.' || column_name FROM information_schema.columns
+		WHERE table_schema = 'public' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C' ORDER BY 1`))
+	wantEqual(t, others, []string{})
+	var linguistic bool
+	f.must(raw.GetContext(t.Context(), &linguistic, `SELECT 'a' < 'B'`))
+	if !linguistic {
+		t.Error("the database of the tests sorts by bytes itself: these tests would prove nothing")
+	}
 }

@@ -34,6 +34,14 @@ func (s *stamp) Scan(value any) error {
 	return nil
 }
 
+// micros is how the database compares a moment; 0 for the zero time.
+func (s stamp) micros() int64 {
+	if t := time.Time(s); !t.IsZero() {
+		return t.UnixMicro()
+	}
+	return 0
+}
+
 func stampOf(t *time.Time) stamp {
 	if t == nil {
 		return stamp{}
@@ -90,6 +98,7 @@ type cohortRow struct {
 	Key       string `db:"key"`
 	Name      string `db:"name"`
 	Revision  int64  `db:"revision"`
+	Search    string `db:"search"`
 	CreatedAt stamp  `db:"created_at"`
 	UpdatedAt stamp  `db:"updated_at"`
 }
@@ -99,7 +108,9 @@ func (r cohortRow) cohort() lab.Cohort {
 }
 
 func rowOfCohort(c lab.Cohort) cohortRow {
-	return cohortRow{ID: c.ID, Key: c.Key, Name: c.Name, CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt)}
+	return cohortRow{
+		ID: c.ID, Key: c.Key, Name: c.Name, Search: fold(c.Key, c.Name), CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
+	}
 }
 
 type courseRow struct {
@@ -109,6 +120,7 @@ type courseRow struct {
 	Template   string   `db:"template"`
 	Parameters document `db:"parameters"`
 	Revision   int64    `db:"revision"`
+	Search     string   `db:"search"`
 	CreatedAt  stamp    `db:"created_at"`
 	UpdatedAt  stamp    `db:"updated_at"`
 }
@@ -122,7 +134,7 @@ func (r courseRow) course() lab.Course {
 
 func rowOfCourse(c lab.Course) courseRow {
 	return courseRow{
-		ID: c.ID, Key: c.Key, Name: c.Name, Template: c.Template, Parameters: c.Parameters,
+		ID: c.ID, Key: c.Key, Name: c.Name, Template: c.Template, Parameters: c.Parameters, Search: fold(c.Key, c.Name),
 		CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
 	}
 }
@@ -134,6 +146,7 @@ type studentRow struct {
 	Email       string `db:"email"`
 	EmailKey    string `db:"email_key"`
 	Revision    int64  `db:"revision"`
+	Search      string `db:"search"`
 	CreatedAt   stamp  `db:"created_at"`
 	UpdatedAt   stamp  `db:"updated_at"`
 	WithdrawnAt stamp  `db:"withdrawn_at"`
@@ -148,7 +161,7 @@ func (r studentRow) student() lab.Student {
 
 func rowOfStudent(s lab.Student) studentRow {
 	return studentRow{
-		ID: s.ID, CohortID: s.CohortID, Name: s.Name, Email: s.Email, EmailKey: emailKey(s.Email),
+		ID: s.ID, CohortID: s.CohortID, Name: s.Name, Email: s.Email, EmailKey: emailKey(s.Email), Search: fold(s.Name, s.Email),
 		CreatedAt: stamp(s.CreatedAt), UpdatedAt: stamp(s.UpdatedAt), WithdrawnAt: stampOf(s.WithdrawnAt),
 	}
 }

@@ -93,6 +93,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := d.migrate(ctx, s.write.DB); err != nil {
 		return nil, errors.Join(s.failed(ctx, "bring the database's schema up to date", err), s.write.Close())
 	}
+	if err := s.settle(ctx); err != nil {
+		return nil, errors.Join(err, s.write.Close())
+	}
 	if s.read, err = d.openRead(ctx, cfg, s.write); err != nil {
 		return nil, errors.Join(s.failed(ctx, "open the database for reading", err), s.write.Close())
 	}

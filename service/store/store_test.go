@@ -237,7 +237,7 @@ func (f *fixture) workspaces(class lab.Class, cohort lab.Cohort, n int) []lab.Wo
 	f.t.Helper()
 	students, workspaces := make([]lab.Student, n), make([]lab.Workspace, n)
 	for i := range n {
-		students[i] = f.newStudent(cohort, "Ada", fmt.Sprintf("ada%d@example.org", i))
+		students[i] = f.newStudent(cohort, fmt.Sprintf("Ada %d", i), fmt.Sprintf("ada%d@example.org", i))
 		workspaces[i] = f.newWorkspace(class, students[i], lab.Slug(fmt.Sprintf("%s-%s-ada-%d", class.CohortKey, class.CourseKey, i)))
 	}
 	f.must(f.enroll(cohort, students...))
@@ -389,8 +389,8 @@ func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
 		wantEqual(t, got, []string{
 			"audit.action", "audit.actor_name", "audit.actor_remote", "audit.at", "audit.detail", "audit.id", "audit.target",
 			"classes.cohort_id", "classes.course_id", "classes.created_at", "classes.deleting", "classes.id", "classes.revision", "classes.updated_at",
-			"cohorts.created_at", "cohorts.id", "cohorts.key", "cohorts.name", "cohorts.revision", "cohorts.updated_at",
-			"courses.created_at", "courses.id", "courses.key", "courses.name", "courses.parameters", "courses.revision", "courses.template",
+			"cohorts.created_at", "cohorts.id", "cohorts.key", "cohorts.name", "cohorts.revision", "cohorts.search", "cohorts.updated_at",
+			"courses.created_at", "courses.id", "courses.key", "courses.name", "courses.parameters", "courses.revision", "courses.search", "courses.template",
 			"courses.updated_at",
 			"idempotency_keys.actor", "idempotency_keys.body", "idempotency_keys.created_at", "idempotency_keys.fingerprint",
 			"idempotency_keys.headers", "idempotency_keys.key", "idempotency_keys.operation", "idempotency_keys.status",
@@ -400,7 +400,7 @@ func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
 			"schema_version.id", "schema_version.is_applied", "schema_version.tstamp", "schema_version.version_id",
 			"slugs.created_at", "slugs.slug", "slugs.workspace_id",
 			"students.cohort_id", "students.created_at", "students.email", "students.email_key", "students.id",
-			"students.name", "students.revision", "students.updated_at", "students.withdrawn_at",
+			"students.name", "students.revision", "students.search", "students.updated_at", "students.withdrawn_at",
 			"workspaces.alloc_id", "workspaces.class_id", "workspaces.created_at", "workspaces.deleted_at", "workspaces.desired",
 			"workspaces.drifted", "workspaces.fingerprint", "workspaces.id", "workspaces.job_modify_index", "workspaces.node_name",
 			"workspaces.outdated", "workspaces.phase", "workspaces.phase_since", "workspaces.reason", "workspaces.release_home",

@@ -10,19 +10,37 @@ import (
 const (
 	selectStudents = `SELECT id, cohort_id, name, email, email_key, revision, created_at, updated_at, withdrawn_at FROM students `
 	// A student who exists keeps cohort and time of enrolment.
-	upsertStudent = `INSERT INTO students (id, cohort_id, name, email, email_key, created_at, updated_at, withdrawn_at)
-		VALUES (:id, :cohort_id, :name, :email, :email_key, :created_at, :updated_at, :withdrawn_at)
+	upsertStudent = `INSERT INTO students (id, cohort_id, name, email, email_key, search, created_at, updated_at, withdrawn_at)
+		VALUES (:id, :cohort_id, :name, :email, :email_key, :search, :created_at, :updated_at, :withdrawn_at)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, email_key = excluded.email_key,
-			revision = students.revision + 1, updated_at = excluded.updated_at`
+			search = excluded.search, revision = students.revision + 1, updated_at = excluded.updated_at`
 )
 
-// Students gives a cohort's students in the order of their ids, the withdrawn ones among them.
-func (s *Store) Students(ctx context.Context, cohortID string) ([]lab.Student, error) {
-	var rows []studentRow
-	if err := s.reader().list(ctx, &rows, selectStudents+`WHERE cohort_id = ? ORDER BY id`, cohortID); err != nil {
+// Students gives a page of the students of a cohort that a filter chooses.
+func (s *Store) Students(ctx context.Context, cohortID string, f lab.StudentFilter, p lab.Page) (lab.List[lab.Student], error) {
+	var chosen conditions
+	chosen.is("cohort", "cohort_id", cohortID)
+	chosen.search(f.Search, "search")
+	chosen.whether("withdrawn", "withdrawn_at IS NOT NULL", f.Withdrawn)
+	return page(ctx, s, listing[studentRow]{
+		name: "students", from: selectStudents, standard: "created_at",
+		sorts: map[string]order[studentRow]{
+			"name":       by(text("name", func(r studentRow) string { return r.Name })),
+			"email":      by(text("email_key", func(r studentRow) string { return r.EmailKey })),
+			"created_at": by(moment("created_at", func(r studentRow) stamp { return r.CreatedAt })),
+			"updated_at": by(moment("updated_at", func(r studentRow) stamp { return r.UpdatedAt })),
+		},
+		id: text("id", func(r studentRow) string { return r.ID }),
+	}, chosen, p, studentRow.student)
+}
+
+// EnrolledStudents gives all students of a cohort, the withdrawn not among them, in the order of their ids.
+func (s *Store) EnrolledStudents(ctx context.Context, cohortID string) ([]lab.Student, error) {
+	students, err := enrolledStudents(ctx, s.reader(), cohortID)
+	if err != nil {
 		return nil, s.failed(ctx, "list students", err)
 	}
-	return convert(rows, studentRow.student), nil
+	return students, nil
 }
 
 // Student gives the student with an id.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -19,9 +20,12 @@ const (
 			release_home = changed.column4, updated_at = changed.column5, revision = revision + 1
 		FROM $rows AS changed WHERE workspaces.id = changed.column1 AND workspaces.deleted_at IS NULL`
 	lockWorkspace = `SELECT id FROM workspaces WHERE id = ?`
-	selectDetails = `SELECT ` + workspaceColumns + `,
+	selectOpen    = `SELECT ` + workspaceColumns + ` FROM workspaces w WHERE w.class_id = ? AND w.deleted_at IS NULL ORDER BY w.id`
+	selectDetails = detailsOf + `workspaces` + namesOf
+	detailsOf     = `SELECT ` + workspaceColumns + `,
 			s.name AS student_name, s.email AS student_email, s.revision AS student_revision, h.key AS cohort_key, k.key AS course_key
-		FROM workspaces w
+		FROM `
+	namesOf = ` w
 		JOIN students s ON s.id = w.student_id
 		JOIN classes c ON c.id = w.class_id
 		JOIN cohorts h ON h.id = c.cohort_id
@@ -44,25 +48,64 @@ func (r detailRow) detail() lab.WorkspaceDetail {
 	}
 }
 
-// Workspaces gives the workspaces of a class or a cohort, or of both, in the
-// order of their ids; an empty id asks for any. Released ones are left out
-// unless they are asked for; they stay until their class goes.
-func (s *Store) Workspaces(ctx context.Context, classID, cohortID string, released bool) ([]lab.WorkspaceDetail, error) {
-	query, args := selectDetails+`WHERE 1 = 1`, []any(nil)
-	if classID != "" {
-		query, args = query+` AND w.class_id = ?`, append(args, classID)
+// Workspaces gives a page of the workspaces that a filter chooses.
+func (s *Store) Workspaces(ctx context.Context, f lab.WorkspaceFilter, p lab.Page) (lab.List[lab.WorkspaceDetail], error) {
+	return page(ctx, s, workspaceListing(), workspaceConditions(f), p, detailRow.detail)
+}
+
+func workspaceConditions(f lab.WorkspaceFilter) conditions {
+	var chosen conditions
+	chosen.is("class", "w.class_id", f.ClassID)
+	chosen.is("student", "w.student_id", f.StudentID)
+	if f.CohortID != "" {
+		chosen.and("cohort", f.CohortID, `w.class_id IN (SELECT id FROM classes WHERE cohort_id = ?)`, f.CohortID)
 	}
-	if cohortID != "" {
-		query, args = query+` AND c.cohort_id = ?`, append(args, cohortID)
+	if f.CourseID != "" {
+		chosen.and("course", f.CourseID, `w.class_id IN (SELECT id FROM classes WHERE course_id = ?)`, f.CourseID)
 	}
-	if !released {
-		query += ` AND w.deleted_at IS NULL`
+	chosen.is("desired", "w.desired", string(f.Desired))
+	if phases := slices.Compact(slices.Sorted(slices.Values(f.Phases))); len(phases) > 0 {
+		chosen.and("phase", phases, `w.phase IN (`+marks(len(phases))+`)`, convert(phases, func(p lab.Phase) any { return string(p) })...)
 	}
-	var rows []detailRow
-	if err := s.reader().list(ctx, &rows, query+` ORDER BY w.id`, args...); err != nil {
-		return nil, s.failed(ctx, "list workspaces", err)
+	chosen.whether("drifted", "w.drifted", f.Drifted)
+	chosen.whether("outdated", "w.outdated", f.Outdated)
+	chosen.search(f.Search, "w.slug", "(SELECT search FROM students WHERE students.id = w.student_id)")
+	if !f.Released {
+		chosen.and("released", false, "w.deleted_at IS NULL")
 	}
-	return convert(rows, detailRow.detail), nil
+	return chosen
+}
+
+func workspaceListing() listing[detailRow] {
+	slug := text("w.slug", func(r detailRow) string { return r.Slug })
+	return listing[detailRow]{
+		name: "workspaces", from: `SELECT w.* FROM workspaces w `, around: detailsOf + `$page` + namesOf, standard: "slug",
+		sorts: map[string]order[detailRow]{
+			"slug": by(slug),
+			"student": {
+				keys: []column[detailRow]{text("s.name", func(r detailRow) string { return r.StudentName }), slug},
+				from: `SELECT w.* FROM workspaces w JOIN students s ON s.id = w.student_id `, lead: true, least: `s.name >= ''`,
+			},
+			"phase": by(text("w.phase", func(r detailRow) string { return r.Phase }), slug),
+			"since": {
+				keys: []column[detailRow]{moment("COALESCE(w.phase_since, 0)", func(r detailRow) stamp { return r.PhaseSince })},
+				lead: true,
+			},
+			"created_at": by(moment("w.created_at", func(r detailRow) stamp { return r.CreatedAt })),
+			"updated_at": by(moment("w.updated_at", func(r detailRow) stamp { return r.UpdatedAt })),
+		},
+		id: text("w.id", func(r detailRow) string { return r.ID }),
+	}
+}
+
+// WorkspacesOfClass gives all workspaces of a class that are not yet released, in the order of their ids.
+func (s *Store) WorkspacesOfClass(ctx context.Context, classID string) ([]lab.Workspace, error) {
+	var rows []workspaceRow
+	err := s.reader().list(ctx, &rows, selectOpen, classID)
+	if err != nil {
+		return nil, s.failed(ctx, "list the workspaces of a class", err)
+	}
+	return convert(rows, workspaceRow.workspace), nil
 }
 
 // Workspace gives the workspace with an id or a slug, also when it is released.

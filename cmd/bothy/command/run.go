@@ -46,6 +46,7 @@ func actions(env *Env) map[string]func() action {
 		"roster import":     func() action { return &rosterImport{env: env} },
 		"server":            func() action { return &serverCommand{env: env} },
 		"status":            func() action { return &status{env: env} },
+		"student list":      func() action { return &studentList{env: env} },
 		"store migrate":     func() action { return &storeMigrate{env: env} },
 		"template list":     func() action { return &templateList{env: env} },
 		"template show":     func() action { return &templateShow{env: env} },
@@ -69,6 +70,7 @@ func groups() map[string]string {
 		"course":    "Show courses",
 		"roster":    "Enroll students",
 		"store":     "Move a server's database",
+		"student":   "Show the students of a cohort",
 		"template":  "Show the templates that workspaces are made from",
 		"workspace": "Start, stop and show single workspaces",
 	}

@@ -17,7 +17,9 @@ type status struct {
 	// classNeeded holds for `bothy class status`, which shows one class only.
 	classNeeded bool
 
-	watch bool
+	watch  bool
+	list   listFlags
+	filter workspaceFlags
 }
 
 func (c *status) doc() doc {
@@ -26,7 +28,10 @@ func (c *status) doc() doc {
 			args:     []string{"<class>"},
 			synopsis: "Show the workspaces of a class",
 			text:     "Shows each student's workspace: its phase, its address or why it has none.",
-			examples: []example{{"Follow a class", "bothy class status -watch fall-26/py101"}},
+			examples: []example{
+				{"Follow a class", "bothy class status -watch fall-26/py101"},
+				{"What went wrong, the newest first", "bothy class status -phase failed,lost -sort -since fall-26/py101"},
+			},
 		}
 	}
 	return doc{
@@ -34,13 +39,15 @@ func (c *status) doc() doc {
 		synopsis: "Show how Bothy, its classes and their workspaces are",
 		text: `
 Without an argument: whether the servers that Bothy needs answer, and how far
-each class is. With a class: each student's workspace.
+each class is. With a class: each student's workspace. Options that choose
+workspaces list those of all classes where none is named.
 
 -watch goes on showing changes until it is interrupted: at a terminal by
 redrawing, elsewhere as a line for each change.
 `,
 		examples: []example{
 			{"Everything", "bothy status"},
+			{"What went wrong anywhere", "bothy status -phase failed,lost"},
 			{"Follow one class", "bothy status -watch fall-26/py101"},
 			{"The addresses of a class", "bothy status -t '{{ range . }}{{ .student.name }} {{ .url }}{{ \"\\n\" }}{{ end }}' fall-26/py101"},
 		},
@@ -51,6 +58,8 @@ func (c *status) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
 		set.BoolVar(&c.watch, "watch", false, "Go on showing changes until interrupted.")
 	})
+	c.list.flags(f, "slug", "student", "phase", "since", "created_at", "updated_at")
+	c.filter.flags(f, c.classNeeded)
 	c.remote.flags(f)
 	c.output.flags(f)
 }
@@ -63,6 +72,13 @@ func (c *status) run(ctx context.Context, args []string) error {
 	if c.watch && (c.output.json || c.output.template != "") {
 		return usagef("-watch shows changes to people; leave -json and -t away")
 	}
+	filter, chosen, err := c.filter.read(c.list)
+	if err != nil {
+		return err
+	}
+	if c.watch && chosen {
+		return usagef("-watch shows all workspaces of a class, or of all classes; leave the options that choose some away")
+	}
 	s, err := c.remote.connect(c.env)
 	if err != nil {
 		return err
@@ -70,20 +86,25 @@ func (c *status) run(ctx context.Context, args []string) error {
 	if c.watch {
 		return c.env.watch(ctx, s, class)
 	}
-	if class != "" {
-		return c.class(ctx, s, class)
+	if class == "" && !chosen {
+		return c.all(ctx, s)
 	}
-	return c.all(ctx, s)
+	filter.Class = class
+	return c.workspaces(ctx, s, filter, chosen)
 }
 
-func (c *status) class(ctx context.Context, s *client.Client, class string) error {
-	workspaces, err := s.Workspaces(ctx, client.WorkspaceFilter{Class: class})
+func (c *status) workspaces(ctx context.Context, s *client.Client, filter client.WorkspaceFilter, chosen bool) error {
+	workspaces, err := s.Workspaces(ctx, filter)
 	if err != nil {
 		return err
 	}
 	return c.output.show(c.env, workspaces, func() {
+		if len(workspaces) == 0 && chosen {
+			c.env.UI.Output("No such workspaces.")
+			return
+		}
 		if len(workspaces) == 0 {
-			c.env.UI.Output("No workspaces yet. Make them with: bothy class launch " + class)
+			c.env.UI.Output("No workspaces yet. Make them with: bothy class launch " + filter.Class)
 			return
 		}
 		c.env.UI.Output(workspaceTable(c.env.style(), c.env.Now(), workspaces).String())

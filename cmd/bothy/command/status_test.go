@@ -33,7 +33,7 @@ func TestStatusOfAClassShowsAddressesAndReasons(t *testing.T) {
 		"Bo       failed  1m00s  fall-26-py101-bo · no memory",
 		"/fall-26-py101-cy/ · changed by another hand · outdated",
 	)
-	if api.asked[0] != "GET /v1/workspaces?class=fall-26~py101" {
+	if api.asked[0] != "GET /v1/workspaces?limit=1000&class=fall-26~py101" {
 		t.Errorf("asked %s", api.asked[0])
 	}
 	w.run("class", "status", "fall-26/py101").ok().says("Ana")

@@ -9,6 +9,8 @@ import (
 
 	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/jobspec"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/registrar"
 )
 
 // templateSource says where templates are looked up: in this binary, or at a server.
@@ -55,6 +57,7 @@ func apiTemplate(t *jobspec.Template) client.Template {
 // templateList is `bothy template list`.
 type templateList struct {
 	env    *Env
+	list   listFlags
 	source templateSource
 	output output
 }
@@ -72,12 +75,13 @@ path.
 }
 
 func (c *templateList) flags(f *flags) {
+	c.list.flags(f, "name")
 	c.source.flags(f)
 	c.output.flags(f)
 }
 
 func (c *templateList) run(ctx context.Context, _ []string) error {
-	templates, err := c.list(ctx)
+	templates, err := c.templates(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,23 +98,40 @@ func (c *templateList) run(ctx context.Context, _ []string) error {
 	})
 }
 
-func (c *templateList) list(ctx context.Context) ([]client.TemplateSummary, error) {
+func (c *templateList) templates(ctx context.Context) ([]client.TemplateSummary, error) {
+	options, err := c.list.options()
+	if err != nil {
+		return nil, err
+	}
 	if c.source.server {
 		s, err := c.source.remote.connect(c.env)
 		if err != nil {
 			return nil, err
 		}
-		return s.Templates(ctx)
+		return client.Collect(s.AllTemplates(ctx, options))
 	}
 	catalog, err := builtIn("")
 	if err != nil {
 		return nil, err
 	}
-	var all []client.TemplateSummary
-	for _, t := range catalog.Templates() {
-		all = append(all, client.TemplateSummary{Name: t.Name, Description: t.Description, Digest: t.Digest()})
+	// The catalog is listed as a server's registrar lists it.
+	offline := registrar.New(registrar.Config{Catalog: catalog})
+	all := []client.TemplateSummary{}
+	for page := (lab.Page{Sort: options.Sort}); ; {
+		found, err := offline.Templates(ctx, registrar.TemplateFilter{Search: options.Search}, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range found.Items {
+			if options.Limit > 0 && len(all) == options.Limit {
+				return all, nil
+			}
+			all = append(all, client.TemplateSummary{Name: t.Name, Description: t.Description, Digest: t.Digest})
+		}
+		if page.Cursor = found.Next; page.Cursor == "" {
+			return all, nil
+		}
 	}
-	return all, nil
 }
 
 // templateShow is `bothy template show`.

@@ -41,6 +41,9 @@ const (
 	superuser  = "tests"
 	// template is the database that new ones are copies of.
 	template = "prepared"
+	// empty is what a database without a schema is made of. Its language sorts text
+	// in another order than that of its bytes: nothing may depend on the server's.
+	empty = "template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
 )
 
 // Server is a PostgreSQL that starts at the first use. The zero value is ready;
@@ -89,7 +92,7 @@ func (s *Server) Database(t testing.TB) string {
 // Empty is Database without what Prepare does.
 func (s *Server) Empty(t testing.TB) string {
 	t.Helper()
-	return s.database(t, "template0")
+	return s.database(t, empty)
 }
 
 func (s *Server) database(t testing.TB, from string) string {
@@ -159,7 +162,7 @@ func installing() toolchain.Reporter {
 }
 
 func (s *Server) prepare(ctx context.Context) error {
-	if _, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+template+" TEMPLATE template0"); err != nil {
+	if _, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+template+" TEMPLATE "+empty); err != nil {
 		return fmt.Errorf("make the template: %w", err)
 	}
 	if s.Prepare == nil {
