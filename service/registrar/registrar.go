@@ -47,6 +47,10 @@ type Store interface {
 	ChangeClass(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.ClassState) (lab.ClassChange, error)) (lab.Class, error)
 
+	Operations(ctx context.Context, filter lab.OperationFilter, after string, limit int) ([]lab.Operation, error)
+	Operation(ctx context.Context, id string) (lab.Operation, error)
+	OperationItems(ctx context.Context, id string, outcome lab.Outcome, after string, limit int) ([]lab.OperationItem, error)
+
 	Workspaces(ctx context.Context, classID, cohortID string, released bool) ([]lab.WorkspaceDetail, error)
 	Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error)
 	ChangeWorkspace(ctx context.Context, intent lab.Intent, id string,
