@@ -174,12 +174,13 @@ func (o Operation) overtaken(w Workspace) string {
 		wants = DesiredStopped
 	case OperationLaunch, OperationStart, OperationRestart:
 	}
-	switch {
-	case w.Desired == DesiredDeleted:
-		return "a later act deleted it"
-	case w.Desired == wants:
+	if w.Desired == wants && wants != DesiredDeleted {
 		return ""
-	case w.Desired == DesiredStopped:
+	}
+	switch w.Desired {
+	case DesiredDeleted:
+		return "a later act deleted it"
+	case DesiredStopped:
 		return "a later act stopped it"
 	default:
 		return "a later act started it"

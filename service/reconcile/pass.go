@@ -107,7 +107,8 @@ func (r *round) observe(items []Item) lab.Snapshot {
 	return snap
 }
 
-// statuses gives what differs from what is stored, by workspace id.
+// statuses gives what differs from what is stored, or may be what an operation
+// awaits, by workspace id.
 func (r *round) statuses(items []Item, snap lab.Snapshot, now time.Time) map[string]lab.Status {
 	changed := map[string]lab.Status{}
 	byPhase := map[lab.Phase]int{}
@@ -117,7 +118,7 @@ func (r *round) statuses(items []Item, snap lab.Snapshot, now time.Time) map[str
 		status := item.Status
 		if _, busy := r.busy[id]; !busy {
 			status = r.statusOf(item, snap, now)
-			if status != item.Status {
+			if status != item.Status || awaited(item, snap, status) {
 				changed[item.ID] = status
 			}
 		}
@@ -129,6 +130,20 @@ func (r *round) statuses(items []Item, snap lab.Snapshot, now time.Time) map[str
 	r.metrics.count(byPhase)
 	r.metrics.reported.WithLabelValues("drifted").Set(float64(drifted))
 	return changed
+}
+
+// awaited says that an operation may end with what is seen now, though it was seen
+// before the act. While Nomad can't be read, nothing is; and what runs until Nomad
+// has replaced it is not what was asked for.
+func awaited(item Item, snap lab.Snapshot, status lab.Status) bool {
+	if !item.Awaited || snap.Unreadable != "" || !status.Phase.Ends() {
+		return false
+	}
+	if status.Phase != lab.PhaseReady {
+		return true
+	}
+	job := lookup(snap, item.Slug.JobID())
+	return job == nil || newest(job) == nil || !newest(job).Behind
 }
 
 func (r *round) statusOf(item Item, snap lab.Snapshot, now time.Time) lab.Status {
