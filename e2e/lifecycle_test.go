@@ -29,6 +29,7 @@ func lifecycle(t *testing.T, d *dev) {
 		d.answers(t, slug+"."+d.labsHost(), "/", shellMark)
 	})
 	t.Run("homes survive stop, start and restart", func(t *testing.T) { d.stopStartRestart(t, class.Key, slug) })
+	t.Run("a restart of what is outdated ends with the new one", func(t *testing.T) { d.restartOutdated(t, class, slug) })
 	t.Run("a reset gives an empty home", func(t *testing.T) { d.reset(t, class.Key, slug) })
 	t.Run("deleting asks first", func(t *testing.T) { d.deleteAsks(t, slug) })
 	t.Run("a name that was given is never given again", func(t *testing.T) { d.newSlug(t, class, slug, name) })
@@ -75,6 +76,31 @@ func (d *dev) stopStartRestart(t *testing.T, class, slug string) {
 	}
 	if got := d.inHome(t, slug, "notes.txt"); got != "written before everything" {
 		t.Errorf("after a restart the home holds %q", got)
+	}
+}
+
+// restartOutdated changes what the workspaces of a course are made of. A restart
+// replaces the allocation, and is over when the new one is ready.
+func (d *dev) restartOutdated(t *testing.T, class client.Class, slug string) {
+	t.Helper()
+	for i, line := range [][]string{{"class", "restart", class.Key}, {"workspace", "restart", slug}} {
+		before, err := d.alloc(t.Context(), slug)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parameters := client.Parameters{"cpu": 150 + 10*i}
+		if _, err := d.api.UpdateCourse(t.Context(), class.Course, client.CoursePatch{Parameters: &parameters}); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s", strings.TrimSpace(d.must(t, line...)))
+		w, err := d.api.Workspace(t.Context(), slug)
+		if err != nil || w.Phase != client.PhaseReady || w.Outdated {
+			t.Errorf("after the restart it is %s, outdated: %v (%v)", w.Phase, w.Outdated, err)
+		}
+		after, err := d.alloc(t.Context(), slug)
+		if err != nil || after.ID == before.ID {
+			t.Errorf("the restart is over, and what runs is not a new allocation (%v)", err)
+		}
 	}
 }
 

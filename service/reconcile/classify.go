@@ -57,6 +57,9 @@ func foreignReason(item Item) string {
 	return fmt.Sprintf("Nomad has a job %q that this Bothy did not make; it is left alone", item.Slug.JobID())
 }
 
+// beingReplaced is why a workspace is being placed that ran before.
+const beingReplaced = "Nomad is replacing its allocation"
+
 // deletingHome is why a workspace that is being reset is not yet what it should be.
 const deletingHome = "it is being reset: its home is being deleted"
 
@@ -134,7 +137,7 @@ func livePhase(item Item, job *lab.Observation) (lab.Phase, string) {
 	if job.Blocked != "" {
 		return lab.PhaseQueued, "waiting for room: " + job.Blocked
 	}
-	return lab.PhasePlacing, "Nomad is replacing its allocation"
+	return lab.PhasePlacing, beingReplaced
 }
 
 // runningPhase is for an allocation that runs and is meant to: its health decides.

@@ -69,6 +69,11 @@ func (e effects) register(ctx context.Context, item Item, index uint64) error {
 	if after != index {
 		// An equal job changes nothing: a restart that is wanted is still to come.
 		submission.RestartsDone = item.RestartsWanted
+		if item.Status.Phase == lab.PhaseReady { // which it is not any more
+			if err := e.announce(ctx, item, lab.PhasePlacing, beingReplaced); err != nil {
+				return err
+			}
+		}
 	}
 	submission.JobModifyIndex, submission.At = after, e.cfg.Now()
 	return e.recordSubmission(ctx, item, submission)

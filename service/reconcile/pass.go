@@ -146,11 +146,22 @@ func awaited(item Item, snap lab.Snapshot, status lab.Status) bool {
 	return job == nil || newest(job) == nil || !newest(job).Behind
 }
 
+// unreplaced says that a job was submitted anew and that what is ready is still the
+// allocation of before. Where there is no room for another, it stays and is ready.
+func unreplaced(item Item, job *lab.Observation, status lab.Status) bool {
+	return item.Status.Phase == lab.PhasePlacing && status.Phase == lab.PhaseReady &&
+		newest(job).Behind && job.Blocked == ""
+}
+
 func (r *round) statusOf(item Item, snap lab.Snapshot, now time.Time) lab.Status {
 	if snap.Unreadable != "" {
 		return waiting(item, snap.Unreadable, now)
 	}
-	status := Classify(r.cfg.Installation, item, lookup(snap, item.Slug.JobID()), now)
+	job := lookup(snap, item.Slug.JobID())
+	status := Classify(r.cfg.Installation, item, job, now)
+	if job != nil && unreplaced(item, job, status) {
+		status.Phase, status.Reason = item.Status.Phase, item.Status.Reason
+	}
 	return since(item.Status, withFault(status, r.faults.of(item)), now)
 }
 
