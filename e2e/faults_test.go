@@ -28,12 +28,16 @@ func faults(t *testing.T, d *dev) {
 // it again: every workspace comes up, once.
 func (d *dev) killedInLaunch(t *testing.T, s *server, class client.Class) {
 	t.Helper()
-	result, err := s.api.LaunchClass(t.Context(), class.Key)
+	operation, err := s.api.LaunchClass(t.Context(), class.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	items, err := s.api.OperationItems(t.Context(), operation.ID, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, readyLimit, "the first job at Nomad", func(context.Context) error {
-		for _, w := range result.Workspaces {
+		for _, w := range items {
 			if _, _, err := d.nomad.Jobs().Info(jobID(w.Slug), nil); err == nil {
 				return nil
 			}
@@ -42,6 +46,7 @@ func (d *dev) killedInLaunch(t *testing.T, s *server, class client.Class) {
 	})
 	s.kill(t)
 	s.start(t)
+	d.operationDone(t, operation)
 	for _, w := range d.classReady(t, class.Key) {
 		if homes := d.homes(t, w.Slug); len(homes) != 1 {
 			t.Errorf("%s has %d homes", w.Slug, len(homes))

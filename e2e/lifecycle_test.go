@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -30,6 +29,8 @@ func lifecycle(t *testing.T, d *dev) {
 		d.answers(t, slug+"."+d.labsHost(), "/", shellMark)
 	})
 	t.Run("homes survive stop, start and restart", func(t *testing.T) { d.stopStartRestart(t, class.Key, slug) })
+	t.Run("a restart of what is outdated ends with the new one", func(t *testing.T) { d.restartOutdated(t, class, slug) })
+	t.Run("a reset gives an empty home", func(t *testing.T) { d.reset(t, class.Key, slug) })
 	t.Run("deleting asks first", func(t *testing.T) { d.deleteAsks(t, slug) })
 	t.Run("a name that was given is never given again", func(t *testing.T) { d.newSlug(t, class, slug, name) })
 }
@@ -62,21 +63,112 @@ func (d *dev) stopStartRestart(t *testing.T, class, slug string) {
 		t.Fatal(err)
 	}
 	restarts := before.TaskStates[mainTask(before)].Restarts
-	d.must(t, "class", "restart", class)
-	eventually(t, readyLimit, "the workspace restarted", func(ctx context.Context) error {
-		after, err := d.alloc(ctx, slug)
-		if err != nil {
-			return err
-		}
-		if after.ID == before.ID && after.TaskStates[mainTask(after)].Restarts == restarts {
-			return errors.New("the same allocation runs, without a restart")
-		}
-		return nil
-	})
-	d.classReady(t, class)
+	t.Logf("%s", strings.TrimSpace(d.must(t, "class", "restart", class)))
+	after, err := d.alloc(t.Context(), slug)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.ID == before.ID && after.TaskStates[mainTask(after)].Restarts == restarts {
+		t.Error("the restart is done, and the same allocation runs without one")
+	}
+	if w, err := d.api.Workspace(t.Context(), slug); err != nil || w.Phase != client.PhaseReady || len(w.Due) > 0 {
+		t.Errorf("the restart is done, and it is %s, due: %v (%v)", w.Phase, w.Due, err)
+	}
 	if got := d.inHome(t, slug, "notes.txt"); got != "written before everything" {
 		t.Errorf("after a restart the home holds %q", got)
 	}
+}
+
+// restartOutdated changes what the workspaces of a course are made of. A restart
+// replaces the allocation, and is over when the new one is ready.
+func (d *dev) restartOutdated(t *testing.T, class client.Class, slug string) {
+	t.Helper()
+	for i, line := range [][]string{{"class", "restart", class.Key}, {"workspace", "restart", slug}} {
+		before, err := d.alloc(t.Context(), slug)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parameters := client.Parameters{"cpu": 150 + 10*i}
+		if _, err := d.api.UpdateCourse(t.Context(), class.Course, client.CoursePatch{Parameters: &parameters}); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s", strings.TrimSpace(d.must(t, line...)))
+		w, err := d.api.Workspace(t.Context(), slug)
+		if err != nil || w.Phase != client.PhaseReady || w.Outdated {
+			t.Errorf("after the restart it is %s, outdated: %v (%v)", w.Phase, w.Outdated, err)
+		}
+		after, err := d.alloc(t.Context(), slug)
+		if err != nil || after.ID == before.ID {
+			t.Errorf("the restart is over, and what runs is not a new allocation (%v)", err)
+		}
+	}
+}
+
+// reset asks first, and then the workspace comes up again at its place, without the
+// files and with the secrets that it had; one that is stopped stays so.
+func (d *dev) reset(t *testing.T, class, slug string) {
+	t.Helper()
+	if _, stderr, exit := d.run(t.Context(), slug+"\n", "workspace", "reset", slug); exit == 0 || !strings.Contains(stderr, "not reset") {
+		t.Errorf("without a terminal, resetting gave exit %d: %s", exit, stderr)
+	}
+	before := d.homes(t, slug)
+	secret := d.secretVersion(t, slug)
+
+	t.Logf("%s", strings.TrimSpace(d.must(t, "workspace", "reset", "-yes", slug)))
+	d.emptied(t, slug, before)
+	d.answers(t, d.labsHost(), "/"+slug+"/", shellMark)
+	if after := d.secretVersion(t, slug); after != secret {
+		t.Errorf("its secrets have version %d, and had %d: they are to stay", after, secret)
+	}
+
+	d.putHome(t, slug, "notes.txt", "written after the first reset")
+	before = d.homes(t, slug)
+	t.Logf("%s", strings.TrimSpace(d.must(t, "class", "reset", "-yes", class)))
+	d.emptied(t, slug, before)
+
+	d.putHome(t, slug, "notes.txt", "written after the second reset")
+	d.must(t, "class", "stop", class)
+	d.must(t, "class", "reset", "-yes", class)
+	if volumes := d.homes(t, slug); len(volumes) != 0 {
+		t.Errorf("reset while it was stopped, it has %d homes", len(volumes))
+	}
+	if w, err := d.api.Workspace(t.Context(), slug); err != nil || w.Desired != client.DesiredStopped || w.Phase != client.PhaseStopped {
+		t.Errorf("reset while it was stopped, it is wanted %s and %s (%v)", w.Desired, w.Phase, err)
+	}
+	d.must(t, "class", "start", class)
+	d.emptied(t, slug, nil)
+}
+
+// emptied says that a workspace is ready with one home, which is none of those
+// before and holds nothing that a student has written.
+func (d *dev) emptied(t *testing.T, slug string, before []*nomadapi.HostVolumeStub) {
+	t.Helper()
+	w, err := d.api.Workspace(t.Context(), slug)
+	if err != nil || w.Phase != client.PhaseReady || len(w.Due) > 0 {
+		t.Fatalf("%s is %s: %s, due: %v (%v)", slug, w.Phase, w.Reason, w.Due, err)
+	}
+	now := d.homes(t, slug)
+	if len(now) != 1 {
+		t.Fatalf("%s has %d homes", slug, len(now))
+	}
+	for _, old := range before {
+		if old.ID == now[0].ID {
+			t.Errorf("%s still has the home %s", slug, old.ID)
+		}
+	}
+	if out, err := d.exec(t.Context(), slug, "/bin/ls", "-A", "/home/coder"); err != nil || strings.Contains(out, "notes.txt") {
+		t.Errorf("the home of %s holds %q (%v)", slug, out, err)
+	}
+}
+
+// secretVersion is the version of a workspace's secrets in Vault.
+func (d *dev) secretVersion(t *testing.T, slug string) int {
+	t.Helper()
+	secret, err := d.vault.KVv2("bothy").Get(t.Context(), "workspaces/"+jobID(slug)+"/env")
+	if err != nil || secret.VersionMetadata == nil {
+		t.Fatalf("the secrets of %s: %v", slug, err)
+	}
+	return secret.VersionMetadata.Version
 }
 
 // deleteAsks tries to delete without a terminal, which must change nothing, and

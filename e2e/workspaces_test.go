@@ -55,9 +55,11 @@ func (d *dev) launchShells(t *testing.T, cohort string, names ...string) (client
 		students[i] = student(name, i)
 	}
 	class := d.createClass(t, cohort, cohort+" shell", "shell", nil, students...)
-	if _, err := d.api.LaunchClass(t.Context(), class.Key); err != nil {
+	operation, err := d.api.LaunchClass(t.Context(), class.Key)
+	if err != nil {
 		t.Fatalf("launch %s: %v", class.Key, err)
 	}
+	d.operationDone(t, operation)
 	return class, d.classReady(t, class.Key)
 }
 
@@ -111,12 +113,29 @@ func inPhase(phase client.Phase) func(client.Workspace) bool {
 	return func(w client.Workspace) bool { return w.Phase == phase }
 }
 
+// operationDone waits until an act on a class has ended, with every workspace as it wants it.
+func (d *dev) operationDone(t *testing.T, operation client.Operation) {
+	t.Helper()
+	eventually(t, readyLimit, operation.Kind+" of "+operation.Class, func(ctx context.Context) error {
+		now, err := d.api.Operation(ctx, operation.ID)
+		if err != nil {
+			return fmt.Errorf("show the operation: %w", err)
+		}
+		if now.State != client.OperationStateDone {
+			return fmt.Errorf("it is %s: %+v", now.State, now.Counts)
+		}
+		return nil
+	})
+}
+
 // deleteClass removes a class with everything it has, and waits until it is gone.
 func (d *dev) deleteClass(t *testing.T, class string) {
 	t.Helper()
-	if _, err := d.api.DeleteClass(t.Context(), class, true); err != nil {
+	operation, err := d.api.DeleteClass(t.Context(), class, true)
+	if err != nil {
 		t.Fatalf("delete %s: %v", class, err)
 	}
+	d.operationDone(t, operation)
 	eventually(t, readyLimit, class+" gone", func(ctx context.Context) error {
 		_, err := d.api.Class(ctx, class)
 		if isNotFound(err) {

@@ -19,6 +19,9 @@ func (s *server) again(operation string) func(ctx context.Context, target string
 			return visit(workspaceAct(lab.Intent{}, w))
 		})
 	}
+	begun := func(visit func(OperationStartedJSONResponse) write) func(context.Context, string) (write, error) {
+		return remade(s.operated, func(act registrar.Started) write { return visit(started(lab.Intent{}, act)) })
+	}
 	switch operation {
 	case "createCohort":
 		return remade(s.config.Registrar.Cohort, func(c lab.Cohort) write {
@@ -36,9 +39,27 @@ func (s *server) again(operation string) func(ctx context.Context, target string
 		return remade(s.config.Registrar.Class, func(c lab.Class) write {
 			return createdClass(lab.Intent{}, c).VisitCreateClassResponse
 		})
+	case "launchClass":
+		return begun(func(o OperationStartedJSONResponse) write {
+			return LaunchClass202JSONResponse{o}.VisitLaunchClassResponse
+		})
+	case "startClass":
+		return begun(func(o OperationStartedJSONResponse) write {
+			return StartClass202JSONResponse{o}.VisitStartClassResponse
+		})
+	case "stopClass":
+		return begun(func(o OperationStartedJSONResponse) write { return StopClass202JSONResponse{o}.VisitStopClassResponse })
+	case "restartClass":
+		return begun(func(o OperationStartedJSONResponse) write {
+			return RestartClass202JSONResponse{o}.VisitRestartClassResponse
+		})
+	case "resetClass":
+		return begun(func(o OperationStartedJSONResponse) write {
+			return ResetClass202JSONResponse{o}.VisitResetClassResponse
+		})
 	case "deleteClass":
-		return remade(s.config.Registrar.Class, func(c lab.Class) write {
-			return goingClass(lab.Intent{}, c).VisitDeleteClassResponse
+		return begun(func(o OperationStartedJSONResponse) write {
+			return DeleteClass202JSONResponse{o}.VisitDeleteClassResponse
 		})
 	case "deleteWorkspace":
 		return workspace(func(w WorkspaceActJSONResponse) write {
@@ -52,6 +73,10 @@ func (s *server) again(operation string) func(ctx context.Context, target string
 		return workspace(func(w WorkspaceActJSONResponse) write {
 			return StopWorkspace202JSONResponse{w}.VisitStopWorkspaceResponse
 		})
+	case "resetWorkspace":
+		return workspace(func(w WorkspaceActJSONResponse) write {
+			return ResetWorkspace202JSONResponse{w}.VisitResetWorkspaceResponse
+		})
 	case "restartWorkspace":
 		return workspace(func(w WorkspaceActJSONResponse) write {
 			return RestartWorkspace202JSONResponse{w}.VisitRestartWorkspaceResponse
@@ -59,6 +84,19 @@ func (s *server) again(operation string) func(ctx context.Context, target string
 	default:
 		return nil
 	}
+}
+
+// operated gives an operation with its class as it is now; no class where it is gone.
+func (s *server) operated(ctx context.Context, id string) (registrar.Started, error) {
+	operation, err := s.config.Registrar.Operation(ctx, id)
+	if err != nil {
+		return registrar.Started{}, err
+	}
+	class, err := s.config.Registrar.Class(ctx, operation.ClassID)
+	if err != nil && lab.CodeOf(err) != lab.CodeNotFound {
+		return registrar.Started{}, err
+	}
+	return registrar.Started{Operation: operation, Class: class}, nil
 }
 
 func remade[T any](read func(context.Context, string) (T, error), answer func(T) write) func(context.Context, string) (write, error) {

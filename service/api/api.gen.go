@@ -38,6 +38,54 @@ func (e Desired) Valid() bool {
 	}
 }
 
+// Defines values for OperationState.
+const (
+	OperationStateDone       OperationState = "done"
+	OperationStateFailed     OperationState = "failed"
+	OperationStateRunning    OperationState = "running"
+	OperationStateSuperseded OperationState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the OperationState enum.
+func (e OperationState) Valid() bool {
+	switch e {
+	case OperationStateDone:
+		return true
+	case OperationStateFailed:
+		return true
+	case OperationStateRunning:
+		return true
+	case OperationStateSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Outcome.
+const (
+	OutcomeDone       Outcome = "done"
+	OutcomeFailed     Outcome = "failed"
+	OutcomePending    Outcome = "pending"
+	OutcomeSuperseded Outcome = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the Outcome enum.
+func (e Outcome) Valid() bool {
+	switch e {
+	case OutcomeDone:
+		return true
+	case OutcomeFailed:
+		return true
+	case OutcomePending:
+		return true
+	case OutcomeSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Phase.
 const (
 	PhaseFailed   Phase = "failed"
@@ -313,15 +361,6 @@ type Class struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// ClassActResult defines model for ClassActResult.
-type ClassActResult struct {
-	// Affected How many workspaces are now wanted otherwise than before.
-	Affected int `json:"affected"`
-
-	// Workspaces All workspaces of the class.
-	Workspaces []WorkspaceWish `json:"workspaces"`
-}
-
 // ClassInput defines model for ClassInput.
 type ClassInput struct {
 	// Cohort A cohort's id or key, or the name of a new one.
@@ -442,6 +481,82 @@ type Key = string
 
 // Name A name for people.
 type Name = string
+
+// Operation defines model for Operation.
+type Operation struct {
+	// Actor Who asked for it.
+	Actor string `json:"actor"`
+
+	// Affected How many workspaces it wants otherwise than before.
+	Affected int `json:"affected"`
+
+	// Class The class's key, also when the class is gone.
+	Class   string `json:"class"`
+	ClassID string `json:"class_id"`
+
+	// Counts Its items, by outcome.
+	Counts    OperationCounts `json:"counts"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	// EndedAt Null while it runs.
+	EndedAt *time.Time `json:"ended_at"`
+	ID      string     `json:"id"`
+
+	// Kind The act: `class.launch`, `class.start`, `class.stop`, `class.restart`, `class.reset` or `class.delete`. More may come.
+	Kind string `json:"kind"`
+
+	// State `running` while an item is pending. Then, for good: `done` (every item is),
+	// `failed` (an item has failed), or `superseded` (none has failed, and of some a
+	// later act wanted something else).
+	State OperationState `json:"state"`
+}
+
+// OperationCounts Its items, by outcome.
+type OperationCounts struct {
+	Done       int `json:"done"`
+	Failed     int `json:"failed"`
+	Pending    int `json:"pending"`
+	Superseded int `json:"superseded"`
+	Total      int `json:"total"`
+}
+
+// OperationItem defines model for OperationItem.
+type OperationItem struct {
+	// EndedAt Null while the item is pending.
+	EndedAt *time.Time `json:"ended_at"`
+
+	// Outcome `pending`, `done` (the workspace got to what the act wants), `failed` (it has
+	// been failed for 10 s) or `superseded` (a later act wants something else). A
+	// failed one may still become done while its operation runs.
+	Outcome Outcome `json:"outcome"`
+
+	// Reason A sentence that says why; while the item is pending, what was last seen of the workspace.
+	Reason      string `json:"reason"`
+	Slug        string `json:"slug"`
+	WorkspaceID string `json:"workspace_id"`
+}
+
+// OperationItemList defines model for OperationItemList.
+type OperationItemList struct {
+	Items      []OperationItem `json:"items"`
+	NextCursor *string         `json:"next_cursor"`
+}
+
+// OperationList defines model for OperationList.
+type OperationList struct {
+	Items      []Operation `json:"items"`
+	NextCursor *string     `json:"next_cursor"`
+}
+
+// OperationState `running` while an item is pending. Then, for good: `done` (every item is),
+// `failed` (an item has failed), or `superseded` (none has failed, and of some a
+// later act wanted something else).
+type OperationState string
+
+// Outcome `pending`, `done` (the workspace got to what the act wants), `failed` (it has
+// been failed for 10 s) or `superseded` (a later act wants something else). A
+// failed one may still become done while its operation runs.
+type Outcome string
 
 // Parameters Values for the template's variables.
 type Parameters map[string]interface{}
@@ -618,8 +733,11 @@ type Workspace struct {
 	Desired Desired `json:"desired"`
 
 	// Drifted The Nomad job was changed by another hand.
-	Drifted bool   `json:"drifted"`
-	ID      string `json:"id"`
+	Drifted bool `json:"drifted"`
+
+	// Due What was asked for and is still to be done: `restart`, `reset`. More may come.
+	Due []string `json:"due"`
+	ID  string   `json:"id"`
 
 	// Node The Nomad node that it runs on.
 	Node *string `json:"node"`
@@ -660,14 +778,6 @@ type WorkspaceStudent struct {
 	Name  string `json:"name"`
 }
 
-// WorkspaceWish defines model for WorkspaceWish.
-type WorkspaceWish struct {
-	// Desired What a workspace should be.
-	Desired Desired `json:"desired"`
-	ID      string  `json:"id"`
-	Slug    string  `json:"slug"`
-}
-
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -693,6 +803,9 @@ type PathCohort = Ref
 // PathCourse An id, or the name for people.
 type PathCourse = Ref
 
+// PathOperation An id, or the name for people.
+type PathOperation = Ref
+
 // PathStudent An id, or the name for people.
 type PathStudent = Ref
 
@@ -705,8 +818,8 @@ type PathWorkspace = Ref
 // Search defines model for Search.
 type Search = string
 
-// ClassAct defines model for ClassAct.
-type ClassAct = ClassActResult
+// OperationStarted defines model for OperationStarted.
+type OperationStarted = Operation
 
 // WorkspaceAct defines model for WorkspaceAct.
 type WorkspaceAct = Workspace
@@ -772,6 +885,23 @@ type DeleteClassParams struct {
 
 // LaunchClassParams defines parameters for LaunchClass.
 type LaunchClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ResetClassParams defines parameters for ResetClass.
+type ResetClassParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -987,6 +1117,33 @@ type UpdateCourseParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListOperationsParams defines parameters for ListOperations.
+type ListOperationsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Class Only those on this class, by its id or as `cohort~course`; it may be gone.
+	Class *ClassRef `form:"class,omitempty" json:"class,omitempty"`
+
+	// State Only those in this state.
+	State *OperationState `form:"state,omitempty" json:"state,omitempty"`
+}
+
+// ListOperationItemsParams defines parameters for ListOperationItems.
+type ListOperationItemsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Outcome Only the items of this outcome.
+	Outcome *Outcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+}
+
 // WithdrawStudentParams defines parameters for WithdrawStudent.
 type WithdrawStudentParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
@@ -1082,6 +1239,23 @@ type DeleteWorkspaceParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ResetWorkspaceParams defines parameters for ResetWorkspace.
+type ResetWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RestartWorkspaceParams defines parameters for RestartWorkspace.
 type RestartWorkspaceParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
@@ -1165,6 +1339,9 @@ type ServerInterface interface {
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(c *gin.Context, class PathClass, params LaunchClassParams)
+	// ResetClass Reset the workspaces of a class
+	// (POST /v1/classes/{class}/reset)
+	ResetClass(c *gin.Context, class PathClass, params ResetClassParams)
 	// RestartClass Restart the workspaces of a class
 	// (POST /v1/classes/{class}/restart)
 	RestartClass(c *gin.Context, class PathClass, params RestartClassParams)
@@ -1210,6 +1387,15 @@ type ServerInterface interface {
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
 	UpdateCourse(c *gin.Context, course PathCourse, params UpdateCourseParams)
+	// ListOperations List the operations
+	// (GET /v1/operations)
+	ListOperations(c *gin.Context, params ListOperationsParams)
+	// GetOperation Show an operation
+	// (GET /v1/operations/{operation})
+	GetOperation(c *gin.Context, operation PathOperation)
+	// ListOperationItems List what became of each workspace
+	// (GET /v1/operations/{operation}/items)
+	ListOperationItems(c *gin.Context, operation PathOperation, params ListOperationItemsParams)
 	// GetStatus Tell how Bothy is
 	// (GET /v1/status)
 	GetStatus(c *gin.Context)
@@ -1234,6 +1420,9 @@ type ServerInterface interface {
 	// GetWorkspace Show a workspace
 	// (GET /v1/workspaces/{workspace})
 	GetWorkspace(c *gin.Context, workspace PathWorkspace)
+	// ResetWorkspace Reset a workspace
+	// (POST /v1/workspaces/{workspace}/reset)
+	ResetWorkspace(c *gin.Context, workspace PathWorkspace, params ResetWorkspaceParams)
 	// RestartWorkspace Restart a workspace
 	// (POST /v1/workspaces/{workspace}/restart)
 	RestartWorkspace(c *gin.Context, workspace PathWorkspace, params RestartWorkspaceParams)
@@ -1560,6 +1749,82 @@ func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
 	}
 
 	siw.Handler.LaunchClass(c, class, params)
+}
+
+// ResetClass operation middleware
+func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResetClassParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ResetClass(c, class, params)
 }
 
 // RestartClass operation middleware
@@ -2418,6 +2683,134 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 	siw.Handler.UpdateCourse(c, course, params)
 }
 
+// ListOperations operation middleware
+func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOperationsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "class" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "class", c.Request.URL.Query(), &params.Class, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListOperations(c, params)
+}
+
+// GetOperation operation middleware
+func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation" -------------
+	var operation PathOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation", c.Param("operation"), &operation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter operation: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetOperation(c, operation)
+}
+
+// ListOperationItems operation middleware
+func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation" -------------
+	var operation PathOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation", c.Param("operation"), &operation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter operation: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOperationItemsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "outcome" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "outcome", c.Request.URL.Query(), &params.Outcome, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter outcome: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListOperationItems(c, operation, params)
+}
+
 // GetStatus operation middleware
 func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
 
@@ -2821,6 +3214,82 @@ func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
 	siw.Handler.GetWorkspace(c, workspace)
 }
 
+// ResetWorkspace operation middleware
+func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workspace" -------------
+	var workspace PathWorkspace
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace", c.Param("workspace"), &workspace, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workspace: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResetWorkspaceParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ResetWorkspace(c, workspace, params)
+}
+
 // RestartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
 
@@ -3081,6 +3550,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/classes/:class", wrapper.DeleteClass)
 	router.GET(options.BaseURL+"/v1/classes/:class", wrapper.GetClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/launch", wrapper.LaunchClass)
+	router.POST(options.BaseURL+"/v1/classes/:class/reset", wrapper.ResetClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/restart", wrapper.RestartClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/start", wrapper.StartClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/stop", wrapper.StopClass)
@@ -3096,6 +3566,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/courses/:course", wrapper.DeleteCourse)
 	router.GET(options.BaseURL+"/v1/courses/:course", wrapper.GetCourse)
 	router.PATCH(options.BaseURL+"/v1/courses/:course", wrapper.UpdateCourse)
+	router.GET(options.BaseURL+"/v1/operations", wrapper.ListOperations)
+	router.GET(options.BaseURL+"/v1/operations/:operation", wrapper.GetOperation)
+	router.GET(options.BaseURL+"/v1/operations/:operation/items", wrapper.ListOperationItems)
 	router.GET(options.BaseURL+"/v1/status", wrapper.GetStatus)
 	router.DELETE(options.BaseURL+"/v1/students/:student", wrapper.WithdrawStudent)
 	router.GET(options.BaseURL+"/v1/students/:student", wrapper.GetStudent)
@@ -3104,20 +3577,22 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace", wrapper.DeleteWorkspace)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace", wrapper.GetWorkspace)
+	router.POST(options.BaseURL+"/v1/workspaces/:workspace/reset", wrapper.ResetWorkspace)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/restart", wrapper.RestartWorkspace)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/start", wrapper.StartWorkspace)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/stop", wrapper.StopWorkspace)
 }
 
-type ClassActResponseHeaders struct {
+type OperationStartedResponseHeaders struct {
 	BothyDryRun         *string
 	ETag                string
 	IdempotencyReplayed *string
+	Location            string
 }
-type ClassActJSONResponse struct {
-	Body ClassActResult
+type OperationStartedJSONResponse struct {
+	Body Operation
 
-	Headers ClassActResponseHeaders
+	Headers OperationStartedResponseHeaders
 }
 
 type WorkspaceActResponseHeaders struct {
@@ -3203,16 +3678,7 @@ type DeleteClassResponseObject interface {
 	VisitDeleteClassResponse(w http.ResponseWriter) error
 }
 
-type DeleteClass202ResponseHeaders struct {
-	BothyDryRun         *string
-	ETag                string
-	IdempotencyReplayed *string
-}
-
-type DeleteClass202JSONResponse struct {
-	Body    Class
-	Headers DeleteClass202ResponseHeaders
-}
+type DeleteClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response DeleteClass202JSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
 
@@ -3228,6 +3694,7 @@ func (response DeleteClass202JSONResponse) VisitDeleteClassResponse(w http.Respo
 	if response.Headers.IdempotencyReplayed != nil {
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3272,7 +3739,7 @@ type LaunchClassResponseObject interface {
 	VisitLaunchClassResponse(w http.ResponseWriter) error
 }
 
-type LaunchClass202JSONResponse struct{ ClassActJSONResponse }
+type LaunchClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.ResponseWriter) error {
 
@@ -3288,6 +3755,38 @@ func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.Respo
 	if response.Headers.IdempotencyReplayed != nil {
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetClassRequestObject struct {
+	Class  PathClass `json:"class"`
+	Params ResetClassParams
+}
+
+type ResetClassResponseObject interface {
+	VisitResetClassResponse(w http.ResponseWriter) error
+}
+
+type ResetClass202JSONResponse struct{ OperationStartedJSONResponse }
+
+func (response ResetClass202JSONResponse) VisitResetClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3302,7 +3801,7 @@ type RestartClassResponseObject interface {
 	VisitRestartClassResponse(w http.ResponseWriter) error
 }
 
-type RestartClass202JSONResponse struct{ ClassActJSONResponse }
+type RestartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.ResponseWriter) error {
 
@@ -3318,6 +3817,7 @@ func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.Res
 	if response.Headers.IdempotencyReplayed != nil {
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3332,7 +3832,7 @@ type StartClassResponseObject interface {
 	VisitStartClassResponse(w http.ResponseWriter) error
 }
 
-type StartClass202JSONResponse struct{ ClassActJSONResponse }
+type StartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StartClass202JSONResponse) VisitStartClassResponse(w http.ResponseWriter) error {
 
@@ -3348,6 +3848,7 @@ func (response StartClass202JSONResponse) VisitStartClassResponse(w http.Respons
 	if response.Headers.IdempotencyReplayed != nil {
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3362,7 +3863,7 @@ type StopClassResponseObject interface {
 	VisitStopClassResponse(w http.ResponseWriter) error
 }
 
-type StopClass202JSONResponse struct{ ClassActJSONResponse }
+type StopClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StopClass202JSONResponse) VisitStopClassResponse(w http.ResponseWriter) error {
 
@@ -3378,6 +3879,7 @@ func (response StopClass202JSONResponse) VisitStopClassResponse(w http.ResponseW
 	if response.Headers.IdempotencyReplayed != nil {
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3760,6 +4262,73 @@ func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.Res
 	return err
 }
 
+type ListOperationsRequestObject struct {
+	Params ListOperationsParams
+}
+
+type ListOperationsResponseObject interface {
+	VisitListOperationsResponse(w http.ResponseWriter) error
+}
+
+type ListOperations200JSONResponse OperationList
+
+func (response ListOperations200JSONResponse) VisitListOperationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOperationRequestObject struct {
+	Operation PathOperation `json:"operation"`
+}
+
+type GetOperationResponseObject interface {
+	VisitGetOperationResponse(w http.ResponseWriter) error
+}
+
+type GetOperation200JSONResponse Operation
+
+func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOperationItemsRequestObject struct {
+	Operation PathOperation `json:"operation"`
+	Params    ListOperationItemsParams
+}
+
+type ListOperationItemsResponseObject interface {
+	VisitListOperationItemsResponse(w http.ResponseWriter) error
+}
+
+type ListOperationItems200JSONResponse OperationItemList
+
+func (response ListOperationItems200JSONResponse) VisitListOperationItemsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetStatusRequestObject struct {
 }
 
@@ -3980,6 +4549,36 @@ func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.Res
 	return err
 }
 
+type ResetWorkspaceRequestObject struct {
+	Workspace PathWorkspace `json:"workspace"`
+	Params    ResetWorkspaceParams
+}
+
+type ResetWorkspaceResponseObject interface {
+	VisitResetWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type ResetWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
+
+func (response ResetWorkspace202JSONResponse) VisitResetWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RestartWorkspaceRequestObject struct {
 	Workspace PathWorkspace `json:"workspace"`
 	Params    RestartWorkspaceParams
@@ -4087,6 +4686,9 @@ type StrictServerInterface interface {
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(ctx context.Context, request LaunchClassRequestObject) (LaunchClassResponseObject, error)
+	// ResetClass Reset the workspaces of a class
+	// (POST /v1/classes/{class}/reset)
+	ResetClass(ctx context.Context, request ResetClassRequestObject) (ResetClassResponseObject, error)
 	// RestartClass Restart the workspaces of a class
 	// (POST /v1/classes/{class}/restart)
 	RestartClass(ctx context.Context, request RestartClassRequestObject) (RestartClassResponseObject, error)
@@ -4132,6 +4734,15 @@ type StrictServerInterface interface {
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
 	UpdateCourse(ctx context.Context, request UpdateCourseRequestObject) (UpdateCourseResponseObject, error)
+	// ListOperations List the operations
+	// (GET /v1/operations)
+	ListOperations(ctx context.Context, request ListOperationsRequestObject) (ListOperationsResponseObject, error)
+	// GetOperation Show an operation
+	// (GET /v1/operations/{operation})
+	GetOperation(ctx context.Context, request GetOperationRequestObject) (GetOperationResponseObject, error)
+	// ListOperationItems List what became of each workspace
+	// (GET /v1/operations/{operation}/items)
+	ListOperationItems(ctx context.Context, request ListOperationItemsRequestObject) (ListOperationItemsResponseObject, error)
 	// GetStatus Tell how Bothy is
 	// (GET /v1/status)
 	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
@@ -4156,6 +4767,9 @@ type StrictServerInterface interface {
 	// GetWorkspace Show a workspace
 	// (GET /v1/workspaces/{workspace})
 	GetWorkspace(ctx context.Context, request GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error)
+	// ResetWorkspace Reset a workspace
+	// (POST /v1/workspaces/{workspace}/reset)
+	ResetWorkspace(ctx context.Context, request ResetWorkspaceRequestObject) (ResetWorkspaceResponseObject, error)
 	// RestartWorkspace Restart a workspace
 	// (POST /v1/workspaces/{workspace}/restart)
 	RestartWorkspace(ctx context.Context, request RestartWorkspaceRequestObject) (RestartWorkspaceResponseObject, error)
@@ -4367,6 +4981,33 @@ func (sh *strictHandler) LaunchClass(ctx *gin.Context, class PathClass, params L
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(LaunchClassResponseObject); ok {
 		if err := validResponse.VisitLaunchClassResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResetClass operation middleware
+func (sh *strictHandler) ResetClass(ctx *gin.Context, class PathClass, params ResetClassParams) {
+	var request ResetClassRequestObject
+
+	request.Class = class
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResetClass(ctx, request.(ResetClassRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResetClass")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ResetClassResponseObject); ok {
+		if err := validResponse.VisitResetClassResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -4847,6 +5488,85 @@ func (sh *strictHandler) UpdateCourse(ctx *gin.Context, course PathCourse, param
 	}
 }
 
+// ListOperations operation middleware
+func (sh *strictHandler) ListOperations(ctx *gin.Context, params ListOperationsParams) {
+	var request ListOperationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOperations(ctx, request.(ListOperationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOperations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListOperationsResponseObject); ok {
+		if err := validResponse.VisitListOperationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetOperation operation middleware
+func (sh *strictHandler) GetOperation(ctx *gin.Context, operation PathOperation) {
+	var request GetOperationRequestObject
+
+	request.Operation = operation
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOperation(ctx, request.(GetOperationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOperation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetOperationResponseObject); ok {
+		if err := validResponse.VisitGetOperationResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListOperationItems operation middleware
+func (sh *strictHandler) ListOperationItems(ctx *gin.Context, operation PathOperation, params ListOperationItemsParams) {
+	var request ListOperationItemsRequestObject
+
+	request.Operation = operation
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOperationItems(ctx, request.(ListOperationItemsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOperationItems")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListOperationItemsResponseObject); ok {
+		if err := validResponse.VisitListOperationItemsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetStatus operation middleware
 func (sh *strictHandler) GetStatus(ctx *gin.Context) {
 	var request GetStatusRequestObject
@@ -5048,6 +5768,33 @@ func (sh *strictHandler) GetWorkspace(ctx *gin.Context, workspace PathWorkspace)
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetWorkspaceResponseObject); ok {
 		if err := validResponse.VisitGetWorkspaceResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResetWorkspace operation middleware
+func (sh *strictHandler) ResetWorkspace(ctx *gin.Context, workspace PathWorkspace, params ResetWorkspaceParams) {
+	var request ResetWorkspaceRequestObject
+
+	request.Workspace = workspace
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResetWorkspace(ctx, request.(ResetWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResetWorkspace")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ResetWorkspaceResponseObject); ok {
+		if err := validResponse.VisitResetWorkspaceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

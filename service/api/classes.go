@@ -62,13 +62,7 @@ func (s *server) DeleteClass(ctx context.Context, r DeleteClassRequestObject) (D
 	if err != nil {
 		return nil, err
 	}
-	return goingClass(intent, going), nil
-}
-
-func goingClass(intent lab.Intent, going lab.Class) DeleteClass202JSONResponse {
-	return DeleteClass202JSONResponse{
-		Body: asClass(going), Headers: DeleteClass202ResponseHeaders{ETag: etagAfter(intent, going.Revision)},
-	}
+	return DeleteClass202JSONResponse{started(intent, going)}, nil
 }
 
 // LaunchClass gives every student a running workspace.
@@ -107,14 +101,20 @@ func (s *server) RestartClass(ctx context.Context, r RestartClassRequestObject) 
 	return RestartClass202JSONResponse{done}, nil
 }
 
-func (s *server) actOnClass(ctx context.Context, ref string, act registrar.Act) (ClassActJSONResponse, error) {
-	intent := intentOf(ctx)
-	result, err := s.config.Registrar.ActOnClass(ctx, intent, classRef(ref), act)
+// ResetClass gives the workspaces of a class new homes.
+func (s *server) ResetClass(ctx context.Context, r ResetClassRequestObject) (ResetClassResponseObject, error) {
+	done, err := s.actOnClass(ctx, r.Class, registrar.ActReset)
 	if err != nil {
-		return ClassActJSONResponse{}, err
+		return nil, err
 	}
-	return ClassActJSONResponse{
-		Body:    ClassActResult{Affected: result.Affected, Workspaces: each(result.Workspaces, asWish)},
-		Headers: ClassActResponseHeaders{ETag: etagAfter(intent, result.Class.Revision)},
-	}, nil
+	return ResetClass202JSONResponse{done}, nil
+}
+
+func (s *server) actOnClass(ctx context.Context, ref string, act registrar.Act) (OperationStartedJSONResponse, error) {
+	intent := intentOf(ctx)
+	begun, err := s.config.Registrar.ActOnClass(ctx, intent, classRef(ref), act)
+	if err != nil {
+		return OperationStartedJSONResponse{}, err
+	}
+	return started(intent, begun), nil
 }

@@ -62,10 +62,6 @@ func asClass(c lab.Class) Class {
 	}
 }
 
-func asWish(w lab.Workspace) WorkspaceWish {
-	return WorkspaceWish{ID: w.ID, Slug: w.Slug.String(), Desired: Desired(w.Desired)}
-}
-
 func asWorkspace(w registrar.WorkspaceView) Workspace {
 	out := Workspace{
 		ID:        w.ID,
@@ -80,6 +76,7 @@ func asWorkspace(w registrar.WorkspaceView) Workspace {
 		Phase:     Phase(w.Status.Phase),
 		Reason:    w.Status.Reason,
 		Since:     timeOrNil(w.Status.Since),
+		Due:       due(w.Workspace),
 		Drifted:   w.Status.Drifted,
 		Outdated:  w.Status.Outdated,
 		CreatedAt: w.CreatedAt,
@@ -93,6 +90,18 @@ func asWorkspace(w registrar.WorkspaceView) Workspace {
 		out.Node = &w.Status.NodeName
 	}
 	return out
+}
+
+// due names what was asked of a workspace and is still to be done.
+func due(w lab.Workspace) []string {
+	acts := []string{} // JSON has [] then
+	if w.Desired == lab.DesiredRunning && w.RestartsWanted > w.Submitted.RestartsDone {
+		acts = append(acts, string(registrar.ActRestart))
+	}
+	if w.Desired != lab.DesiredDeleted && w.ResetsWanted > w.ResetsDone {
+		acts = append(acts, string(registrar.ActReset))
+	}
+	return acts
 }
 
 func asTemplateSummary(t registrar.TemplateView) TemplateSummary {

@@ -79,6 +79,10 @@ var (
 		StudentName: "Ada Lovelace", StudentEmail: "ada@example.edu", CohortKey: "fall-26", CourseKey: "py101", Version: 7,
 		URL: "http://labs.localhost:9999/fall-26-py101-ada-lovelace/",
 	}
+	anOperation = lab.Operation{
+		ID: "id-operation", Kind: lab.OperationLaunch, ClassID: "id-class", ClassKey: "fall-26/py101", Actor: "token:test",
+		State: lab.OperationRunning, Counts: lab.OperationCounts{Total: 2, Pending: 1, Done: 1}, Affected: 1, CreatedAt: noon,
+	}
 	aTemplate = registrar.TemplateView{
 		Name: "code-server", Description: "An editor.", Digest: "abc", Source: "job \"x\" {}",
 		Variables: []jobspec.Variable{{Name: "memory", Type: "number", Description: "In MB.", Default: 1024}},
@@ -163,12 +167,35 @@ func (f *fakeRegistrar) Class(_ context.Context, ref string) (lab.Class, error) 
 	return aClass, f.note("Class", lab.Intent{}, ref)
 }
 
-func (f *fakeRegistrar) DeleteClass(_ context.Context, intent lab.Intent, ref string, releaseHomes bool) (lab.Class, error) {
-	return aClass, f.note("DeleteClass", intent, ref, releaseHomes)
+func (f *fakeRegistrar) DeleteClass(_ context.Context, intent lab.Intent, ref string, releaseHomes bool) (registrar.Started, error) {
+	return registrar.Started{Operation: anOperation, Class: aClass}, f.note("DeleteClass", intent, ref, releaseHomes)
 }
 
-func (f *fakeRegistrar) ActOnClass(_ context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.ActResult, error) {
-	return registrar.ActResult{Class: aClass, Affected: 1, Workspaces: []lab.Workspace{aWorkspace.Workspace}}, f.note("ActOnClass", intent, ref, act)
+func (f *fakeRegistrar) ActOnClass(_ context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.Started, error) {
+	return registrar.Started{Operation: anOperation, Class: aClass}, f.note("ActOnClass", intent, ref, act)
+}
+
+func (f *fakeRegistrar) Operations(_ context.Context, filter lab.OperationFilter, page registrar.Page) ([]lab.Operation, string, error) {
+	ended := anOperation
+	ended.State, ended.EndedAt = lab.OperationDone, &noon
+	next := "next"
+	if page.Cursor == next {
+		next = ""
+	}
+	return []lab.Operation{anOperation, ended}, next, f.note("Operations", lab.Intent{}, filter, page)
+}
+
+func (f *fakeRegistrar) Operation(_ context.Context, id string) (lab.Operation, error) {
+	return anOperation, f.note("Operation", lab.Intent{}, id)
+}
+
+func (f *fakeRegistrar) OperationItems(
+	_ context.Context, id string, outcome lab.Outcome, page registrar.Page,
+) ([]lab.OperationItem, string, error) {
+	return []lab.OperationItem{
+		{OperationID: id, WorkspaceID: "id-workspace", Slug: aWorkspace.Slug, Outcome: lab.OutcomeDone, Reason: "It runs.", EndedAt: &noon},
+		{OperationID: id, WorkspaceID: "id-other", Slug: "fall-26-py101-bob", Outcome: lab.OutcomePending, Reason: "It starts."},
+	}, "", f.note("OperationItems", lab.Intent{}, id, outcome, page)
 }
 
 func (f *fakeRegistrar) Workspaces(

@@ -37,8 +37,12 @@ type Registrar interface {
 	CreateClass(ctx context.Context, intent lab.Intent, in registrar.ClassInput) (lab.Class, error)
 	Classes(ctx context.Context, filter registrar.ClassFilter, page lab.Page) (lab.List[lab.Class], error)
 	Class(ctx context.Context, ref string) (lab.Class, error)
-	DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (lab.Class, error)
-	ActOnClass(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.ActResult, error)
+	DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (registrar.Started, error)
+	ActOnClass(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.Started, error)
+
+	Operations(ctx context.Context, filter lab.OperationFilter, page registrar.Page) ([]lab.Operation, string, error)
+	Operation(ctx context.Context, id string) (lab.Operation, error)
+	OperationItems(ctx context.Context, id string, outcome lab.Outcome, page registrar.Page) ([]lab.OperationItem, string, error)
 
 	Workspaces(ctx context.Context, filter registrar.WorkspaceFilter, page lab.Page) (lab.List[registrar.WorkspaceView], error)
 	Workspace(ctx context.Context, ref string) (registrar.WorkspaceView, error)

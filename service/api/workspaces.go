@@ -73,6 +73,15 @@ func (s *server) RestartWorkspace(ctx context.Context, r RestartWorkspaceRequest
 	return RestartWorkspace202JSONResponse{done}, nil
 }
 
+// ResetWorkspace gives a workspace a new home.
+func (s *server) ResetWorkspace(ctx context.Context, r ResetWorkspaceRequestObject) (ResetWorkspaceResponseObject, error) {
+	done, err := s.actOnWorkspace(ctx, r.Workspace, registrar.ActReset)
+	if err != nil {
+		return nil, err
+	}
+	return ResetWorkspace202JSONResponse{done}, nil
+}
+
 func (s *server) actOnWorkspace(ctx context.Context, ref string, act registrar.Act) (WorkspaceActJSONResponse, error) {
 	intent := intentOf(ctx)
 	view, err := s.config.Registrar.ActOnWorkspace(ctx, intent, ref, act)

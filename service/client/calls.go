@@ -90,33 +90,110 @@ func (c *Client) Class(ctx context.Context, ref string) (Class, error) {
 }
 
 // DeleteClass deletes a class and its workspaces, and their homes when releaseHomes says so.
-func (c *Client) DeleteClass(ctx context.Context, ref string, releaseHomes bool) (Class, error) {
+func (c *Client) DeleteClass(ctx context.Context, ref string, releaseHomes bool) (Operation, error) {
 	r, err := c.raw.DeleteClassWithResponse(ctx, pathClass(ref), &DeleteClassParams{ReleaseHomes: &releaseHomes})
 	return read(r, err, (*DeleteClassResponse).GetJSON202)
 }
 
 // LaunchClass gives every student of a class a running workspace.
-func (c *Client) LaunchClass(ctx context.Context, ref string) (ClassActResult, error) {
+func (c *Client) LaunchClass(ctx context.Context, ref string) (Operation, error) {
 	r, err := c.raw.LaunchClassWithResponse(ctx, pathClass(ref), nil)
 	return read(r, err, (*LaunchClassResponse).GetJSON202)
 }
 
 // StartClass starts the workspaces of a class.
-func (c *Client) StartClass(ctx context.Context, ref string) (ClassActResult, error) {
+func (c *Client) StartClass(ctx context.Context, ref string) (Operation, error) {
 	r, err := c.raw.StartClassWithResponse(ctx, pathClass(ref), nil)
 	return read(r, err, (*StartClassResponse).GetJSON202)
 }
 
 // StopClass stops the workspaces of a class.
-func (c *Client) StopClass(ctx context.Context, ref string) (ClassActResult, error) {
+func (c *Client) StopClass(ctx context.Context, ref string) (Operation, error) {
 	r, err := c.raw.StopClassWithResponse(ctx, pathClass(ref), nil)
 	return read(r, err, (*StopClassResponse).GetJSON202)
 }
 
 // RestartClass restarts the workspaces of a class.
-func (c *Client) RestartClass(ctx context.Context, ref string) (ClassActResult, error) {
+func (c *Client) RestartClass(ctx context.Context, ref string) (Operation, error) {
 	r, err := c.raw.RestartClassWithResponse(ctx, pathClass(ref), nil)
 	return read(r, err, (*RestartClassResponse).GetJSON202)
+}
+
+// ResetClass gives the workspaces of a class new homes. What the students have stored is lost.
+func (c *Client) ResetClass(ctx context.Context, ref string) (Operation, error) {
+	r, err := c.raw.ResetClassWithResponse(ctx, pathClass(ref), nil)
+	return read(r, err, (*ResetClassResponse).GetJSON202)
+}
+
+// OperationFilter says which operations to list; its zero value means all.
+type OperationFilter struct {
+	Class string
+	State OperationState
+}
+
+// Operations lists operations, the newest first, most at most; 0 for all.
+func (c *Client) Operations(ctx context.Context, filter OperationFilter, most int) ([]Operation, error) {
+	params := &ListOperationsParams{Limit: pageLimit(most)}
+	if filter.Class != "" {
+		class := pathClass(filter.Class)
+		params.Class = &class
+	}
+	if filter.State != "" {
+		params.State = &filter.State
+	}
+	all := []Operation{} // a program that prints them has a list then
+	for {
+		r, err := c.raw.ListOperationsWithResponse(ctx, params)
+		page, err := read(r, err, (*ListOperationsResponse).GetJSON200)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		switch {
+		case most > 0 && len(all) >= most:
+			return all[:most], nil
+		case page.NextCursor == nil:
+			return all, nil
+		}
+		params.Cursor = page.NextCursor
+	}
+}
+
+// Operation gives one operation.
+func (c *Client) Operation(ctx context.Context, id string) (Operation, error) {
+	r, err := c.raw.GetOperationWithResponse(ctx, id)
+	return read(r, err, (*GetOperationResponse).GetJSON200)
+}
+
+// OperationItems lists what became of each workspace of an operation; those of one
+// outcome, or all for "".
+func (c *Client) OperationItems(ctx context.Context, id string, outcome Outcome) ([]OperationItem, error) {
+	params := &ListOperationItemsParams{Limit: pageLimit(0)}
+	if outcome != "" {
+		params.Outcome = &outcome
+	}
+	all := []OperationItem{}
+	for {
+		r, err := c.raw.ListOperationItemsWithResponse(ctx, id, params)
+		page, err := read(r, err, (*ListOperationItemsResponse).GetJSON200)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if page.NextCursor == nil {
+			return all, nil
+		}
+		params.Cursor = page.NextCursor
+	}
+}
+
+// pageLimit asks for pages as large as can be, and no larger than what is wanted; 0 for all.
+func pageLimit(most int) *int {
+	const largest = 1000
+	if most <= 0 || most > largest {
+		most = largest
+	}
+	return &most
 }
 
 // Workspace gives one workspace.
@@ -147,6 +224,12 @@ func (c *Client) StopWorkspace(ctx context.Context, ref string) (Workspace, erro
 func (c *Client) RestartWorkspace(ctx context.Context, ref string) (Workspace, error) {
 	r, err := c.raw.RestartWorkspaceWithResponse(ctx, ref, nil)
 	return read(r, err, (*RestartWorkspaceResponse).GetJSON202)
+}
+
+// ResetWorkspace gives a workspace a new home. What the student has stored is lost.
+func (c *Client) ResetWorkspace(ctx context.Context, ref string) (Workspace, error) {
+	r, err := c.raw.ResetWorkspaceWithResponse(ctx, ref, nil)
+	return read(r, err, (*ResetWorkspaceResponse).GetJSON202)
 }
 
 // Template gives one template with its source and variables.

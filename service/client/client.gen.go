@@ -38,6 +38,54 @@ func (e Desired) Valid() bool {
 	}
 }
 
+// Defines values for OperationState.
+const (
+	OperationStateDone       OperationState = "done"
+	OperationStateFailed     OperationState = "failed"
+	OperationStateRunning    OperationState = "running"
+	OperationStateSuperseded OperationState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the OperationState enum.
+func (e OperationState) Valid() bool {
+	switch e {
+	case OperationStateDone:
+		return true
+	case OperationStateFailed:
+		return true
+	case OperationStateRunning:
+		return true
+	case OperationStateSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Outcome.
+const (
+	OutcomeDone       Outcome = "done"
+	OutcomeFailed     Outcome = "failed"
+	OutcomePending    Outcome = "pending"
+	OutcomeSuperseded Outcome = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the Outcome enum.
+func (e Outcome) Valid() bool {
+	switch e {
+	case OutcomeDone:
+		return true
+	case OutcomeFailed:
+		return true
+	case OutcomePending:
+		return true
+	case OutcomeSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Phase.
 const (
 	PhaseFailed   Phase = "failed"
@@ -313,15 +361,6 @@ type Class struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// ClassActResult defines model for ClassActResult.
-type ClassActResult struct {
-	// Affected How many workspaces are now wanted otherwise than before.
-	Affected int `json:"affected"`
-
-	// Workspaces All workspaces of the class.
-	Workspaces []WorkspaceWish `json:"workspaces"`
-}
-
 // ClassInput defines model for ClassInput.
 type ClassInput struct {
 	// Cohort A cohort's id or key, or the name of a new one.
@@ -442,6 +481,82 @@ type Key = string
 
 // Name A name for people.
 type Name = string
+
+// Operation defines model for Operation.
+type Operation struct {
+	// Actor Who asked for it.
+	Actor string `json:"actor"`
+
+	// Affected How many workspaces it wants otherwise than before.
+	Affected int `json:"affected"`
+
+	// Class The class's key, also when the class is gone.
+	Class   string `json:"class"`
+	ClassID string `json:"class_id"`
+
+	// Counts Its items, by outcome.
+	Counts    OperationCounts `json:"counts"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	// EndedAt Null while it runs.
+	EndedAt *time.Time `json:"ended_at"`
+	ID      string     `json:"id"`
+
+	// Kind The act: `class.launch`, `class.start`, `class.stop`, `class.restart`, `class.reset` or `class.delete`. More may come.
+	Kind string `json:"kind"`
+
+	// State `running` while an item is pending. Then, for good: `done` (every item is),
+	// `failed` (an item has failed), or `superseded` (none has failed, and of some a
+	// later act wanted something else).
+	State OperationState `json:"state"`
+}
+
+// OperationCounts Its items, by outcome.
+type OperationCounts struct {
+	Done       int `json:"done"`
+	Failed     int `json:"failed"`
+	Pending    int `json:"pending"`
+	Superseded int `json:"superseded"`
+	Total      int `json:"total"`
+}
+
+// OperationItem defines model for OperationItem.
+type OperationItem struct {
+	// EndedAt Null while the item is pending.
+	EndedAt *time.Time `json:"ended_at"`
+
+	// Outcome `pending`, `done` (the workspace got to what the act wants), `failed` (it has
+	// been failed for 10 s) or `superseded` (a later act wants something else). A
+	// failed one may still become done while its operation runs.
+	Outcome Outcome `json:"outcome"`
+
+	// Reason A sentence that says why; while the item is pending, what was last seen of the workspace.
+	Reason      string `json:"reason"`
+	Slug        string `json:"slug"`
+	WorkspaceID string `json:"workspace_id"`
+}
+
+// OperationItemList defines model for OperationItemList.
+type OperationItemList struct {
+	Items      []OperationItem `json:"items"`
+	NextCursor *string         `json:"next_cursor"`
+}
+
+// OperationList defines model for OperationList.
+type OperationList struct {
+	Items      []Operation `json:"items"`
+	NextCursor *string     `json:"next_cursor"`
+}
+
+// OperationState `running` while an item is pending. Then, for good: `done` (every item is),
+// `failed` (an item has failed), or `superseded` (none has failed, and of some a
+// later act wanted something else).
+type OperationState string
+
+// Outcome `pending`, `done` (the workspace got to what the act wants), `failed` (it has
+// been failed for 10 s) or `superseded` (a later act wants something else). A
+// failed one may still become done while its operation runs.
+type Outcome string
 
 // Parameters Values for the template's variables.
 type Parameters map[string]interface{}
@@ -618,8 +733,11 @@ type Workspace struct {
 	Desired Desired `json:"desired"`
 
 	// Drifted The Nomad job was changed by another hand.
-	Drifted bool   `json:"drifted"`
-	ID      string `json:"id"`
+	Drifted bool `json:"drifted"`
+
+	// Due What was asked for and is still to be done: `restart`, `reset`. More may come.
+	Due []string `json:"due"`
+	ID  string   `json:"id"`
 
 	// Node The Nomad node that it runs on.
 	Node *string `json:"node"`
@@ -660,14 +778,6 @@ type WorkspaceStudent struct {
 	Name  string `json:"name"`
 }
 
-// WorkspaceWish defines model for WorkspaceWish.
-type WorkspaceWish struct {
-	// Desired What a workspace should be.
-	Desired Desired `json:"desired"`
-	ID      string  `json:"id"`
-	Slug    string  `json:"slug"`
-}
-
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -693,6 +803,9 @@ type PathCohort = Ref
 // PathCourse An id, or the name for people.
 type PathCourse = Ref
 
+// PathOperation An id, or the name for people.
+type PathOperation = Ref
+
 // PathStudent An id, or the name for people.
 type PathStudent = Ref
 
@@ -705,8 +818,8 @@ type PathWorkspace = Ref
 // Search defines model for Search.
 type Search = string
 
-// ClassAct defines model for ClassAct.
-type ClassAct = ClassActResult
+// OperationStarted defines model for OperationStarted.
+type OperationStarted = Operation
 
 // WorkspaceAct defines model for WorkspaceAct.
 type WorkspaceAct = Workspace
@@ -772,6 +885,23 @@ type DeleteClassParams struct {
 
 // LaunchClassParams defines parameters for LaunchClass.
 type LaunchClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ResetClassParams defines parameters for ResetClass.
+type ResetClassParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -987,6 +1117,33 @@ type UpdateCourseParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListOperationsParams defines parameters for ListOperations.
+type ListOperationsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Class Only those on this class, by its id or as `cohort~course`; it may be gone.
+	Class *ClassRef `form:"class,omitempty" json:"class,omitempty"`
+
+	// State Only those in this state.
+	State *OperationState `form:"state,omitempty" json:"state,omitempty"`
+}
+
+// ListOperationItemsParams defines parameters for ListOperationItems.
+type ListOperationItemsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Outcome Only the items of this outcome.
+	Outcome *Outcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+}
+
 // WithdrawStudentParams defines parameters for WithdrawStudent.
 type WithdrawStudentParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
@@ -1070,6 +1227,23 @@ type DeleteWorkspaceParams struct {
 
 	// ReleaseHome Delete the home as well. This cannot be undone.
 	ReleaseHome *bool `form:"release_home,omitempty" json:"release_home,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ResetWorkspaceParams defines parameters for ResetWorkspace.
+type ResetWorkspaceParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
 	// has changed since, nothing is done, and the answer is 412 `stale` with what it
@@ -1276,6 +1450,16 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
 	LaunchClass(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ResetClass Reset the workspaces of a class
+	//
+	// Stops all workspaces of the class and deletes their homes, with all that the
+	// students have stored there: this cannot be undone. Those that are wanted
+	// running start again with new homes; the others stay stopped. Names, addresses
+	// and secrets stay.
+	//
+	// Corresponds with POST /v1/classes/{class}/reset (the `ResetClass` operationId).
+	ResetClass(ctx context.Context, class PathClass, params *ResetClassParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RestartClass Restart the workspaces of a class
 	//
 	// Restarts the workspaces of the class that are wanted running. Those that are outdated come up with the newest settings.
@@ -1441,6 +1625,28 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 	UpdateCourse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListOperations List the operations
+	//
+	// All acts on classes, the newest first; those on classes that are gone as well.
+	//
+	// Corresponds with GET /v1/operations (the `ListOperations` operationId).
+	ListOperations(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetOperation Show an operation
+	//
+	// One act on a class and how far it is. Whoever waits for it asks again until
+	// its `state` is not `running` any more.
+	//
+	// Corresponds with GET /v1/operations/{operation} (the `GetOperation` operationId).
+	GetOperation(ctx context.Context, operation PathOperation, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOperationItems List what became of each workspace
+	//
+	// What the operation wants of each workspace and what became of it, in the order in which the workspaces were made.
+	//
+	// Corresponds with GET /v1/operations/{operation}/items (the `ListOperationItems` operationId).
+	ListOperationItems(ctx context.Context, operation PathOperation, params *ListOperationItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetStatus Tell how Bothy is
 	//
 	// The version, which installation this is, whether the servers that Bothy
@@ -1500,6 +1706,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/workspaces/{workspace} (the `GetWorkspace` operationId).
 	GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResetWorkspace Reset a workspace
+	//
+	// Stops the workspace and deletes its home, with all that the student has stored
+	// there: this cannot be undone. If it is wanted running, it starts again with a
+	// new home; otherwise it stays stopped. Its name, address and secrets stay.
+	//
+	// Corresponds with POST /v1/workspaces/{workspace}/reset (the `ResetWorkspace` operationId).
+	ResetWorkspace(ctx context.Context, workspace PathWorkspace, params *ResetWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RestartWorkspace Restart a workspace
 	//
@@ -1627,6 +1842,26 @@ func (c *Raw) GetClass(ctx context.Context, class PathClass, reqEditors ...Reque
 // Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
 func (c *Raw) LaunchClass(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLaunchClassRequest(c.Server, class, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResetClass Reset the workspaces of a class
+//
+// Stops all workspaces of the class and deletes their homes, with all that the
+// students have stored there: this cannot be undone. Those that are wanted
+// running start again with new homes; the others stay stopped. Names, addresses
+// and secrets stay.
+//
+// Corresponds with POST /v1/classes/{class}/reset (the `ResetClass` operationId).
+func (c *Raw) ResetClass(ctx context.Context, class PathClass, params *ResetClassParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResetClassRequest(c.Server, class, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1992,6 +2227,58 @@ func (c *Raw) UpdateCourse(ctx context.Context, course PathCourse, params *Updat
 	return c.Client.Do(req)
 }
 
+// ListOperations List the operations
+//
+// All acts on classes, the newest first; those on classes that are gone as well.
+//
+// Corresponds with GET /v1/operations (the `ListOperations` operationId).
+func (c *Raw) ListOperations(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOperationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetOperation Show an operation
+//
+// One act on a class and how far it is. Whoever waits for it asks again until
+// its `state` is not `running` any more.
+//
+// Corresponds with GET /v1/operations/{operation} (the `GetOperation` operationId).
+func (c *Raw) GetOperation(ctx context.Context, operation PathOperation, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOperationRequest(c.Server, operation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOperationItems List what became of each workspace
+//
+// What the operation wants of each workspace and what became of it, in the order in which the workspaces were made.
+//
+// Corresponds with GET /v1/operations/{operation}/items (the `ListOperationItems` operationId).
+func (c *Raw) ListOperationItems(ctx context.Context, operation PathOperation, params *ListOperationItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOperationItemsRequest(c.Server, operation, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetStatus Tell how Bothy is
 //
 // The version, which installation this is, whether the servers that Bothy
@@ -2122,6 +2409,25 @@ func (c *Raw) DeleteWorkspace(ctx context.Context, workspace PathWorkspace, para
 // Corresponds with GET /v1/workspaces/{workspace} (the `GetWorkspace` operationId).
 func (c *Raw) GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetWorkspaceRequest(c.Server, workspace)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResetWorkspace Reset a workspace
+//
+// Stops the workspace and deletes its home, with all that the student has stored
+// there: this cannot be undone. If it is wanted running, it starts again with a
+// new home; otherwise it stays stopped. Its name, address and secrets stay.
+//
+// Corresponds with POST /v1/workspaces/{workspace}/reset (the `ResetWorkspace` operationId).
+func (c *Raw) ResetWorkspace(ctx context.Context, workspace PathWorkspace, params *ResetWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResetWorkspaceRequest(c.Server, workspace, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2541,6 +2847,93 @@ func NewLaunchClassRequest(server string, class PathClass, params *LaunchClassPa
 	}
 
 	operationPath := fmt.Sprintf("/v1/classes/%s/launch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewResetClassRequest constructs an http.Request for the ResetClass method
+func NewResetClassRequest(server string, class PathClass, params *ResetClassParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/reset", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -3824,6 +4217,215 @@ func NewUpdateCourseRequestWithBody(server string, course PathCourse, params *Up
 	return req, nil
 }
 
+// NewListOperationsRequest constructs an http.Request for the ListOperations method
+func NewListOperationsRequest(server string, params *ListOperationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/operations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Class != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "class", *params.Class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetOperationRequest constructs an http.Request for the GetOperation method
+func NewGetOperationRequest(server string, operation PathOperation) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation", operation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/operations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListOperationItemsRequest constructs an http.Request for the ListOperationItems method
+func NewListOperationItemsRequest(server string, operation PathOperation, params *ListOperationItemsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation", operation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/operations/%s/items", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Outcome != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "outcome", *params.Outcome, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetStatusRequest constructs an http.Request for the GetStatus method
 func NewGetStatusRequest(server string) (*http.Request, error) {
 	var err error
@@ -4416,6 +5018,93 @@ func NewGetWorkspaceRequest(server string, workspace PathWorkspace) (*http.Reque
 	return req, nil
 }
 
+// NewResetWorkspaceRequest constructs an http.Request for the ResetWorkspace method
+func NewResetWorkspaceRequest(server string, workspace PathWorkspace, params *ResetWorkspaceParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "workspace", workspace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/workspaces/%s/reset", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewRestartWorkspaceRequest constructs an http.Request for the RestartWorkspace method
 func NewRestartWorkspaceRequest(server string, workspace PathWorkspace, params *RestartWorkspaceParams) (*http.Request, error) {
 	var err error
@@ -4783,6 +5472,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
 	LaunchClassWithResponse(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*LaunchClassResponse, error)
 
+	// ResetClassWithResponse Reset the workspaces of a class
+	//
+	// Stops all workspaces of the class and deletes their homes, with all that the
+	// students have stored there: this cannot be undone. Those that are wanted
+	// running start again with new homes; the others stay stopped. Names, addresses
+	// and secrets stay.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/classes/{class}/reset (the `ResetClass` operationId).
+	ResetClassWithResponse(ctx context.Context, class PathClass, params *ResetClassParams, reqEditors ...RequestEditorFn) (*ResetClassResponse, error)
+
 	// RestartClassWithResponse Restart the workspaces of a class
 	//
 	// Restarts the workspaces of the class that are wanted running. Those that are outdated come up with the newest settings.
@@ -4968,6 +5669,34 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 	UpdateCourseWithResponse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error)
 
+	// ListOperationsWithResponse List the operations
+	//
+	// All acts on classes, the newest first; those on classes that are gone as well.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/operations (the `ListOperations` operationId).
+	ListOperationsWithResponse(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*ListOperationsResponse, error)
+
+	// GetOperationWithResponse Show an operation
+	//
+	// One act on a class and how far it is. Whoever waits for it asks again until
+	// its `state` is not `running` any more.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/operations/{operation} (the `GetOperation` operationId).
+	GetOperationWithResponse(ctx context.Context, operation PathOperation, reqEditors ...RequestEditorFn) (*GetOperationResponse, error)
+
+	// ListOperationItemsWithResponse List what became of each workspace
+	//
+	// What the operation wants of each workspace and what became of it, in the order in which the workspaces were made.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/operations/{operation}/items (the `ListOperationItems` operationId).
+	ListOperationItemsWithResponse(ctx context.Context, operation PathOperation, params *ListOperationItemsParams, reqEditors ...RequestEditorFn) (*ListOperationItemsResponse, error)
+
 	// GetStatusWithResponse Tell how Bothy is
 	//
 	// The version, which installation this is, whether the servers that Bothy
@@ -5043,6 +5772,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/workspaces/{workspace} (the `GetWorkspace` operationId).
 	GetWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*GetWorkspaceResponse, error)
+
+	// ResetWorkspaceWithResponse Reset a workspace
+	//
+	// Stops the workspace and deletes its home, with all that the student has stored
+	// there: this cannot be undone. If it is wanted running, it starts again with a
+	// new home; otherwise it stays stopped. Its name, address and secrets stay.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/workspaces/{workspace}/reset (the `ResetWorkspace` operationId).
+	ResetWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *ResetWorkspaceParams, reqEditors ...RequestEditorFn) (*ResetWorkspaceResponse, error)
 
 	// RestartWorkspaceWithResponse Restart a workspace
 	//
@@ -5153,19 +5893,20 @@ type DeleteClassResponse202Headers struct {
 	BothyDryRun         *string
 	ETag                string
 	IdempotencyReplayed *string
+	Location            string
 }
 
 type DeleteClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
-	JSON202 *Class
+	JSON202 *OperationStarted
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *DeleteClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
-func (r DeleteClassResponse) GetJSON202() *Class {
+func (r DeleteClassResponse) GetJSON202() *OperationStarted {
 	return r.JSON202
 }
 
@@ -5235,19 +5976,20 @@ type LaunchClassResponse202Headers struct {
 	BothyDryRun         *string
 	ETag                string
 	IdempotencyReplayed *string
+	Location            string
 }
 
 type LaunchClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
-	JSON202 *ClassAct
+	JSON202 *OperationStarted
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *LaunchClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
-func (r LaunchClassResponse) GetJSON202() *ClassAct {
+func (r LaunchClassResponse) GetJSON202() *OperationStarted {
 	return r.JSON202
 }
 
@@ -5272,24 +6014,68 @@ func (r LaunchClassResponse) StatusCode() int {
 	return 0
 }
 
+// ResetClassResponse202Headers the declared response headers of an HTTP 202 response for ResetClass
+type ResetClassResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type ResetClassResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OperationStarted
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ResetClassResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ResetClassResponse) GetJSON202() *OperationStarted {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r ResetClassResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResetClassResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResetClassResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // RestartClassResponse202Headers the declared response headers of an HTTP 202 response for RestartClass
 type RestartClassResponse202Headers struct {
 	BothyDryRun         *string
 	ETag                string
 	IdempotencyReplayed *string
+	Location            string
 }
 
 type RestartClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
-	JSON202 *ClassAct
+	JSON202 *OperationStarted
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *RestartClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
-func (r RestartClassResponse) GetJSON202() *ClassAct {
+func (r RestartClassResponse) GetJSON202() *OperationStarted {
 	return r.JSON202
 }
 
@@ -5319,19 +6105,20 @@ type StartClassResponse202Headers struct {
 	BothyDryRun         *string
 	ETag                string
 	IdempotencyReplayed *string
+	Location            string
 }
 
 type StartClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
-	JSON202 *ClassAct
+	JSON202 *OperationStarted
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *StartClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
-func (r StartClassResponse) GetJSON202() *ClassAct {
+func (r StartClassResponse) GetJSON202() *OperationStarted {
 	return r.JSON202
 }
 
@@ -5361,19 +6148,20 @@ type StopClassResponse202Headers struct {
 	BothyDryRun         *string
 	ETag                string
 	IdempotencyReplayed *string
+	Location            string
 }
 
 type StopClassResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
-	JSON202 *ClassAct
+	JSON202 *OperationStarted
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *StopClassResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
-func (r StopClassResponse) GetJSON202() *ClassAct {
+func (r StopClassResponse) GetJSON202() *OperationStarted {
 	return r.JSON202
 }
 
@@ -5855,6 +6643,105 @@ func (r UpdateCourseResponse) StatusCode() int {
 	return 0
 }
 
+type ListOperationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperationList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOperationsResponse) GetJSON200() *OperationList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOperationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOperationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOperationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetOperationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Operation
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetOperationResponse) GetJSON200() *Operation {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOperationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOperationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOperationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListOperationItemsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperationItemList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOperationItemsResponse) GetJSON200() *OperationItemList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOperationItemsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOperationItemsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOperationItemsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type GetStatusResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6157,6 +7044,48 @@ func (r GetWorkspaceResponse) StatusCode() int {
 	return 0
 }
 
+// ResetWorkspaceResponse202Headers the declared response headers of an HTTP 202 response for ResetWorkspace
+type ResetWorkspaceResponse202Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+type ResetWorkspaceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *WorkspaceAct
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ResetWorkspaceResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ResetWorkspaceResponse) GetJSON202() *WorkspaceAct {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r ResetWorkspaceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResetWorkspaceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResetWorkspaceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // RestartWorkspaceResponse202Headers the declared response headers of an HTTP 202 response for RestartWorkspace
 type RestartWorkspaceResponse202Headers struct {
 	BothyDryRun         *string
@@ -6379,6 +7308,24 @@ func (c *ClientWithResponses) LaunchClassWithResponse(ctx context.Context, class
 		return nil, err
 	}
 	return ParseLaunchClassResponse(rsp)
+}
+
+// ResetClassWithResponse Reset the workspaces of a class
+//
+// Stops all workspaces of the class and deletes their homes, with all that the
+// students have stored there: this cannot be undone. Those that are wanted
+// running start again with new homes; the others stay stopped. Names, addresses
+// and secrets stay.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/classes/{class}/reset (the `ResetClass` operationId).
+func (c *ClientWithResponses) ResetClassWithResponse(ctx context.Context, class PathClass, params *ResetClassParams, reqEditors ...RequestEditorFn) (*ResetClassResponse, error) {
+	rsp, err := c.ResetClass(ctx, class, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResetClassResponse(rsp)
 }
 
 // RestartClassWithResponse Restart the workspaces of a class
@@ -6680,6 +7627,52 @@ func (c *ClientWithResponses) UpdateCourseWithResponse(ctx context.Context, cour
 	return ParseUpdateCourseResponse(rsp)
 }
 
+// ListOperationsWithResponse List the operations
+//
+// All acts on classes, the newest first; those on classes that are gone as well.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/operations (the `ListOperations` operationId).
+func (c *ClientWithResponses) ListOperationsWithResponse(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*ListOperationsResponse, error) {
+	rsp, err := c.ListOperations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOperationsResponse(rsp)
+}
+
+// GetOperationWithResponse Show an operation
+//
+// One act on a class and how far it is. Whoever waits for it asks again until
+// its `state` is not `running` any more.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/operations/{operation} (the `GetOperation` operationId).
+func (c *ClientWithResponses) GetOperationWithResponse(ctx context.Context, operation PathOperation, reqEditors ...RequestEditorFn) (*GetOperationResponse, error) {
+	rsp, err := c.GetOperation(ctx, operation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOperationResponse(rsp)
+}
+
+// ListOperationItemsWithResponse List what became of each workspace
+//
+// What the operation wants of each workspace and what became of it, in the order in which the workspaces were made.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/operations/{operation}/items (the `ListOperationItems` operationId).
+func (c *ClientWithResponses) ListOperationItemsWithResponse(ctx context.Context, operation PathOperation, params *ListOperationItemsParams, reqEditors ...RequestEditorFn) (*ListOperationItemsResponse, error) {
+	rsp, err := c.ListOperationItems(ctx, operation, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOperationItemsResponse(rsp)
+}
+
 // GetStatusWithResponse Tell how Bothy is
 //
 // The version, which installation this is, whether the servers that Bothy
@@ -6802,6 +7795,23 @@ func (c *ClientWithResponses) GetWorkspaceWithResponse(ctx context.Context, work
 		return nil, err
 	}
 	return ParseGetWorkspaceResponse(rsp)
+}
+
+// ResetWorkspaceWithResponse Reset a workspace
+//
+// Stops the workspace and deletes its home, with all that the student has stored
+// there: this cannot be undone. If it is wanted running, it starts again with a
+// new home; otherwise it stays stopped. Its name, address and secrets stay.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/workspaces/{workspace}/reset (the `ResetWorkspace` operationId).
+func (c *ClientWithResponses) ResetWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *ResetWorkspaceParams, reqEditors ...RequestEditorFn) (*ResetWorkspaceResponse, error) {
+	rsp, err := c.ResetWorkspace(ctx, workspace, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResetWorkspaceResponse(rsp)
 }
 
 // RestartWorkspaceWithResponse Restart a workspace
@@ -6950,7 +7960,7 @@ func ParseDeleteClassResponse(rsp *http.Response) (*DeleteClassResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
-		var dest Class
+		var dest OperationStarted
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -6981,6 +7991,13 @@ func ParseDeleteClassResponse(rsp *http.Response) (*DeleteClassResponse, error) 
 				return nil, err
 			}
 			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
 		}
 		response.Headers202 = &headers
 	}
@@ -7042,7 +8059,7 @@ func ParseLaunchClassResponse(rsp *http.Response) (*LaunchClassResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
-		var dest ClassAct
+		var dest OperationStarted
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -7074,6 +8091,73 @@ func ParseLaunchClassResponse(rsp *http.Response) (*LaunchClassResponse, error) 
 			}
 			headers.IdempotencyReplayed = &value
 		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResetClassResponse parses an HTTP response from a ResetClassWithResponse call
+func ParseResetClassResponse(rsp *http.Response) (*ResetClassResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResetClassResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OperationStarted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ResetClassResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
 		response.Headers202 = &headers
 	}
 
@@ -7095,7 +8179,7 @@ func ParseRestartClassResponse(rsp *http.Response) (*RestartClassResponse, error
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
-		var dest ClassAct
+		var dest OperationStarted
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -7127,6 +8211,13 @@ func ParseRestartClassResponse(rsp *http.Response) (*RestartClassResponse, error
 			}
 			headers.IdempotencyReplayed = &value
 		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
 		response.Headers202 = &headers
 	}
 
@@ -7148,7 +8239,7 @@ func ParseStartClassResponse(rsp *http.Response) (*StartClassResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
-		var dest ClassAct
+		var dest OperationStarted
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -7180,6 +8271,13 @@ func ParseStartClassResponse(rsp *http.Response) (*StartClassResponse, error) {
 			}
 			headers.IdempotencyReplayed = &value
 		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
 		response.Headers202 = &headers
 	}
 
@@ -7201,7 +8299,7 @@ func ParseStopClassResponse(rsp *http.Response) (*StopClassResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
-		var dest ClassAct
+		var dest OperationStarted
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -7232,6 +8330,13 @@ func ParseStopClassResponse(rsp *http.Response) (*StopClassResponse, error) {
 				return nil, err
 			}
 			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
 		}
 		response.Headers202 = &headers
 	}
@@ -7732,6 +8837,84 @@ func ParseUpdateCourseResponse(rsp *http.Response) (*UpdateCourseResponse, error
 	return response, nil
 }
 
+// ParseListOperationsResponse parses an HTTP response from a ListOperationsWithResponse call
+func ParseListOperationsResponse(rsp *http.Response) (*ListOperationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOperationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetOperationResponse parses an HTTP response from a GetOperationWithResponse call
+func ParseGetOperationResponse(rsp *http.Response) (*GetOperationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOperationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Operation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListOperationItemsResponse parses an HTTP response from a ListOperationItemsWithResponse call
+func ParseListOperationItemsResponse(rsp *http.Response) (*ListOperationItemsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOperationItemsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperationItemList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetStatusResponse parses an HTTP response from a GetStatusWithResponse call
 func ParseGetStatusResponse(rsp *http.Response) (*GetStatusResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8021,6 +9204,59 @@ func ParseGetWorkspaceResponse(rsp *http.Response) (*GetWorkspaceResponse, error
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResetWorkspaceResponse parses an HTTP response from a ResetWorkspaceWithResponse call
+func ParseResetWorkspaceResponse(rsp *http.Response) (*ResetWorkspaceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResetWorkspaceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest WorkspaceAct
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ResetWorkspaceResponse202Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil

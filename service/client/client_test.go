@@ -125,7 +125,7 @@ func TestACallThatIsGivenUpSaysSo(t *testing.T) {
 }
 
 func TestRequestsCarryTheTokenAndTheNames(t *testing.T) {
-	c, seen := serve(t, http.StatusAccepted, "application/json", `{"affected": 2, "workspaces": []}`)
+	c, seen := serve(t, http.StatusAccepted, "application/json", `{"id": "o", "affected": 2}`)
 	result, err := c.LaunchClass(t.Context(), "fall-26/py101")
 	if err != nil || result.Affected != 2 {
 		t.Fatalf("got %+v, %v", result, err)

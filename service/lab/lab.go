@@ -79,11 +79,16 @@ type Workspace struct {
 	Desired Desired
 	// RestartsWanted counts the restarts that were asked for. Written by the registrar.
 	RestartsWanted int64
+	// ResetsWanted counts the resets that were asked for. Written by the registrar.
+	ResetsWanted int64
 	// ReleaseHome says that deleting also deletes the home. Written by the registrar.
 	ReleaseHome bool
 
 	// Submitted is what Bothy last handed to Nomad. Written by the reconciler alone.
 	Submitted Submission
+	// ResetsDone is the value of ResetsWanted for which the home was last deleted.
+	// Written by the reconciler alone.
+	ResetsDone int64
 	// Status is what was last seen. Written by the reconciler alone.
 	Status Status
 

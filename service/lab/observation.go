@@ -39,7 +39,10 @@ type Alloc struct {
 	// it was last interrupted, in a sentence; "" when there is none.
 	Problem string
 	// Failing says that a task of it has failed and is not running now.
-	Failing   bool
+	Failing bool
+	// Behind says that nothing of it has changed since the job was last changed:
+	// Nomad has yet to replace it.
+	Behind    bool
 	CreatedAt time.Time
 }
 

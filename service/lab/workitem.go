@@ -10,6 +10,9 @@ type WorkItem struct {
 	// shared between the items of a course: read it, never write it.
 	Template   string
 	Parameters map[string]any
+	// Awaited says that an operation that runs has an item of this workspace
+	// without a final outcome.
+	Awaited bool
 }
 
 // WorkspaceDetail is a workspace with the names of what it belongs to, for people to read.
@@ -42,12 +45,24 @@ type ClassState struct {
 type ClassChange struct {
 	// Add are new workspaces. Their slugs must never have been given before.
 	Add []Workspace
-	// Update are workspaces whose Desired, RestartsWanted, ReleaseHome or
-	// UpdatedAt changed; nothing else of them is written.
+	// Update are workspaces whose Desired, RestartsWanted, ResetsWanted,
+	// ReleaseHome or UpdatedAt changed; nothing else of them is written.
 	Update []Workspace
+	// Operation is the act, to be followed, and Items what it wants of each
+	// workspace that it suits, those that are as it wants them among them.
+	Operation Operation
+	Items     []OperationItem
 	// Delete asks for the class itself to go, as soon as its last workspace is released.
 	Delete bool
 	Audit  Audit
+}
+
+// OperationFilter chooses operations; the zero value all.
+type OperationFilter struct {
+	// Class is the id of a class, or its key; it may be gone. "" for any.
+	Class string
+	// State is "" for any.
+	State OperationState
 }
 
 // NewClass is a class to be made, with what does not exist yet of what it needs.

@@ -88,7 +88,9 @@ func (e *entry) observe(id string) lab.Observation {
 		Stopped: e.job.stopped, Dead: e.job.dead,
 	}
 	for _, row := range e.allocs {
-		e.seen.Allocs = append(e.seen.Allocs, row.alloc)
+		alloc := row.alloc
+		alloc.Behind = row.modifyIndex < e.job.jobModifyIndex
+		e.seen.Allocs = append(e.seen.Allocs, alloc)
 	}
 	var newest uint64
 	for _, row := range e.blocked {

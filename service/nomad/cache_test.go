@@ -128,6 +128,23 @@ func TestAProblemOutlivesAListingThatDoesNotSayIt(t *testing.T) {
 	}
 }
 
+func TestAnAllocationIsBehindUntilNomadHasSeenToTheJob(t *testing.T) {
+	c := newCache()
+	c.replace(listing{jobs: []jobState{jobAt(10, false)}, allocs: []allocState{allocAt(11, "a1", "running")}, at: indexes{jobs: 11, allocs: 11}}, noon)
+	behind := func() bool { return c.snapshot().Jobs["bothy-ada"].Allocs[0].Behind }
+	if behind() {
+		t.Error("it was placed after the job was registered")
+	}
+	c.registered(jobAt(12, false))
+	if !behind() {
+		t.Error("the job was changed, and Nomad has not done anything about it")
+	}
+	c.apply(line(13, payload{Allocation: new(allocAt(13, "a2", "pending"))}), indexes{})
+	if behind() {
+		t.Error("the newest one was placed for the changed job")
+	}
+}
+
 func TestBlockedEvaluations(t *testing.T) {
 	c := newCache()
 	eval := evalState{

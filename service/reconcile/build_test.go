@@ -41,6 +41,7 @@ func neverSubmitted(i *Item) {
 func outdated(i *Item)       { i.Fingerprint = "v2" }
 func templateGone(i *Item)   { i.Fingerprint = "" }
 func restartWanted(i *Item)  { i.RestartsWanted++ }
+func resetWanted(i *Item)    { i.ResetsWanted++ }
 func nobodyAtWork(i *Item)   { i.Presence = PresenceIdle }
 func somebodyAtWork(i *Item) { i.Presence = PresenceActive }
 func neverConfirmed(i *Item) { i.Submitted.At = time.Time{} }

@@ -57,8 +57,17 @@ func foreignReason(item Item) string {
 	return fmt.Sprintf("Nomad has a job %q that this Bothy did not make; it is left alone", item.Slug.JobID())
 }
 
+// beingReplaced is why a workspace is being placed that ran before.
+const beingReplaced = "Nomad is replacing its allocation"
+
+// deletingHome is why a workspace that is being reset is not yet what it should be.
+const deletingHome = "it is being reset: its home is being deleted"
+
 // nothingRuns is for a job that is absent or over.
 func nothingRuns(item Item) (lab.Phase, string) {
+	if resetting(item) {
+		return lab.PhaseStopping, deletingHome
+	}
 	switch item.Desired {
 	case lab.DesiredRunning:
 		return lab.PhaseQueued, "waiting to be submitted to Nomad"
@@ -77,7 +86,7 @@ func ended(item Item, job *lab.Observation) (lab.Phase, string) {
 		return nothingRuns(item)
 	case away.Client == lab.AllocUnknown:
 		return lab.PhaseStopping, fmt.Sprintf("node %s is disconnected: whether it still runs there is not known", away.NodeName)
-	case item.Desired == lab.DesiredDeleted:
+	case item.Desired == lab.DesiredDeleted, resetting(item):
 		return lab.PhaseStopping, fmt.Sprintf("node %s was lost: its home is released once Nomad has cleared the allocation away", away.NodeName)
 	default:
 		return nothingRuns(item)
@@ -85,7 +94,7 @@ func ended(item Item, job *lab.Observation) (lab.Phase, string) {
 }
 
 func gaveUp(item Item, job *lab.Observation) (lab.Phase, string) {
-	if item.Desired != lab.DesiredRunning {
+	if item.Desired != lab.DesiredRunning || resetting(item) {
 		return nothingRuns(item)
 	}
 	if problem := problemOf(job); problem != "" {
@@ -98,6 +107,8 @@ func gaveUp(item Item, job *lab.Observation) (lab.Phase, string) {
 func livePhase(item Item, job *lab.Observation) (lab.Phase, string) {
 	a := newest(job)
 	switch {
+	case resetting(item):
+		return lab.PhaseStopping, "about to be stopped and reset"
 	case item.Desired != lab.DesiredRunning:
 		return lab.PhaseStopping, "about to be stopped"
 	case a == nil && job.Blocked != "":
@@ -126,7 +137,7 @@ func livePhase(item Item, job *lab.Observation) (lab.Phase, string) {
 	if job.Blocked != "" {
 		return lab.PhaseQueued, "waiting for room: " + job.Blocked
 	}
-	return lab.PhasePlacing, "Nomad is replacing its allocation"
+	return lab.PhasePlacing, beingReplaced
 }
 
 // runningPhase is for an allocation that runs and is meant to: its health decides.

@@ -53,6 +53,11 @@ func TestClassifySaysThePhaseAndWhy(t *testing.T) {
 		{"stopped with its node disconnected", workspace(stop), job(stopped, alloc(lab.AllocUnknown)), lab.PhaseStopping, "node n1 is disconnected: whether it still runs there is not known"},
 		{"stopped with its node lost", workspace(stop), job(stopped, alloc(lab.AllocLost)), lab.PhaseStopped, "nothing runs; the home is kept"},
 		{"deleted with its node lost", workspace(del), job(stopped, alloc(lab.AllocLost)), lab.PhaseStopping, "node n1 was lost: its home is released once Nomad has cleared the allocation away"},
+		{"to be reset", workspace(running, resetWanted), job(), lab.PhaseStopping, "about to be stopped and reset"},
+		{"to be reset, stopped", workspace(stop, resetWanted), job(stopped, dead, alloc(lab.AllocComplete)), lab.PhaseStopping, "it is being reset: its home is being deleted"},
+		{"to be reset, given up", workspace(running, resetWanted), job(dead, alloc(lab.AllocFailed)), lab.PhaseStopping, "it is being reset: its home is being deleted"},
+		{"to be reset, its node lost", workspace(running, resetWanted), job(stopped, alloc(lab.AllocLost)), lab.PhaseStopping, "node n1 was lost: its home is released once Nomad has cleared the allocation away"},
+		{"deleted while it was to be reset", workspace(del, resetWanted), nil, lab.PhaseStopping, "what belongs to it is being released"},
 		{"started again", workspace(running), job(stopped, dead, noAllocs), lab.PhaseQueued, "waiting to be submitted to Nomad"},
 		{"started again while it stops", workspace(running), job(stopped), lab.PhaseStopping, "its tasks are ending"},
 	}

@@ -106,7 +106,7 @@ func (w *world) changeOfMind(t *rapid.T, wishes *rapid.Generator[lab.Desired]) {
 		if item == nil || item.Desired == lab.DesiredDeleted {
 			continue
 		}
-		switch rapid.IntRange(0, 4).Draw(t, "change of mind") {
+		switch rapid.IntRange(0, 5).Draw(t, "change of mind") {
 		case 0:
 			item.Desired = wishes.Draw(t, "wish")
 			item.ReleaseHome = rapid.Bool().Draw(t, "release the home")
@@ -116,13 +116,31 @@ func (w *world) changeOfMind(t *rapid.T, wishes *rapid.Generator[lab.Desired]) {
 			if job := w.jobs[item.Slug.JobID()]; job != nil {
 				w.owed[id] = job.starts
 			}
+		case 3:
+			item.ResetsWanted++
+			w.owedHomes[id] = w.made[item.Slug.HomeVolume()]
 		case 2:
 			w.version = rapid.SampledFrom([]string{"v1", "v2", "v3"}).Draw(t, "version")
 		}
 	}
 }
 
+// assertReset says that no home is left that was there when a reset was asked for.
+func (w *world) assertReset(t *rapid.T, item *lab.WorkItem) {
+	home := item.Slug.HomeVolume()
+	before, asked := w.owedHomes[item.ID]
+	if !asked || item.Desired == lab.DesiredDeleted {
+		return
+	}
+	if item.ResetsDone != item.ResetsWanted || w.homes[home] > 0 && w.made[home] <= before {
+		t.Errorf("%s: %d resets wanted, %d done, home made %d times, %d before", home, item.ResetsWanted, item.ResetsDone, w.made[home], before)
+	}
+}
+
 func (w *world) assertSettled(t *rapid.T, foreign *simJob, untouched uint64) {
+	if len(w.deletedInUse) > 0 {
+		t.Errorf("homes were deleted while in use: %v", w.deletedInUse)
+	}
 	for _, item := range w.items {
 		id := item.Slug.JobID()
 		job := w.jobs[id]
@@ -136,6 +154,7 @@ func (w *world) assertSettled(t *rapid.T, foreign *simJob, untouched uint64) {
 		if w.homes[item.Slug.HomeVolume()] > 1 {
 			t.Errorf("%s has %d homes", id, w.homes[item.Slug.HomeVolume()])
 		}
+		w.assertReset(t, item)
 		switch item.Desired {
 		case lab.DesiredRunning:
 			if !live || item.Status.Phase != lab.PhaseReady {

@@ -26,6 +26,8 @@ func (e effects) do(ctx context.Context, t task) error {
 		return e.restart(ctx, t.item, t.action.AllocID)
 	case KindStop:
 		return e.stop(ctx, t.item)
+	case KindReset:
+		return e.reset(ctx, t.item)
 	case KindRelease:
 		return e.release(ctx, t.item)
 	default:
@@ -67,6 +69,11 @@ func (e effects) register(ctx context.Context, item Item, index uint64) error {
 	if after != index {
 		// An equal job changes nothing: a restart that is wanted is still to come.
 		submission.RestartsDone = item.RestartsWanted
+		if item.Status.Phase == lab.PhaseReady { // which it is not any more
+			if err := e.announce(ctx, item, lab.PhasePlacing, beingReplaced); err != nil {
+				return err
+			}
+		}
 	}
 	submission.JobModifyIndex, submission.At = after, e.cfg.Now()
 	return e.recordSubmission(ctx, item, submission)
@@ -122,6 +129,21 @@ func (e effects) stop(ctx context.Context, item Item) error {
 	}
 	if err := e.cfg.Nomad.Stop(ctx, item.Slug.JobID(), mark(e.cfg.Installation, item.WorkItem)); err != nil {
 		return fmt.Errorf("stop job: %w", err)
+	}
+	return nil
+}
+
+// reset deletes the home. Killed in between, it is done once more; only then is
+// there a start that makes a new one.
+func (e effects) reset(ctx context.Context, item Item) error {
+	if err := e.announce(ctx, item, lab.PhaseStopping, deletingHome); err != nil {
+		return err
+	}
+	if err := e.cfg.Nomad.DeleteHome(ctx, item.Slug.HomeVolume()); err != nil {
+		return fmt.Errorf("delete home: %w", err)
+	}
+	if err := e.cfg.Store.RecordReset(ctx, e.epoch, item.ID, item.ResetsWanted); err != nil {
+		return fmt.Errorf("record reset: %w", fenced(err))
 	}
 	return nil
 }

@@ -19,11 +19,12 @@ const (
 type wish struct {
 	desired     lab.Desired
 	restarts    int64
+	resets      int64
 	fingerprint string
 }
 
 func wishOf(item Item) wish {
-	return wish{desired: item.Desired, restarts: item.RestartsWanted, fingerprint: item.Fingerprint}
+	return wish{desired: item.Desired, restarts: item.RestartsWanted, resets: item.ResetsWanted, fingerprint: item.Fingerprint}
 }
 
 // fault is a workspace whose last action failed.

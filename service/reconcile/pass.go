@@ -107,7 +107,8 @@ func (r *round) observe(items []Item) lab.Snapshot {
 	return snap
 }
 
-// statuses gives what differs from what is stored, by workspace id.
+// statuses gives what differs from what is stored, or may be what an operation
+// awaits, by workspace id.
 func (r *round) statuses(items []Item, snap lab.Snapshot, now time.Time) map[string]lab.Status {
 	changed := map[string]lab.Status{}
 	byPhase := map[lab.Phase]int{}
@@ -117,7 +118,7 @@ func (r *round) statuses(items []Item, snap lab.Snapshot, now time.Time) map[str
 		status := item.Status
 		if _, busy := r.busy[id]; !busy {
 			status = r.statusOf(item, snap, now)
-			if status != item.Status {
+			if status != item.Status || awaited(item, snap, status) {
 				changed[item.ID] = status
 			}
 		}
@@ -131,11 +132,36 @@ func (r *round) statuses(items []Item, snap lab.Snapshot, now time.Time) map[str
 	return changed
 }
 
+// awaited says that an operation may end with what is seen now, though it was seen
+// before the act. While Nomad can't be read, nothing is; and what runs until Nomad
+// has replaced it is not what was asked for.
+func awaited(item Item, snap lab.Snapshot, status lab.Status) bool {
+	if !item.Awaited || snap.Unreadable != "" || !status.Phase.Ends() {
+		return false
+	}
+	if status.Phase != lab.PhaseReady {
+		return true
+	}
+	job := lookup(snap, item.Slug.JobID())
+	return job == nil || newest(job) == nil || !newest(job).Behind
+}
+
+// unreplaced says that a job was submitted anew and that what is ready is still the
+// allocation of before. Where there is no room for another, it stays and is ready.
+func unreplaced(item Item, job *lab.Observation, status lab.Status) bool {
+	return item.Status.Phase == lab.PhasePlacing && status.Phase == lab.PhaseReady &&
+		newest(job).Behind && job.Blocked == ""
+}
+
 func (r *round) statusOf(item Item, snap lab.Snapshot, now time.Time) lab.Status {
 	if snap.Unreadable != "" {
 		return waiting(item, snap.Unreadable, now)
 	}
-	status := Classify(r.cfg.Installation, item, lookup(snap, item.Slug.JobID()), now)
+	job := lookup(snap, item.Slug.JobID())
+	status := Classify(r.cfg.Installation, item, job, now)
+	if job != nil && unreplaced(item, job, status) {
+		status.Phase, status.Reason = item.Status.Phase, item.Status.Reason
+	}
 	return since(item.Status, withFault(status, r.faults.of(item)), now)
 }
 

@@ -21,6 +21,8 @@ const (
 	// KindRestart restarts the running allocation in place, or has Nomad place a
 	// failed one again.
 	KindRestart Kind = "restart"
+	// KindReset deletes the home, so that the next start makes a new one.
+	KindReset Kind = "reset"
 	// KindRelease gives up the secrets, and the home where that was asked for,
 	// and then ends the workspace.
 	KindRelease Kind = "release"
@@ -33,7 +35,7 @@ const (
 // order is the sequence in which actions are taken: what makes room first, what
 // takes it last.
 func (k Kind) order() int {
-	return slices.Index([]Kind{KindStop, KindConfirm, KindRestart, KindRelease, KindRegister, KindReport}, k)
+	return slices.Index([]Kind{KindStop, KindConfirm, KindRestart, KindReset, KindRelease, KindRegister, KindReport}, k)
 }
 
 // Action is the one thing to do about one job.
@@ -110,6 +112,9 @@ func decide(installation string, item Item, job *lab.Observation, now time.Time)
 	if seen == sightForeign {
 		return Action{Kind: KindReport, Why: whyForeign}, true
 	}
+	if resetting(item) {
+		return decideReset(seen, job)
+	}
 	switch item.Desired {
 	case lab.DesiredRunning:
 		return decideRunning(seen, item, job, now)
@@ -121,6 +126,26 @@ func decide(installation string, item Item, job *lab.Observation, now time.Time)
 		return decideDeleted(seen, job)
 	}
 	return Action{}, false
+}
+
+// resetting says that a reset was asked for and the home is not deleted yet. A
+// workspace that is being deleted is not reset any more.
+func resetting(item Item) bool {
+	return item.ResetsWanted > item.ResetsDone && item.Desired != lab.DesiredDeleted
+}
+
+// decideReset is the row of every workspace that is to be reset, whatever else is
+// wanted of it: nothing of it may run, or may still run, when its home is deleted.
+func decideReset(seen sight, job *lab.Observation) (Action, bool) {
+	switch {
+	case seen.live(), seen == sightGaveUp:
+		// Also what Nomad gave up is stopped: only a changed job is placed anew.
+		return Action{Kind: KindStop, Why: "it is to be reset"}, true
+	case seen == sightStopping, job != nil && outOfSight(job) != nil:
+		return Action{}, false
+	default:
+		return Action{Kind: KindReset, Why: "it is to be reset and nothing of it runs"}, true
+	}
 }
 
 func decideDeleted(seen sight, job *lab.Observation) (Action, bool) {

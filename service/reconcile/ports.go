@@ -14,6 +14,8 @@ type Store interface {
 	// ReconcileList gives every workspace that is not yet released.
 	ReconcileList(ctx context.Context) ([]lab.WorkItem, error)
 	RecordSubmission(ctx context.Context, epoch int64, workspaceID string, s lab.Submission) error
+	// RecordReset writes for which of the resets that are wanted the home was deleted.
+	RecordReset(ctx context.Context, epoch int64, workspaceID string, resets int64) error
 	// RecordStatuses writes statuses by workspace id.
 	RecordStatuses(ctx context.Context, epoch int64, statuses map[string]lab.Status) error
 	RecordDeleted(ctx context.Context, epoch int64, workspaceID string, at time.Time) error

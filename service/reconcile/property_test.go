@@ -20,6 +20,8 @@ func anyItem(t *rapid.T, n int) Item {
 			ID: fmt.Sprintf("w%d", n), Slug: lab.Slug(fmt.Sprintf("s%d", n)),
 			Desired:        rapid.SampledFrom([]lab.Desired{lab.DesiredRunning, lab.DesiredStopped, lab.DesiredDeleted}).Draw(t, "desired"),
 			RestartsWanted: rapid.Int64Range(0, 2).Draw(t, "restarts wanted"),
+			ResetsWanted:   rapid.Int64Range(0, 2).Draw(t, "resets wanted"),
+			ResetsDone:     rapid.Int64Range(0, 2).Draw(t, "resets done"),
 			ReleaseHome:    rapid.Bool().Draw(t, "release home"),
 			Submitted: lab.Submission{
 				Fingerprint:    rapid.SampledFrom([]string{"", "v1", "v2"}).Draw(t, "submitted"),
@@ -95,10 +97,16 @@ func TestPlanKeepsItsPromises(t *testing.T) {
 				t.Errorf("an orphan is touched: %v", a)
 			case exists && !ours:
 				t.Errorf("a foreign job is touched: %v", a)
-			case a.Kind == KindStop && item.Desired == lab.DesiredRunning && !job.Dead:
+			case a.Kind == KindStop && item.Desired == lab.DesiredRunning && !job.Dead && item.ResetsWanted <= item.ResetsDone:
 				t.Errorf("what should run is stopped: %v", a)
+			case a.Kind == KindReset && (item.Desired == lab.DesiredDeleted || item.ResetsWanted <= item.ResetsDone):
+				t.Errorf("a reset that nobody asked for: %v", a)
+			case a.Kind == KindReset && exists && (alive(&job) || outOfSight(&job) != nil || !job.Stopped):
+				t.Errorf("the home of something that may run is deleted: %v", a)
 			case a.Kind == KindRelease && (item.Desired != lab.DesiredDeleted || exists && (alive(&job) || outOfSight(&job) != nil)):
 				t.Errorf("released too early: %v", a)
+			case a.Kind == KindRegister && item.ResetsWanted > item.ResetsDone:
+				t.Errorf("a start before the reset: %v", a)
 			case a.Kind == KindRegister && (item.Desired != lab.DesiredRunning || a.Index != job.JobModifyIndex):
 				t.Errorf("a start that nobody asked for, or not of what was seen: %v", a)
 			}
@@ -139,7 +147,7 @@ func TestClassifyAlwaysSaysWhy(t *testing.T) {
 // TestAnActionOfOneWhoWasReplacedChangesNothing: the role may pass on between the
 // decision and the action.
 func TestAnActionOfOneWhoWasReplacedChangesNothing(t *testing.T) {
-	for _, kind := range []Kind{KindRegister, KindStop, KindRestart, KindRelease, KindConfirm} {
+	for _, kind := range []Kind{KindRegister, KindStop, KindRestart, KindReset, KindRelease, KindConfirm} {
 		t.Run(string(kind), func(t *testing.T) {
 			w := newWorld()
 			w.add(1, lab.DesiredRunning)
@@ -157,7 +165,7 @@ func TestAnActionOfOneWhoWasReplacedChangesNothing(t *testing.T) {
 				t.Errorf("%v, want that it was fenced", err)
 			}
 			if w.index != index || w.count("restart") != 0 || len(w.homes) != 1 || len(w.secrets) != 1 ||
-				w.items["w1"].Submitted != submitted || w.epoch != before {
+				w.items["w1"].Submitted != submitted || w.items["w1"].ResetsDone != 0 || w.epoch != before {
 				t.Error("it changed something all the same")
 			}
 		})

@@ -21,14 +21,18 @@ var errKilled = errors.New("killed")
 // world is a Nomad, a Consul, a Vault and a database, all simulated: what outlives
 // a killed process. It keeps Nomad's rules of check-and-set.
 type world struct {
-	mu      sync.Mutex
-	now     func() time.Time
-	epoch   int64
-	index   uint64
-	items   map[string]*lab.WorkItem
-	jobs    map[string]*simJob
-	homes   map[string]int
-	secrets map[string]bool
+	mu    sync.Mutex
+	now   func() time.Time
+	epoch int64
+	index uint64
+	items map[string]*lab.WorkItem
+	jobs  map[string]*simJob
+	homes map[string]int
+	// made counts how often a home was made, deletedInUse those that were deleted
+	// while something of theirs could run.
+	made         map[string]int
+	deletedInUse []string
+	secrets      map[string]bool
 	// version is what the templates render now.
 	version string
 	// unreadable and unread are set while Nomad or Consul is away.
@@ -41,6 +45,8 @@ type world struct {
 	killAfterEffect bool
 	// owed is how often a workspace had been started when its last restart was asked for.
 	owed map[string]int
+	// owedHomes is how often a home had been made when its last reset was asked for.
+	owedHomes map[string]int
 	// calls counts what was done, by operation.
 	calls map[string]int
 	// under way, and the most that ever were.
@@ -65,7 +71,7 @@ func newWorld() *world {
 	return &world{
 		now: time.Now, index: 100, version: "v1", killAt: -1,
 		items: map[string]*lab.WorkItem{}, jobs: map[string]*simJob{},
-		homes: map[string]int{}, secrets: map[string]bool{}, calls: map[string]int{}, owed: map[string]int{},
+		homes: map[string]int{}, made: map[string]int{}, secrets: map[string]bool{}, calls: map[string]int{}, owed: map[string]int{}, owedHomes: map[string]int{},
 		nomadChanged: make(chan struct{}, 1), healthChanged: make(chan struct{}, 1),
 	}
 }
@@ -192,6 +198,16 @@ func (w *world) RecordSubmission(_ context.Context, epoch int64, id string, s la
 	})
 }
 
+func (w *world) RecordReset(_ context.Context, epoch int64, id string, resets int64) error {
+	return w.call("record reset", w.items[id].Slug.JobID(), func() error {
+		if err := w.held(epoch); err != nil {
+			return err
+		}
+		w.items[id].ResetsDone = resets
+		return nil
+	})
+}
+
 func (w *world) RecordStatuses(_ context.Context, epoch int64, statuses map[string]lab.Status) error {
 	return w.call("record statuses", "", func() error {
 		if err := w.held(epoch); err != nil {
@@ -237,6 +253,7 @@ func (w *world) EnsureHome(_ context.Context, volume, _ []byte) error {
 	return w.call("home", string(volume), func() error {
 		if w.homes[string(volume)] == 0 {
 			w.homes[string(volume)]++
+			w.made[string(volume)]++
 		}
 		return nil
 	})
@@ -244,6 +261,14 @@ func (w *world) EnsureHome(_ context.Context, volume, _ []byte) error {
 
 func (w *world) DeleteHome(_ context.Context, name string) error {
 	return w.call("delete home", name, func() error {
+		for id, job := range w.jobs {
+			for _, a := range job.allocs {
+				if "home-"+strings.TrimPrefix(id, "bothy-") == name && job.mark.InstallationID == here &&
+					(a.Client == lab.AllocRunning || a.Client == lab.AllocPending) {
+					w.deletedInUse = append(w.deletedInUse, name)
+				}
+			}
+		}
 		delete(w.homes, name)
 		return nil
 	})

@@ -20,14 +20,20 @@ const (
 	ActStop Act = "stop"
 	// ActRestart restarts those that are wanted running.
 	ActRestart Act = "restart"
+	// ActReset stops them, deletes their homes, and starts those that are wanted
+	// running with new ones.
+	ActReset Act = "reset"
 )
 
-// starts says whether an act makes something run, which is worth asking the cluster about first.
-func (a Act) starts() bool { return a == ActLaunch || a == ActStart || a == ActRestart }
+// starts says whether an act may make something run.
+func (a Act) starts() bool { return a != ActStop }
+
+// kind is the kind of the operation that an act on a class is, and its name in the audit.
+func (a Act) kind() lab.OperationKind { return lab.OperationKind("class." + a) }
 
 func unknownAct(a Act) error {
 	return lab.Invalid("no such act", lab.Field{
-		Name: "act", Problem: fmt.Sprintf("%q can't be asked for", a), Remedy: "use start, stop or restart, or launch for a class",
+		Name: "act", Problem: fmt.Sprintf("%q can't be asked for", a), Remedy: "use start, stop, restart or reset, or launch for a class",
 	})
 }
 
@@ -53,6 +59,8 @@ func (a Act) apply(w lab.Workspace, now time.Time) (lab.Workspace, bool, error) 
 			return w, false, lab.Errorf(lab.CodeConflict, "workspace %s is stopped", w.Slug).WithHint("start it instead")
 		}
 		w.RestartsWanted++
+	case ActReset:
+		w.ResetsWanted++
 	default:
 		return w, false, unknownAct(a)
 	}
@@ -73,14 +81,22 @@ func toDelete(w lab.Workspace, releaseHome bool, now time.Time) (lab.Workspace, 
 	return w, true
 }
 
-// actOnClass applies an act to all workspaces of a class that it suits. For a
-// launch, the students who have none come back, to be given one.
-func actOnClass(a Act, state lab.ClassState, now time.Time) (update []lab.Workspace, without []lab.Student, err error) {
+// acted is what an act makes of a class.
+type acted struct {
+	// update are the workspaces that it changes, keep those that it suits and that
+	// are wanted so already.
+	update, keep []lab.Workspace
+	// without are the students to be given a workspace.
+	without []lab.Student
+}
+
+// actOnClass applies an act to all workspaces of a class that it suits.
+func actOnClass(a Act, state lab.ClassState, now time.Time) (acted, error) {
 	if state.Deleting {
-		return nil, nil, lab.Errorf(lab.CodeConflict, "class %s is being deleted", state.Key())
+		return acted{}, lab.Errorf(lab.CodeConflict, "class %s is being deleted", state.Key())
 	}
 	open := make(map[string]bool, len(state.Workspaces))
-	suited := 0
+	var result acted
 	for _, w := range state.Workspaces {
 		if w.Desired == lab.DesiredDeleted {
 			continue
@@ -89,27 +105,27 @@ func actOnClass(a Act, state lab.ClassState, now time.Time) (update []lab.Worksp
 		if a == ActRestart && w.Desired != lab.DesiredRunning {
 			continue
 		}
-		suited++
 		changed, isChange, err := a.apply(w, now)
-		if err != nil {
-			return nil, nil, err
-		}
-		if isChange {
-			update = append(update, changed)
+		switch {
+		case err != nil:
+			return acted{}, err
+		case isChange:
+			result.update = append(result.update, changed)
+		default:
+			result.keep = append(result.keep, w)
 		}
 	}
 	if a == ActLaunch {
 		for _, s := range state.Students {
 			if !open[s.ID] {
-				without = append(without, s)
+				result.without = append(result.without, s)
 			}
 		}
-		suited += len(without)
 	}
-	if suited == 0 {
-		return nil, nil, nothingSuits(a, state.Class)
+	if len(result.update)+len(result.keep)+len(result.without) == 0 {
+		return acted{}, nothingSuits(a, state.Class)
 	}
-	return update, without, nil
+	return result, nil
 }
 
 // nothingSuits is nil for a stop: what is asked for is so already.
@@ -121,6 +137,9 @@ func nothingSuits(a Act, class lab.Class) error {
 	case ActStart:
 		return lab.Errorf(lab.CodeConflict, "class %s has no workspaces", class.Key()).
 			WithHint("launch the class: that makes one for every student")
+	case ActReset:
+		return lab.Errorf(lab.CodeConflict, "class %s has no workspaces", class.Key()).
+			WithHint("there is nothing to reset")
 	case ActRestart:
 		return lab.Errorf(lab.CodeConflict, "no workspace of class %s is wanted running", class.Key()).
 			WithHint("start the class instead")

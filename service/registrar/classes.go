@@ -190,25 +190,31 @@ func (r *Registrar) Class(ctx context.Context, ref string) (lab.Class, error) {
 
 // DeleteClass wants all workspaces of a class deleted, and the class gone with
 // the last of them: at once when it has none.
-func (r *Registrar) DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (lab.Class, error) {
+func (r *Registrar) DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (Started, error) {
 	class, err := r.Store.Class(ctx, ref)
 	if err != nil {
-		return lab.Class{}, err
+		return Started{}, err
 	}
+	var operation lab.Operation
 	class, err = r.Store.ChangeClass(ctx, intent, class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 		change := lab.ClassChange{Delete: true}
+		var keep []lab.Workspace
 		for _, w := range state.Workspaces {
 			if deleted, changed := toDelete(w, releaseHomes, r.now()); changed {
 				change.Update = append(change.Update, deleted)
+			} else {
+				keep = append(keep, w)
 			}
 		}
+		r.operate(intent, lab.OperationDelete, state.Class, &change, keep)
+		operation = change.Operation
 		change.Audit = r.audit(intent, "class.delete", state.ID, map[string]any{
-			"key": state.Key(), "release_homes": releaseHomes, "workspaces": len(change.Update),
+			"key": state.Key(), "release_homes": releaseHomes, "workspaces": len(change.Update), "operation": operation.ID,
 		})
 		return change, nil
 	})
 	if err := r.done(intent, err); err != nil {
-		return lab.Class{}, err
+		return Started{}, err
 	}
-	return class, nil
+	return Started{operation, class}, nil
 }

@@ -81,30 +81,35 @@ func TestALaunchGivesEveryStudentARunningWorkspace(t *testing.T) {
 	class := o.class("Ada Lovelace", "Ada Lovelace", "李")
 	result, err := o.ActOnClass(ctx, o.intent, "fall-26/py101", registrar.ActLaunch)
 	o.must(err)
-	wantEqual(t, result.Affected, 3)
-	for _, w := range result.Workspaces {
-		view, err := o.Workspace(ctx, w.Slug.String())
-		o.must(err)
-		wantEqual(t, view.Workspace, w)
+	wantEqual(t, result.Operation, lab.Operation{
+		ID: result.ID, Kind: lab.OperationLaunch, ClassID: class.ID, ClassKey: "fall-26/py101", Actor: "token:teacher",
+		State: lab.OperationRunning, Counts: lab.OperationCounts{Total: 3, Pending: 3}, Affected: 3, CreatedAt: result.CreatedAt,
+	})
+	wantEqual(t, second(o.Operation(ctx, result.ID)), nil)
+	workspaces, err := o.Workspaces(ctx, registrar.WorkspaceFilter{})
+	o.must(err)
+	for _, view := range workspaces {
+		w := view.Workspace
 		wantEqual(t, view.URL, "http://labs.localhost:9999/"+w.Slug.String()+"/")
 		wantEqual(t, view.CohortKey+"/"+view.CourseKey, class.Key())
 		wantEqual(t, []any{w.Desired, w.Status.Phase, w.Submitted}, []any{lab.DesiredRunning, lab.PhaseUnknown, lab.Submission{}})
 	}
-	wantEqual(t, []lab.Slug{result.Workspaces[0].Slug, result.Workspaces[1].Slug}, []lab.Slug{"fall-26-py101-ada-lovelace", "fall-26-py101-ada-lovelace-2"})
+	wantEqual(t, []lab.Slug{workspaces[0].Slug, workspaces[1].Slug}, []lab.Slug{"fall-26-py101-ada-lovelace", "fall-26-py101-ada-lovelace-2"})
 	wantEqual(t, o.lastAct(), lab.Audit{
-		ID: o.lastAct().ID, At: result.Workspaces[0].CreatedAt, Actor: o.intent.Actor, Action: "class.launch", Target: class.ID,
-		Detail: map[string]any{"key": "fall-26/py101", "affected": 3.0, "new": 3.0},
+		ID: o.lastAct().ID, At: result.CreatedAt, Actor: o.intent.Actor, Action: "class.launch", Target: class.ID,
+		Detail: map[string]any{"key": "fall-26/py101", "affected": 3.0, "new": 3.0, "operation": result.ID},
 	})
 
 	// Once more changes nothing; a newcomer gets what is missing, a stopped one runs again.
 	again, err := o.ActOnClass(ctx, o.intent, class.ID, registrar.ActLaunch)
 	o.must(err)
-	wantEqual(t, again, registrar.ActResult{Class: result.Class, Workspaces: result.Workspaces})
+	wantEqual(t, []int{again.Affected, again.Counts.Total}, []int{0, 3})
+	wantEqual(t, again.Class, result.Class)
 	o.must(second(o.EnrollStudent(ctx, o.intent, "fall-26", person("Eve", 9))))
 	o.must(second(o.ActOnWorkspace(ctx, o.intent, "fall-26-py101-ada-lovelace", registrar.ActStop)))
 	more, err := o.ActOnClass(ctx, o.intent, class.ID, registrar.ActLaunch)
 	o.must(err)
-	wantEqual(t, []int{more.Affected, len(more.Workspaces)}, []int{2, 4})
+	wantEqual(t, []int{more.Affected, more.Counts.Total}, []int{2, 4})
 }
 
 func TestTheClusterIsAskedBeforeAnythingIsWritten(t *testing.T) {
@@ -147,7 +152,11 @@ func TestTheClusterIsAskedBeforeAnythingIsWritten(t *testing.T) {
 	expect(1, actOne(registrar.ActRestart), full)
 	expect(1, act(registrar.ActRestart), full)
 	expect(1, act(registrar.ActRestart), nil)
+	expect(1, actOne(registrar.ActReset), full)
+	expect(1, act(registrar.ActReset), full)
+	expect(1, act(registrar.ActReset), nil)
 	expect(0, actOne(registrar.ActStop), nil)
+	expect(0, actOne(registrar.ActReset), nil) // it stays stopped
 }
 
 func TestActsSuitWhatIsWantedNow(t *testing.T) {
@@ -162,6 +171,9 @@ func TestActsSuitWhatIsWantedNow(t *testing.T) {
 		{lab.DesiredRunning, registrar.ActStart, lab.DesiredRunning, ""},
 		{lab.DesiredRunning, registrar.ActStop, lab.DesiredStopped, ""},
 		{lab.DesiredRunning, registrar.ActRestart, lab.DesiredRunning, ""},
+		{lab.DesiredRunning, registrar.ActReset, lab.DesiredRunning, ""},
+		{lab.DesiredStopped, registrar.ActReset, lab.DesiredStopped, ""},
+		{lab.DesiredDeleted, registrar.ActReset, "", conflict},
 		{lab.DesiredStopped, registrar.ActStart, lab.DesiredRunning, ""},
 		{lab.DesiredStopped, registrar.ActStop, lab.DesiredStopped, ""},
 		{lab.DesiredStopped, registrar.ActRestart, "", conflict},
@@ -194,10 +206,14 @@ func TestActsSuitWhatIsWantedNow(t *testing.T) {
 			o.must(err)
 			want := before
 			want.Desired = test.want
-			if test.act == registrar.ActRestart {
+			switch test.act {
+			case registrar.ActRestart:
 				want.RestartsWanted++
+			case registrar.ActReset:
+				want.ResetsWanted++
+			default:
 			}
-			if test.desired != test.want || test.act == registrar.ActRestart {
+			if test.desired != test.want || test.act == registrar.ActRestart || test.act == registrar.ActReset {
 				want.Revision, want.Version = want.Revision+1, want.Version+1
 			}
 			wantEqual(t, after, want)
@@ -216,24 +232,26 @@ func TestActsOnAClassLeaveWhatTheyDoNotSuit(t *testing.T) {
 	for _, test := range []struct {
 		act      registrar.Act
 		affected int
+		suits    int
 		want     map[lab.Slug]lab.Desired
 	}{
-		{registrar.ActRestart, 1, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "running", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
-		{registrar.ActStart, 1, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "running", "fall-26-py101-bob": "running", "fall-26-py101-eve": "deleted"}},
-		{registrar.ActStop, 2, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "stopped", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
-		{registrar.ActStop, 0, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "stopped", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
-		{registrar.ActLaunch, 3, map[lab.Slug]lab.Desired{
+		{registrar.ActRestart, 1, 1, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "running", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActReset, 2, 2, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "running", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActStart, 1, 2, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "running", "fall-26-py101-bob": "running", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActStop, 2, 2, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "stopped", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActStop, 0, 2, map[lab.Slug]lab.Desired{"fall-26-py101-ada": "stopped", "fall-26-py101-bob": "stopped", "fall-26-py101-eve": "deleted"}},
+		{registrar.ActLaunch, 3, 3, map[lab.Slug]lab.Desired{
 			"fall-26-py101-ada": "running", "fall-26-py101-bob": "running", "fall-26-py101-eve": "deleted", "fall-26-py101-eve-2": "running",
 		}},
 	} {
 		result, err := o.ActOnClass(ctx, o.intent, class.ID, test.act)
 		o.must(err)
-		wantEqual(t, result.Affected, test.affected)
+		wantEqual(t, []int{result.Affected, result.Counts.Total}, []int{test.affected, test.suits})
 		wantEqual(t, o.state(), test.want)
 	}
 	ada, err := o.Workspace(ctx, "fall-26-py101-ada")
 	o.must(err)
-	wantEqual(t, ada.RestartsWanted, int64(1))
+	wantEqual(t, []int64{ada.RestartsWanted, ada.ResetsWanted}, []int64{1, 1})
 }
 
 func TestAnActWithNothingToDoItOnSaysWhatToDo(t *testing.T) {
@@ -241,7 +259,7 @@ func TestAnActWithNothingToDoItOnSaysWhatToDo(t *testing.T) {
 	o := open(t)
 	ctx := t.Context()
 	class := o.class()
-	for _, act := range []registrar.Act{registrar.ActLaunch, registrar.ActStart, registrar.ActRestart} {
+	for _, act := range []registrar.Act{registrar.ActLaunch, registrar.ActStart, registrar.ActRestart, registrar.ActReset} {
 		if e := o.refused(lab.CodeConflict, func() error { return second(o.ActOnClass(ctx, o.intent, class.ID, act)) }); e.Hint == "" {
 			t.Errorf("%s: %v does not say what to do", act, e)
 		}
@@ -350,13 +368,16 @@ func TestAClassGoesWithItsLastWorkspace(t *testing.T) {
 	o.must(err)
 	want := class
 	want.Deleting, want.Revision = true, 3 // launched, and deleted
-	wantEqual(t, going, want)
+	wantEqual(t, going.Class, want)
+	wantEqual(t, []any{going.Kind, going.ClassKey, going.Affected, going.Counts}, []any{
+		lab.OperationDelete, class.Key(), 2, lab.OperationCounts{Total: 2, Pending: 2},
+	})
 	views, err := o.Workspaces(ctx, registrar.WorkspaceFilter{})
 	o.must(err)
 	for _, w := range views {
 		wantEqual(t, []any{w.Desired, w.ReleaseHome}, []any{lab.DesiredDeleted, true})
 	}
-	for _, act := range []registrar.Act{registrar.ActLaunch, registrar.ActStart, registrar.ActStop, registrar.ActRestart} {
+	for _, act := range []registrar.Act{registrar.ActLaunch, registrar.ActStart, registrar.ActStop, registrar.ActRestart, registrar.ActReset} {
 		o.refused(lab.CodeConflict, func() error { return second(o.ActOnClass(ctx, o.intent, class.ID, act)) })
 	}
 	o.refused(lab.CodeConflict, func() error { return o.DeleteCohort(ctx, o.intent, "fall-26") })
@@ -375,8 +396,15 @@ func TestAClassGoesWithItsLastWorkspace(t *testing.T) {
 	o.must(second(o.DeleteClass(ctx, o.intent, again.ID, false)))
 	o.release("fall-26-py101-ada-2")
 	empty := o.class()
-	o.must(second(o.DeleteClass(ctx, o.intent, empty.ID, false)))
+	nothing, err := o.DeleteClass(ctx, o.intent, empty.ID, false)
+	o.must(err)
+	wantEqual(t, nothing.State, lab.OperationDone)
 	wantCode(t, second(o.Class(ctx, empty.ID)), lab.CodeNotFound)
+
+	// What was done is still told.
+	ended, err := o.Operation(ctx, going.ID)
+	o.must(err)
+	wantEqual(t, []any{ended.State, ended.Counts}, []any{lab.OperationDone, lab.OperationCounts{Total: 2, Done: 2}})
 }
 
 func TestEveryChangeIsRecordedAndWakesTheReconcilerAndADryRunDoesNeither(t *testing.T) {
@@ -414,6 +442,12 @@ func TestEveryChangeIsRecordedAndWakesTheReconcilerAndADryRunDoesNeither(t *test
 		{"class.stop", func(intent lab.Intent) error {
 			return second(o.ActOnClass(ctx, intent, "fall-26/py101", registrar.ActStop))
 		}},
+		{"class.reset", func(intent lab.Intent) error {
+			return second(o.ActOnClass(ctx, intent, "fall-26/py101", registrar.ActReset))
+		}},
+		{"workspace.reset", func(intent lab.Intent) error {
+			return second(o.ActOnWorkspace(ctx, intent, "fall-26-py101-ada", registrar.ActReset))
+		}},
 		{"workspace.start", func(intent lab.Intent) error {
 			return second(o.ActOnWorkspace(ctx, intent, "fall-26-py101-ada", registrar.ActStart))
 		}},
@@ -450,4 +484,32 @@ func TestAFaultOfTheClusterIsPassedOnAsItIs(t *testing.T) {
 	o.refused(lab.CodeUnavailable, func() error {
 		return second(o.ActOnClass(t.Context(), o.intent, class.ID, registrar.ActLaunch))
 	})
+}
+
+func TestOperationsArePaged(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	class := o.launched("Ada", "Bob", "Eve")
+	o.must(second(o.ActOnClass(ctx, o.intent, class.ID, registrar.ActStop)))
+	var kinds []lab.OperationKind
+	var operations []lab.Operation
+	for page := (registrar.Page{Limit: 1}); ; {
+		some, next, err := o.Operations(ctx, lab.OperationFilter{Class: class.Key()}, page)
+		o.must(err)
+		operations = append(operations, some...)
+		kinds = append(kinds, some[0].Kind)
+		if page.Cursor = next; next == "" {
+			break
+		}
+	}
+	wantEqual(t, kinds, []lab.OperationKind{lab.OperationStop, lab.OperationLaunch})
+	overtaken, next, err := o.OperationItems(ctx, operations[1].ID, lab.OutcomeSuperseded, registrar.Page{Limit: 3})
+	o.must(err)
+	wantEqual(t, []any{len(overtaken), next, overtaken[0].Reason}, []any{3, "", "a later act stopped it"})
+
+	_, _, err = o.Operations(ctx, lab.OperationFilter{}, registrar.Page{Cursor: "?"})
+	wantFields(t, wantCode(t, err, lab.CodeInvalid), "cursor")
+	_, _, err = o.OperationItems(ctx, "none", "", registrar.Page{})
+	wantCode(t, err, lab.CodeNotFound)
 }

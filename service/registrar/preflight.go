@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
@@ -22,23 +23,25 @@ func (r *Registrar) preflightClass(ctx context.Context, act Act, class lab.Class
 		return err
 	}
 	state := lab.ClassState{Class: class, Students: students, Workspaces: workspaces}
-	update, without, err := actOnClass(act, state, r.now())
+	result, err := actOnClass(act, state, r.now())
 	if err != nil {
 		return err
 	}
 	subject := jobspec.Subject{CohortKey: class.CohortKey, CourseKey: class.CourseKey}
-	switch {
-	case len(update) > 0:
-		subject.Slug, subject.WorkspaceID = update[0].Slug, update[0].ID
-	case len(without) > 0:
+	switch starts := slices.IndexFunc(result.update, wantedRunning); {
+	case starts >= 0:
+		subject.Slug, subject.WorkspaceID = result.update[starts].Slug, result.update[starts].ID
+	case len(result.without) > 0:
 		// Which slug it will be is decided later; all are alike to the cluster.
-		subject.Slug = firstOf(slug.Candidates(class.CohortKey, class.CourseKey, without[0].Name))
+		subject.Slug = firstOf(slug.Candidates(class.CohortKey, class.CourseKey, result.without[0].Name))
 		subject.WorkspaceID = r.NewID()
 	default:
 		return nil
 	}
 	return r.preflight(ctx, class.CourseID, subject)
 }
+
+func wantedRunning(w lab.Workspace) bool { return w.Desired == lab.DesiredRunning }
 
 func (r *Registrar) preflightWorkspace(ctx context.Context, w lab.WorkspaceDetail) error {
 	class, err := r.Store.Class(ctx, w.ClassID)

@@ -48,6 +48,10 @@ type Store interface {
 	ChangeClass(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.ClassState) (lab.ClassChange, error)) (lab.Class, error)
 
+	Operations(ctx context.Context, filter lab.OperationFilter, after string, limit int) ([]lab.Operation, error)
+	Operation(ctx context.Context, id string) (lab.Operation, error)
+	OperationItems(ctx context.Context, id string, outcome lab.Outcome, after string, limit int) ([]lab.OperationItem, error)
+
 	Workspaces(ctx context.Context, filter lab.WorkspaceFilter, page lab.Page) (lab.List[lab.WorkspaceDetail], error)
 	WorkspacesOfClass(ctx context.Context, classID string) ([]lab.Workspace, error)
 	Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error)

@@ -101,12 +101,12 @@ func (r *Registrar) Workspace(ctx context.Context, ref string) (WorkspaceView, e
 	return r.view(detail), nil
 }
 
-// ActOnWorkspace starts, stops or restarts a workspace. Before it is to run, the
+// ActOnWorkspace starts, stops, restarts or resets a workspace. Before it is to run, the
 // cluster is asked, as for a class. CodeConflict when it is deleted or being
 // deleted, and for a restart of one that is stopped.
 func (r *Registrar) ActOnWorkspace(ctx context.Context, intent lab.Intent, ref string, act Act) (WorkspaceView, error) {
 	switch act {
-	case ActStart, ActStop, ActRestart:
+	case ActStart, ActStop, ActRestart, ActReset:
 	default:
 		return WorkspaceView{}, unknownAct(act)
 	}
@@ -117,11 +117,11 @@ func (r *Registrar) ActOnWorkspace(ctx context.Context, intent lab.Intent, ref s
 	if err := r.admits(intent, detail); err != nil {
 		return WorkspaceView{}, err
 	}
-	_, changes, err := act.apply(detail.Workspace, r.now())
+	after, changes, err := act.apply(detail.Workspace, r.now())
 	if err != nil {
 		return WorkspaceView{}, err // before the cluster is asked for nothing
 	}
-	if changes && act.starts() {
+	if changes && wantedRunning(after) {
 		if err := r.preflightWorkspace(ctx, detail); err != nil {
 			return WorkspaceView{}, err
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -107,18 +108,28 @@ func (s *Store) ChangeClass(
 		if err != nil {
 			return lab.Audit{}, err
 		}
-		class, err = changeClass(ctx, tx, state.Class, change)
-		return change.Audit, err
+		class, err = changeClass(ctx, tx, state.Class, change, s.now())
+		if err != nil {
+			return lab.Audit{}, err
+		}
+		return change.Audit, keepTarget(ctx, tx, intent, change.Operation.ID)
 	})
 	return class, err
 }
 
 // changeClass writes a change of a class, which must be held.
-func changeClass(ctx context.Context, tx session, class lab.Class, change lab.ClassChange) (lab.Class, error) {
+func changeClass(ctx context.Context, tx session, class lab.Class, change lab.ClassChange, now time.Time) (lab.Class, error) {
 	if err := addWorkspaces(ctx, tx, change.Add); err != nil {
 		return class, err
 	}
 	if err := updateWorkspaces(ctx, tx, change.Update); err != nil {
+		return class, err
+	}
+	// The act overtakes what earlier ones want otherwise; its own items are not among those.
+	if err := settle(ctx, tx, convert(change.Update, func(w lab.Workspace) string { return w.ID }), now); err != nil {
+		return class, err
+	}
+	if err := addOperation(ctx, tx, change.Operation, change.Items); err != nil {
 		return class, err
 	}
 	if len(change.Add)+len(change.Update) > 0 || change.Delete && !class.Deleting {

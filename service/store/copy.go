@@ -34,6 +34,8 @@ func copied() []struct{ name, key string } {
 		{"workspaces", "id"},
 		{"audit", "id"},
 		{"idempotency_keys", "actor, key"},
+		{"operations", "id"},
+		{"operation_items", "operation_id, workspace_id"},
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func quiet(string, int64, int64) {}
 
 // lived fills a store with all that one comes to hold: n workspaces, one of them
-// released, a slug that outlived its class, a withdrawn student, an epoch.
+// released, an operation that runs, a slug that outlived its class, a withdrawn student, an epoch.
 func (f *fixture) lived(n int) {
 	f.t.Helper()
 	ctx := f.t.Context()
@@ -47,6 +47,8 @@ func (f *fixture) lived(n int) {
 	}
 	f.must(f.RecordStatuses(ctx, epoch, seen))
 	f.must(f.RecordSubmission(ctx, epoch, workspaces[0].ID, lab.Submission{Fingerprint: "f", JobModifyIndex: 1<<53 + 1, At: f.now}))
+	f.must(f.RecordReset(ctx, epoch, workspaces[0].ID, 1))
+	f.acted(class, lab.OperationRestart)
 	f.remove(workspaces[2], true)
 	f.must(f.RecordDeleted(ctx, epoch, workspaces[2].ID, f.now))
 	// Capitals and hyphens sort differently in most languages than by their bytes.

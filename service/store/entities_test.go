@@ -148,6 +148,13 @@ func (f *fixture) everything() map[string]any {
 	audits, err := f.Audits(ctx, 1000)
 	f.must(err)
 	all := map[string]any{"cohorts": cohorts, "courses": courses, "classes": classes, "workspaces": workspaces, "audits": audits}
+	operations, err := f.Operations(ctx, lab.OperationFilter{}, "", 1000)
+	f.must(err)
+	for _, o := range operations {
+		items, err := f.OperationItems(ctx, o.ID, "", "", 100_000)
+		f.must(err)
+		all["operation "+o.ID] = []any{o, items}
+	}
 	for _, c := range cohorts {
 		students, err := f.Students(ctx, c.ID)
 		f.must(err)

@@ -38,9 +38,11 @@ func (s *Store) ReconcileList(ctx context.Context) ([]lab.WorkItem, error) {
 		CourseKey  string `db:"course_key"`
 		Template   string `db:"template"`
 		Parameters string `db:"parameters"`
+		Awaited    bool   `db:"awaited"`
 	}
 	var rows []itemRow
-	err := s.reader().list(ctx, &rows, `SELECT `+workspaceColumns+`, h.key AS cohort_key, k.key AS course_key, k.template, k.parameters
+	err := s.reader().list(ctx, &rows, `SELECT `+workspaceColumns+`, h.key AS cohort_key, k.key AS course_key, k.template, k.parameters,
+			EXISTS (SELECT 1 FROM operation_items i WHERE i.workspace_id = w.id AND i.unsettled) AS awaited
 		FROM workspaces w
 		JOIN classes c ON c.id = w.class_id
 		JOIN cohorts h ON h.id = c.cohort_id
@@ -61,7 +63,7 @@ func (s *Store) ReconcileList(ctx context.Context) ([]lab.WorkItem, error) {
 		}
 		items = append(items, lab.WorkItem{
 			Workspace: row.workspace(), CohortKey: row.CohortKey, CourseKey: row.CourseKey,
-			Template: row.Template, Parameters: values,
+			Template: row.Template, Parameters: values, Awaited: row.Awaited,
 		})
 	}
 	return items, nil
@@ -84,36 +86,61 @@ func (s *Store) RecordSubmission(ctx context.Context, epoch int64, workspaceID s
 	})
 }
 
-// RecordStatuses writes what was seen, by workspace id. Only what changed is
-// written; a different Since alone is no change. Workspaces that are released or
-// gone are passed over.
+// RecordReset writes for which of the resets that are wanted of a workspace its
+// home was deleted.
+func (s *Store) RecordReset(ctx context.Context, epoch int64, workspaceID string, resets int64) error {
+	return s.update(ctx, "record a reset", func(tx session) error {
+		if err := hold(ctx, tx, epoch); err != nil {
+			return err
+		}
+		n, err := tx.exec(ctx, `UPDATE workspaces SET resets_done = ?, updated_at = ?, revision = revision + 1 WHERE id = ?`, resets, stamp(s.now()), workspaceID)
+		if err == nil && n == 0 {
+			return lab.NotFound("workspace", workspaceID)
+		}
+		return err
+	})
+}
+
+// RecordStatuses writes what was seen, by workspace id, and what has become of the
+// operations that await these workspaces. Only what changed is written; a different
+// Since alone is no change. Workspaces that are released or gone are passed over.
 func (s *Store) RecordStatuses(ctx context.Context, epoch int64, statuses map[string]lab.Status) error {
 	changed, err := s.changedStatuses(ctx, epoch, statuses)
 	if err != nil {
 		return s.failed(ctx, "compare states", err)
 	}
+	ids := slices.Sorted(maps.Keys(statuses))
 	if len(changed) == 0 {
-		return nil
+		verdicts, err := judge(ctx, s.reader(), ids, s.now())
+		if err != nil {
+			return s.failed(ctx, "compare operations", err)
+		}
+		if len(verdicts) == 0 {
+			return nil
+		}
 	}
 	return s.update(ctx, "record states", func(tx session) error {
 		if err := hold(ctx, tx, epoch); err != nil {
 			return err
 		}
-		if err := lockWorkspaces(ctx, tx, changed); err != nil {
+		if err := lockWorkspaces(ctx, tx, ids); err != nil {
 			return err
 		}
-		return tx.updateRows(ctx, updateStatus,
+		err := tx.updateRows(ctx, updateStatus,
 			[]string{"TEXT", "TEXT", "TEXT", "BOOLEAN", "BOOLEAN", "TEXT", "TEXT", "BIGINT", "BIGINT"}, changed)
+		if err != nil {
+			return err
+		}
+		return settle(ctx, tx, ids, s.now())
 	})
 }
 
-// lockWorkspaces holds the workspaces of rows, which are in the order of their
-// ids: that is the order in which acts on a class hold them.
-func lockWorkspaces(ctx context.Context, tx session, rows [][]any) error {
+// lockWorkspaces holds workspaces in the order of their ids, in which they must be
+// given: that is the order in which acts on a class hold them.
+func lockWorkspaces(ctx context.Context, tx session, ids []string) error {
 	if tx.locks.own == "" {
 		return nil
 	}
-	ids := convert(rows, func(row []any) any { return row[0] })
 	_, err := in[string](ctx, tx, `SELECT id FROM workspaces WHERE id IN (?) ORDER BY id`+tx.locks.own, ids)
 	return err
 }
@@ -177,6 +204,9 @@ func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID stri
 				updated_at = ?, deleted_at = ?, revision = revision + 1 WHERE id = ?`,
 			string(lab.PhaseStopped), releasedReason(w.ReleaseHome), stamp(at), stamp(at), stamp(at), workspaceID)
 		if err != nil {
+			return err
+		}
+		if err := settle(ctx, tx, []string{workspaceID}, at); err != nil {
 			return err
 		}
 		return finishClass(ctx, tx, w.ClassID)

@@ -128,12 +128,25 @@ func withdraw(ctx context.Context, tx session, student lab.Student, at time.Time
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, `UPDATE workspaces SET desired = 'deleted', revision = revision + 1, updated_at = ?
-		WHERE student_id = ? AND desired <> 'deleted'`, stamp(at), student.ID)
-	if err != nil {
+	if err := deleteWorkspacesOf(ctx, tx, student.ID, at); err != nil {
 		return err
 	}
 	return changedRoster(ctx, tx, student.CohortID, at)
+}
+
+// deleteWorkspacesOf wants all workspaces of a student deleted.
+func deleteWorkspacesOf(ctx context.Context, tx session, studentID string, at time.Time) error {
+	var ids []string
+	err := tx.list(ctx, &ids, `SELECT id FROM workspaces WHERE student_id = ? AND desired <> 'deleted' ORDER BY id`+tx.locks.own, studentID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `UPDATE workspaces SET desired = 'deleted', revision = revision + 1, updated_at = ?
+		WHERE student_id = ? AND desired <> 'deleted'`, stamp(at), studentID)
+	if err != nil {
+		return err
+	}
+	return settle(ctx, tx, ids, at)
 }
 
 func findStudent(ctx context.Context, s session, id string) (lab.Student, error) {

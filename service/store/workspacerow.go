@@ -6,8 +6,8 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-const workspaceColumns = `w.id, w.class_id, w.student_id, w.slug, w.desired, w.restarts_wanted, w.release_home,
-	w.fingerprint, w.source_sha256, w.job_modify_index, w.restarts_done, w.submitted_at,
+const workspaceColumns = `w.id, w.class_id, w.student_id, w.slug, w.desired, w.restarts_wanted, w.resets_wanted, w.release_home,
+	w.fingerprint, w.source_sha256, w.job_modify_index, w.restarts_done, w.submitted_at, w.resets_done,
 	w.phase, w.reason, w.drifted, w.outdated, w.alloc_id, w.node_name, w.phase_since,
 	w.revision, w.created_at, w.updated_at, w.deleted_at`
 
@@ -18,8 +18,10 @@ type workspaceRow struct {
 	Slug           string `db:"slug"`
 	Desired        string `db:"desired"`
 	RestartsWanted int64  `db:"restarts_wanted"`
+	ResetsWanted   int64  `db:"resets_wanted"`
 	ReleaseHome    bool   `db:"release_home"`
 	submissionRow
+	ResetsDone int64 `db:"resets_done"`
 	statusRow
 	Revision  int64 `db:"revision"`
 	CreatedAt stamp `db:"created_at"`
@@ -48,8 +50,8 @@ type statusRow struct {
 func (r workspaceRow) workspace() lab.Workspace {
 	return lab.Workspace{
 		ID: r.ID, ClassID: r.ClassID, StudentID: r.StudentID, Slug: lab.Slug(r.Slug),
-		Desired: lab.Desired(r.Desired), RestartsWanted: r.RestartsWanted, ReleaseHome: r.ReleaseHome,
-		Submitted: r.submission(), Status: r.status(), Revision: r.Revision,
+		Desired: lab.Desired(r.Desired), RestartsWanted: r.RestartsWanted, ResetsWanted: r.ResetsWanted, ReleaseHome: r.ReleaseHome,
+		Submitted: r.submission(), ResetsDone: r.ResetsDone, Status: r.status(), Revision: r.Revision,
 		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt), DeletedAt: r.DeletedAt.pointer(),
 	}
 }
@@ -87,8 +89,8 @@ func rowOfStatus(s lab.Status) statusRow {
 func rowOfWorkspace(w lab.Workspace) workspaceRow {
 	return workspaceRow{
 		ID: w.ID, ClassID: w.ClassID, StudentID: w.StudentID, Slug: string(w.Slug),
-		Desired: string(w.Desired), RestartsWanted: w.RestartsWanted, ReleaseHome: w.ReleaseHome,
-		submissionRow: rowOfSubmission(w.Submitted), statusRow: rowOfStatus(w.Status),
+		Desired: string(w.Desired), RestartsWanted: w.RestartsWanted, ResetsWanted: w.ResetsWanted, ReleaseHome: w.ReleaseHome,
+		submissionRow: rowOfSubmission(w.Submitted), ResetsDone: w.ResetsDone, statusRow: rowOfStatus(w.Status),
 		CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt), DeletedAt: stampOf(w.DeletedAt),
 	}
 }

@@ -10,14 +10,14 @@ import (
 
 const (
 	insertSlug      = `INSERT INTO slugs (slug, workspace_id, created_at) VALUES (:slug, :workspace_id, :created_at)`
-	insertWorkspace = `INSERT INTO workspaces (id, class_id, student_id, slug, desired, restarts_wanted, release_home,
-			fingerprint, source_sha256, job_modify_index, restarts_done, submitted_at,
+	insertWorkspace = `INSERT INTO workspaces (id, class_id, student_id, slug, desired, restarts_wanted, resets_wanted, release_home,
+			fingerprint, source_sha256, job_modify_index, restarts_done, submitted_at, resets_done,
 			phase, reason, drifted, outdated, alloc_id, node_name, phase_since, created_at, updated_at, deleted_at)
-		VALUES (:id, :class_id, :student_id, :slug, :desired, :restarts_wanted, :release_home,
-			:fingerprint, :source_sha256, :job_modify_index, :restarts_done, :submitted_at,
+		VALUES (:id, :class_id, :student_id, :slug, :desired, :restarts_wanted, :resets_wanted, :release_home,
+			:fingerprint, :source_sha256, :job_modify_index, :restarts_done, :submitted_at, :resets_done,
 			:phase, :reason, :drifted, :outdated, :alloc_id, :node_name, :phase_since, :created_at, :updated_at, :deleted_at)`
 	updateWorkspace = `UPDATE workspaces SET desired = changed.column2, restarts_wanted = changed.column3,
-			release_home = changed.column4, updated_at = changed.column5, revision = revision + 1
+			resets_wanted = changed.column4, release_home = changed.column5, updated_at = changed.column6, revision = revision + 1
 		FROM $rows AS changed WHERE workspaces.id = changed.column1 AND workspaces.deleted_at IS NULL`
 	lockWorkspace = `SELECT id FROM workspaces WHERE id = ?`
 	selectOpen    = `SELECT ` + workspaceColumns + ` FROM workspaces w WHERE w.class_id = ? AND w.deleted_at IS NULL ORDER BY w.id`
@@ -117,8 +117,9 @@ func (s *Store) Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail,
 	return detail, nil
 }
 
-// ChangeWorkspace writes Desired, RestartsWanted, ReleaseHome and UpdatedAt of
-// what decide makes of a workspace as it is. decide must refuse one that is released.
+// ChangeWorkspace writes Desired, RestartsWanted, ResetsWanted, ReleaseHome and
+// UpdatedAt of what decide makes of a workspace as it is, and ends what operations
+// wanted of it otherwise. decide must refuse one that is released.
 func (s *Store) ChangeWorkspace(
 	ctx context.Context, intent lab.Intent, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error),
 ) (lab.WorkspaceDetail, error) {
@@ -142,6 +143,9 @@ func (s *Store) ChangeWorkspace(
 			if err := updateWorkspaces(ctx, tx, []lab.Workspace{workspace}); err != nil {
 				return lab.Audit{}, err
 			}
+		}
+		if err := settle(ctx, tx, []string{id}, s.now()); err != nil {
+			return lab.Audit{}, err
 		}
 		changed, err = findDetail(ctx, tx, id)
 		return audit, err
@@ -174,9 +178,9 @@ func addWorkspaces(ctx context.Context, tx session, workspaces []lab.Workspace) 
 // updateWorkspaces writes what the registrar alone may write.
 func updateWorkspaces(ctx context.Context, tx session, workspaces []lab.Workspace) error {
 	rows := convert(workspaces, func(w lab.Workspace) []any {
-		return []any{w.ID, string(w.Desired), w.RestartsWanted, w.ReleaseHome, stamp(w.UpdatedAt)}
+		return []any{w.ID, string(w.Desired), w.RestartsWanted, w.ResetsWanted, w.ReleaseHome, stamp(w.UpdatedAt)}
 	})
-	return tx.updateRows(ctx, updateWorkspace, []string{"TEXT", "TEXT", "BIGINT", "BOOLEAN", "BIGINT"}, rows)
+	return tx.updateRows(ctx, updateWorkspace, []string{"TEXT", "TEXT", "BIGINT", "BIGINT", "BOOLEAN", "BIGINT"}, rows)
 }
 
 func givenSlugs(ctx context.Context, tx session, slugs []lab.Slug) (map[lab.Slug]bool, error) {

@@ -3,30 +3,24 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-const (
-	// pollEvery is how often the state of workspaces is asked for: often enough
-	// that a change shows within a second.
-	pollEvery = 500 * time.Millisecond
-	// failedFor is how long a workspace must have been failed, while it is waited
-	// for, until that is final: right after a start, what is seen may still be the
-	// failure before it.
-	failedFor = 10 * time.Second
-)
+// pollEvery is how often it is asked how far something is: often enough that a
+// change shows within a second.
+const pollEvery = 500 * time.Millisecond
 
-// await follows workspaces until all have come to where they should be, or to a
-// failure that stays.
+// await follows what goes on at the server until it has ended.
 type await struct {
 	env *Env
-	// fetch reads the workspaces that are waited for.
-	fetch func(context.Context) ([]client.Workspace, error)
-	// goal is the phase that is waited for.
-	goal lab.Phase
+	// poll reads how far it is, and whether that is the end.
+	poll func(ctx context.Context) (stand, bool, error)
+	// quiet shows nothing while it waits.
+	quiet bool
 	// timeout bounds the wait; 0 for none.
 	timeout time.Duration
 	// what the wait is for, in words: "fall-26/py101".
@@ -35,67 +29,46 @@ type await struct {
 	later string
 }
 
-// run shows progress until the wait is over, and gives the workspaces as they are then.
-// Its error says that the wait ended early; that some failed is not its error.
-func (a await) run(ctx context.Context) ([]client.Workspace, error) {
+// stand is how far something is: so many done of all, and the same in words.
+type stand struct {
+	done, total int
+	text        string
+}
+
+// run shows progress until the wait is over. Its error says that the wait ended
+// early; that something failed is not its error.
+func (a await) run(ctx context.Context) error {
 	begun := a.env.Now()
-	show := a.env.progress()
+	show := a.env.progress(a.quiet)
 	defer show.end()
-	failedSince := map[string]time.Time{}
-	var last []client.Workspace
+	last := stand{text: "nothing is known"}
 	for {
-		workspaces, err := a.fetch(ctx)
-		now := a.env.Now()
+		now, ended, err := a.poll(ctx)
+		took := a.env.Now().Sub(begun)
 		switch {
 		case ctx.Err() != nil:
-			return last, a.interrupted()
+			return a.interrupted()
 		case err != nil && !transient(err):
-			return last, err
+			return err
 		case err != nil:
-			show.trouble(err, now.Sub(begun))
+			show.trouble(err, took)
 		default:
-			last = workspaces
-			pending := a.pending(workspaces, failedSince, now)
-			show.update(workspaces, a.goal, now.Sub(begun))
-			if pending == 0 {
-				return workspaces, nil
+			last = now
+			show.update(now, took)
+			if ended {
+				return nil
 			}
 		}
-		if a.timeout > 0 && now.Sub(begun) >= a.timeout {
-			return last, lab.Errorf(lab.CodeUnavailable, "not done after %s: %s", a.timeout, counts(last)).
+		if a.timeout > 0 && took >= a.timeout {
+			return lab.Errorf(lab.CodeUnavailable, "not done after %s: %s", a.timeout, last.text).
 				WithHint("it goes on without this command; `%s` shows how far it is", a.later)
 		}
 		select {
 		case <-ctx.Done():
-			return last, a.interrupted()
+			return a.interrupted()
 		case <-a.env.After(pollEvery):
 		}
 	}
-}
-
-// pending counts the workspaces that may still get to the goal.
-func (a await) pending(workspaces []client.Workspace, failedSince map[string]time.Time, now time.Time) int {
-	n := 0
-	for _, w := range workspaces {
-		phase := lab.Phase(w.Phase)
-		if phase != lab.PhaseFailed {
-			delete(failedSince, w.ID)
-		}
-		switch phase {
-		case a.goal:
-		case lab.PhaseFailed:
-			first, known := failedSince[w.ID]
-			if !known {
-				failedSince[w.ID], first = now, now
-			}
-			if now.Sub(first) < failedFor {
-				n++
-			}
-		default:
-			n++
-		}
-	}
-	return n
 }
 
 func (a await) interrupted() error {
@@ -109,30 +82,127 @@ func transient(err error) bool {
 	return code == lab.CodeUnavailable || code == lab.CodeInternal
 }
 
+// follow waits for an operation and gives it as it was last seen.
+func (w *waitFlags) follow(ctx context.Context, e *Env, s *client.Client, o client.Operation, quiet bool) (client.Operation, error) {
+	ask := false // the answer that began it is the first look
+	err := await{
+		env: e, quiet: quiet, timeout: w.timeout, what: o.Class, later: "bothy operation status -watch " + o.ID,
+		poll: func(ctx context.Context) (stand, bool, error) {
+			if ask {
+				now, err := s.Operation(ctx, o.ID)
+				if err != nil {
+					return stand{}, false, err
+				}
+				o = now
+			}
+			ask = true
+			return stand{done: o.Counts.Total - o.Counts.Pending, total: o.Counts.Total, text: outcomes(o.Counts)}, o.EndedAt != nil, nil
+		},
+	}.run(ctx)
+	return o, err
+}
+
+// outcomes counts the items of an operation: "12 done, 3 pending".
+func outcomes(c client.OperationCounts) string {
+	var parts []string
+	for _, part := range []struct {
+		n       int
+		outcome lab.Outcome
+	}{{c.Done, lab.OutcomeDone}, {c.Pending, lab.OutcomePending}, {c.Superseded, lab.OutcomeSuperseded}, {c.Failed, lab.OutcomeFailed}} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.outcome))
+		}
+	}
+	if len(parts) == 0 {
+		return "no workspaces"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// workspacesAwait waits until workspaces are as they are wanted, or have failed for good.
+type workspacesAwait struct {
+	await
+	// fetch reads the workspaces that are waited for.
+	fetch func(context.Context) ([]client.Workspace, error)
+}
+
+// run gives the workspaces as they were last seen.
+func (a workspacesAwait) run(ctx context.Context) ([]client.Workspace, error) {
+	var last []client.Workspace
+	failedSince := map[string]time.Time{}
+	a.poll = func(ctx context.Context) (stand, bool, error) {
+		workspaces, err := a.fetch(ctx)
+		if err != nil {
+			return stand{}, false, err
+		}
+		last = workspaces
+		at := stand{total: len(workspaces), text: counts(workspaces)}
+		failed := 0
+		for _, w := range workspaces {
+			switch {
+			case settled(w):
+				at.done++
+			case a.failed(w, failedSince):
+				failed++
+			}
+		}
+		return at, at.done+failed == at.total, nil
+	}
+	err := a.await.run(ctx)
+	return last, err
+}
+
+// failed says whether a workspace has been failed for so long that it counts:
+// right after an act, what is seen may still be the failure before it.
+func (a workspacesAwait) failed(w client.Workspace, since map[string]time.Time) bool {
+	if lab.Phase(w.Phase) != lab.PhaseFailed {
+		delete(since, w.ID)
+		return false
+	}
+	now := a.env.Now()
+	if _, known := since[w.ID]; !known {
+		since[w.ID] = now
+	}
+	return now.Sub(since[w.ID]) >= lab.FailedFor
+}
+
+// settled says whether a workspace is as it is wanted, with nothing left to be done.
+func settled(w client.Workspace) bool {
+	return lab.Phase(w.Phase) == goal(w) && len(w.Due) == 0
+}
+
+// goal is the phase that a workspace is to come to.
+func goal(w client.Workspace) lab.Phase {
+	if lab.Desired(w.Desired) == lab.DesiredRunning {
+		return lab.PhaseReady
+	}
+	return lab.PhaseStopped
+}
+
 // progress shows how a wait goes: a bar that is redrawn at a terminal, a line for
 // each change elsewhere.
 type progress struct {
 	env    *Env
+	quiet  bool
 	screen *screen
 	last   string
 }
 
-func (e *Env) progress() *progress {
-	p := &progress{env: e}
-	if e.OutTerminal {
+func (e *Env) progress(quiet bool) *progress {
+	p := &progress{env: e, quiet: quiet}
+	if e.OutTerminal && !quiet {
 		p.screen = &screen{out: e.Stdout}
 	}
 	return p
 }
 
-func (p *progress) update(workspaces []client.Workspace, goal lab.Phase, took time.Duration) {
-	done, text := in(goal, workspaces), counts(workspaces)
+func (p *progress) update(now stand, took time.Duration) {
 	if p.screen == nil {
-		p.line(text, took)
+		p.line(now.text, took)
 		return
 	}
 	width, _ := p.env.Size()
-	line := fmt.Sprintf("%s %d/%d  %s  (%s)", bar(done, len(workspaces), 20), done, len(workspaces), text, short(took))
+	line := fmt.Sprintf("%s %d/%d  %s  (%s)", bar(now.done, now.total, 20), now.done, now.total, now.text, short(took))
 	p.screen.draw([]string{cut(line, width-1)})
 }
 
@@ -148,7 +218,7 @@ func (p *progress) trouble(err error, took time.Duration) {
 }
 
 func (p *progress) line(text string, took time.Duration) {
-	if text == p.last {
+	if p.quiet || text == p.last {
 		return
 	}
 	p.last = text

@@ -12,6 +12,8 @@ import (
 type classDelete struct {
 	env     *Env
 	remote  remoteFlags
+	output  output
+	wait    waitFlags
 	confirm confirmFlags
 
 	releaseHomes bool
@@ -25,6 +27,9 @@ func (*classDelete) doc() doc {
 Stops and deletes every workspace of the class, and then the class. The
 students' homes are kept unless -release-homes is given; what a home held
 cannot be had back. The names of the workspaces are never given again.
+
+The command waits until all of it is gone. An interrupt ends the waiting, not
+the deletion.
 `,
 		examples: []example{
 			{"Delete a class, keep the homes", "bothy class delete fall-26/py101"},
@@ -37,8 +42,10 @@ func (c *classDelete) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
 		set.BoolVar(&c.releaseHomes, "release-homes", false, "Delete the students' homes as well. This cannot be undone.")
 	})
+	c.wait.flags(f)
 	c.confirm.flags(f)
 	c.remote.flags(f)
+	c.output.flags(f)
 }
 
 func (c *classDelete) run(ctx context.Context, args []string) error {
@@ -55,14 +62,25 @@ func (c *classDelete) run(ctx context.Context, args []string) error {
 		return err
 	}
 	what := fmt.Sprintf("This deletes the class %s with its %s (%s).", class.Key, count(len(workspaces), "workspace"), counts(workspaces))
-	if err := c.confirm.ask(c.env, what+" "+homes(c.releaseHomes), class.Key); err != nil {
+	if err := c.confirm.ask(c.env, "delete", what+" "+homes(c.releaseHomes), class.Key); err != nil {
 		return err
 	}
-	if _, err := s.DeleteClass(ctx, class.Key, c.releaseHomes); err != nil {
+	operation, err := s.DeleteClass(ctx, class.Key, c.releaseHomes)
+	if err != nil {
 		return err
 	}
-	c.env.UI.Output(fmt.Sprintf("Class %s is being deleted; `bothy status %s` shows how far it is.", class.Key, class.Key))
-	return nil
+	if c.wait.detach {
+		return c.wait.detached(c.env, &c.output, operation, "deleted")
+	}
+	if operation, err = c.wait.follow(ctx, c.env, s, operation, c.output.chosen()); err != nil {
+		return err
+	}
+	if err := verdict(operation); err != nil {
+		return err
+	}
+	return c.output.show(c.env, operation, func() {
+		c.env.UI.Output(fmt.Sprintf("Class %s is deleted with its %s.", class.Key, count(operation.Counts.Total, "workspace")))
+	})
 }
 
 func homes(release bool) string {

@@ -19,21 +19,22 @@ func (c *confirmFlags) flags(f *flags) {
 }
 
 // ask says what is about to happen and wants its name typed. Without a person at
-// the terminal it refuses.
-func (c *confirmFlags) ask(e *Env, what, name string) error {
+// the terminal it refuses. act is the act's name: "delete".
+func (c *confirmFlags) ask(e *Env, act, what, name string) error {
+	undone := map[string]string{"delete": "not deleted", "reset": "not reset"}[act]
 	if c.yes {
 		return nil
 	}
 	if !e.InTerminal {
-		return lab.Errorf(lab.CodeInvalid, "not deleted: there is no terminal to ask at").WithHint("give -yes to delete without being asked")
+		return lab.Errorf(lab.CodeInvalid, "%s: there is no terminal to ask at", undone).WithHint("give -yes to %s without being asked", act)
 	}
 	e.UI.Output(what)
 	answer, err := e.UI.Ask("Type " + e.style().bold(name) + " to go on:")
 	if err != nil && !errors.Is(err, io.EOF) {
-		return lab.Errorf(lab.CodeInvalid, "not deleted: %v", err)
+		return lab.Errorf(lab.CodeInvalid, "%s: %v", undone, err)
 	}
 	if strings.TrimSpace(answer) != name {
-		return lab.Errorf(lab.CodeInvalid, "not deleted: %q is not %q", strings.TrimSpace(answer), name)
+		return lab.Errorf(lab.CodeInvalid, "%s: %q is not %q", undone, strings.TrimSpace(answer), name)
 	}
 	return nil
 }

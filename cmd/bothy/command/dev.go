@@ -138,8 +138,8 @@ func (c *devCommand) attend(ctx context.Context, running *dev.Dev) error {
 
 // demo waits for the demo class and prints the summary, however the wait ended.
 func (c *devCommand) demo(ctx context.Context, running *dev.Dev) {
-	workspaces, err := await{
-		env: c.env, goal: lab.PhaseReady, timeout: demoTimeout, what: dev.DemoClass, later: "bothy status -watch " + dev.DemoClass,
+	workspaces, err := workspacesAwait{
+		await: await{env: c.env, timeout: demoTimeout, what: dev.DemoClass, later: "bothy status -watch " + dev.DemoClass},
 		fetch: func(ctx context.Context) ([]client.Workspace, error) {
 			all, err := running.Client().Workspaces(ctx, client.WorkspaceFilter{Class: dev.DemoClass})
 			return wanted(all), err

@@ -38,6 +38,9 @@ func newFakeAPI(t *testing.T, w *world) *fakeAPI {
 func (f *fakeAPI) on(route string, status int, body any) *fakeAPI {
 	f.answers[route] = append(f.answers[route], func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/json")
+		if status == http.StatusAccepted {
+			w.Header().Set("Location", "/v1/operations/op-1")
+		}
 		w.WriteHeader(status)
 		if err := json.NewEncoder(w).Encode(body); err != nil {
 			f.t.Error(err)
@@ -97,15 +100,35 @@ func ws(name, slug string, phase client.Phase, reason string) client.Workspace {
 	return client.Workspace{
 		ID: "id-" + slug, Slug: "fall-26-py101-" + slug, URL: "http://labs.localhost:9999/fall-26-py101-" + slug + "/",
 		Class: "fall-26/py101", ClassID: "class-1", Cohort: "fall-26", Course: "py101", Desired: "running",
-		Phase: phase, Reason: reason, Since: &at, Student: client.WorkspaceStudent{ID: "s-" + slug, Name: name, Email: slug + "@example.edu"},
+		Phase: phase, Reason: reason, Since: &at, Due: []string{}, Student: client.WorkspaceStudent{ID: "s-" + slug, Name: name, Email: slug + "@example.edu"},
 	}
 }
 
-// wishes is what launching answers with.
-func wishes(workspaces ...client.Workspace) client.ClassActResult {
-	result := client.ClassActResult{Affected: len(workspaces)}
-	for _, w := range workspaces {
-		result.Workspaces = append(result.Workspaces, client.WorkspaceWish{ID: w.ID, Slug: w.Slug, Desired: w.Desired})
+// anOperation is a launch of fall-26/py101 with so many items done, pending and failed.
+func anOperation(done, pending, failed int) client.Operation {
+	o := client.Operation{
+		ID: "op-1", Kind: "class.launch", Class: "fall-26/py101", ClassID: "class-1", Actor: "token:ana", State: "running",
+		Counts:    client.OperationCounts{Total: done + pending + failed, Done: done, Pending: pending, Failed: failed},
+		Affected:  done + pending + failed,
+		CreatedAt: time.Date(2026, 9, 1, 7, 59, 0, 0, time.UTC),
 	}
-	return result
+	if pending > 0 {
+		return o
+	}
+	ended := o.CreatedAt.Add(30 * time.Second)
+	o.State, o.EndedAt = "done", &ended
+	if failed > 0 {
+		o.State = "failed"
+	}
+	return o
+}
+
+// anItem is what became of the workspace of that name.
+func anItem(slug string, outcome client.Outcome, reason string) client.OperationItem {
+	item := client.OperationItem{WorkspaceID: "id-" + slug, Slug: "fall-26-py101-" + slug, Outcome: outcome, Reason: reason}
+	if outcome != "pending" {
+		at := time.Date(2026, 9, 1, 7, 59, 20, 0, time.UTC)
+		item.EndedAt = &at
+	}
+	return item
 }

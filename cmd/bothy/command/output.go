@@ -23,6 +23,9 @@ func (o *output) flags(f *flags) {
 	})
 }
 
+// chosen says that the output is for a program.
+func (o *output) chosen() bool { return o.json || o.template != "" }
+
 // show prints v as was asked for; people are called for the form without flags.
 func (o *output) show(e *Env, v any, people func()) error {
 	switch {

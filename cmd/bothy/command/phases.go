@@ -35,17 +35,6 @@ func counts(workspaces []client.Workspace) string {
 	return strings.Join(parts, ", ")
 }
 
-// in counts the workspaces of a phase.
-func in(phase lab.Phase, workspaces []client.Workspace) int {
-	n := 0
-	for _, w := range workspaces {
-		if lab.Phase(w.Phase) == phase {
-			n++
-		}
-	}
-	return n
-}
-
 func (s style) phase(phase client.Phase) func(string) string {
 	switch lab.Phase(phase) {
 	case lab.PhaseReady:
@@ -81,6 +70,9 @@ func remark(w client.Workspace) string {
 	}
 	if w.Desired == client.Desired(lab.DesiredDeleted) {
 		notes = append(notes, "being deleted")
+	}
+	for _, act := range w.Due {
+		notes = append(notes, act+" asked for")
 	}
 	if w.Drifted {
 		notes = append(notes, "changed by another hand")

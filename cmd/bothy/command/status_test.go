@@ -84,15 +84,22 @@ func TestWatchIsForPeople(t *testing.T) {
 
 func TestOneWorkspace(t *testing.T) {
 	w := newWorld(t)
-	one := ws("Ana Pérez", "ana", "failed", "the task ended with exit code 1")
+	one, due := ws("Ana Pérez", "ana", "failed", "the task ended with exit code 1"), ws("Ana Pérez", "ana", "ready", "")
+	due.Due = []string{"restart"}
 	newFakeAPI(t, w).
 		on("GET /v1/workspaces/fall-26-py101-ana", 200, one).
 		on("GET /v1/workspaces/id-ana", 200, ws("Ana Pérez", "ana", "ready", "")).
+		on("GET /v1/workspaces/id-ana", 200, due).
+		on("GET /v1/workspaces/id-ana", 200, ws("Ana Pérez", "ana", "ready", "")).
+		on("POST /v1/workspaces/id-ana/reset", 202, due).
 		on("POST /v1/workspaces/fall-26-py101-ana/start", 202, one).
 		on("POST /v1/workspaces/fall-26-py101-ana/restart", 202, one).
 		on("DELETE /v1/workspaces/id-ana", 202, one)
 	w.run("workspace", "status", "fall-26-py101-ana").ok().says("Ana Pérez <ana@example.edu>", "the task ended with exit code 1", "bothy-fall-26-py101-ana")
 	w.run("workspace", "start", "fall-26-py101-ana").ok().says("1 ready")
-	w.run("workspace", "restart", "fall-26-py101-ana").ok().says("bothy workspace status fall-26-py101-ana")
+	w.run("workspace", "restart", "fall-26-py101-ana").ok().says("ready")
+	w.run("workspace", "restart", "-detach", "fall-26-py101-ana").ok().says("bothy workspace status fall-26-py101-ana")
+	w.run("workspace", "reset", "-yes", "fall-26-py101-ana").ok().says("ready")
+	w.run("workspace", "reset", "fall-26-py101-ana").fails(exitLocal, "not reset")
 	w.run("workspace", "delete", "-yes", "fall-26-py101-ana").ok().says("is being deleted")
 }

@@ -5,21 +5,24 @@ import (
 	"fmt"
 
 	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/lab"
 )
 
-// workspaceAct is `bothy workspace start`, `stop` and `restart`.
+// workspaceAct is `bothy workspace start`, `stop`, `restart` and `reset`.
 type workspaceAct struct {
-	env    *Env
-	act    act
-	remote remoteFlags
-	wait   waitFlags
+	env     *Env
+	act     act
+	remote  remoteFlags
+	wait    waitFlags
+	confirm confirmFlags
 }
 
 func (c *workspaceAct) doc() doc {
 	text := map[string]string{
 		"start":   "Wants one workspace running, and waits until it is ready.",
 		"stop":    "Wants one workspace stopped, and waits until it is. Its home is kept.",
-		"restart": "Restarts one workspace. An outdated one comes up with the newest template,\nparameters and settings. An open editor loses its connection; files are kept.",
+		"restart": "Restarts one workspace, and waits until it is ready again. An outdated one comes\nup with the newest template, parameters and settings. An open editor loses its\nconnection; files are kept.",
+		"reset":   "Stops one workspace and deletes its home, with everything that the student has\nstored there: it cannot be had back. If it is wanted running, it starts again\nwith a new home. Its name, address and secrets stay.",
 	}
 	return doc{
 		args: []string{"<workspace>"}, synopsis: capital(c.act.name) + " one workspace", text: text[c.act.name],
@@ -28,8 +31,9 @@ func (c *workspaceAct) doc() doc {
 }
 
 func (c *workspaceAct) flags(f *flags) {
-	if c.act.waits {
-		c.wait.flags(f)
+	c.wait.flags(f)
+	if c.act.destroys {
+		c.confirm.flags(f)
 	}
 	c.remote.flags(f)
 }
@@ -39,24 +43,43 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	workspace, err := c.act.onWorkspace(s, ctx, args[0])
+	ref := args[0]
+	if c.act.destroys {
+		workspace, err := s.Workspace(ctx, ref)
+		if err != nil {
+			return err
+		}
+		what := fmt.Sprintf("This deletes the home of %s (%s), and all files in it; this cannot be undone.", workspace.Slug, workspace.Student.Name)
+		if err := c.confirm.ask(c.env, c.act.name, what, workspace.Slug); err != nil {
+			return err
+		}
+		ref = workspace.ID
+	}
+	workspace, err := c.act.onWorkspace(s, ctx, ref)
 	if err != nil {
 		return err
 	}
-	later := "bothy workspace status " + workspace.Slug
-	if !c.act.waits || c.wait.detach {
-		c.env.UI.Output(fmt.Sprintf("%s is wanted %s; `%s` shows how far it is.", workspace.Slug, workspace.Desired, later))
+	if c.wait.detach {
+		c.env.UI.Output(fmt.Sprintf("%s is wanted %s; `bothy workspace status %s` shows how far it is.", workspace.Slug, c.act.wanted, workspace.Slug))
 		return nil
 	}
-	workspaces, err := await{
-		env: c.env, goal: c.act.goal, timeout: c.wait.timeout, what: workspace.Slug, later: later,
+	_, err = workspacesAwait{
+		await: await{env: c.env, timeout: c.wait.timeout, what: workspace.Slug, later: "bothy workspace status " + workspace.Slug},
 		fetch: func(ctx context.Context) ([]client.Workspace, error) {
-			one, err := s.Workspace(ctx, workspace.ID)
-			return []client.Workspace{one}, err
+			now, err := s.Workspace(ctx, workspace.ID)
+			if err == nil {
+				workspace = now
+			}
+			return []client.Workspace{now}, err
 		},
 	}.run(ctx)
 	if err != nil {
 		return err
 	}
-	return c.env.conclude(workspaces, c.act.goal)
+	c.env.UI.Output(workspaceTable(c.env.style(), c.env.Now(), []client.Workspace{workspace}).String())
+	if settled(workspace) {
+		return nil
+	}
+	return lab.Errorf(lab.CodeUnavailable, "%s is not %s: %s", workspace.Slug, goal(workspace), workspace.Reason).
+		WithHint("Nomad's own view: `nomad job status -namespace=bothy bothy-%s`", workspace.Slug)
 }

@@ -46,7 +46,7 @@ func (c *workspaceDelete) run(ctx context.Context, args []string) error {
 		return err
 	}
 	what := fmt.Sprintf("This deletes the workspace %s of %s (%s).", workspace.Slug, workspace.Student.Name, workspace.Phase)
-	if err := c.confirm.ask(c.env, what+" "+homes(c.releaseHome), workspace.Slug); err != nil {
+	if err := c.confirm.ask(c.env, "delete", what+" "+homes(c.releaseHome), workspace.Slug); err != nil {
 		return err
 	}
 	if _, err := s.DeleteWorkspace(ctx, workspace.ID, c.releaseHome); err != nil {

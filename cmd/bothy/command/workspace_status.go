@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/bothylabs/bothy/service/client"
 )
@@ -49,6 +50,9 @@ func (c *workspaceStatus) people(w client.Workspace) string {
 	t.add("Student", fmt.Sprintf("%s <%s>", w.Student.Name, w.Student.Email))
 	t.add("Class", w.Class)
 	t.add("Wanted", string(w.Desired))
+	if len(w.Due) > 0 {
+		t.add("Due", strings.Join(w.Due, ", "))
+	}
 	t.add("Phase", string(w.Phase))
 	t.paint(1, c.env.style().phase(w.Phase))
 	t.add("Since", since(c.env.Now(), w.Since))

@@ -1,0 +1,260 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	operationColumns = `o.id, o.kind, o.class_id, o.class_key, o.actor_name, o.state, o.affected,
+		o.total, o.pending, o.done, o.failed, o.superseded, o.created_at, o.ended_at`
+	itemColumns = `i.operation_id, i.workspace_id, i.slug, i.restarts, i.resets, i.outcome, i.reason, i.unsettled, i.ended_at`
+
+	insertOperation = `INSERT INTO operations (id, kind, class_id, class_key, actor_name, state, affected,
+			total, pending, done, failed, superseded, created_at, ended_at)
+		VALUES (:id, :kind, :class_id, :class_key, :actor_name, :state, :affected,
+			:total, :pending, :done, :failed, :superseded, :created_at, :ended_at)`
+	insertItem = `INSERT INTO operation_items (operation_id, workspace_id, slug, restarts, resets, outcome, reason, unsettled, ended_at)
+		VALUES (:operation_id, :workspace_id, :slug, :restarts, :resets, :outcome, :reason, :unsettled, :ended_at)`
+	updateOperation = `UPDATE operations SET state = :state, pending = :pending, done = :done, failed = :failed,
+		superseded = :superseded, ended_at = :ended_at WHERE id = :id`
+	updateItem = `UPDATE operation_items SET outcome = judged.column3, reason = judged.column4,
+			unsettled = judged.column5, ended_at = judged.column6
+		FROM $rows AS judged WHERE operation_items.operation_id = judged.column1 AND operation_items.workspace_id = judged.column2`
+)
+
+type operationRow struct {
+	ID         string `db:"id"`
+	Kind       string `db:"kind"`
+	ClassID    string `db:"class_id"`
+	ClassKey   string `db:"class_key"`
+	ActorName  string `db:"actor_name"`
+	State      string `db:"state"`
+	Affected   int    `db:"affected"`
+	Total      int    `db:"total"`
+	Pending    int    `db:"pending"`
+	Done       int    `db:"done"`
+	Failed     int    `db:"failed"`
+	Superseded int    `db:"superseded"`
+	CreatedAt  stamp  `db:"created_at"`
+	EndedAt    stamp  `db:"ended_at"`
+}
+
+func (r operationRow) operation() lab.Operation {
+	return lab.Operation{
+		ID: r.ID, Kind: lab.OperationKind(r.Kind), ClassID: r.ClassID, ClassKey: r.ClassKey, Actor: r.ActorName,
+		State: lab.OperationState(r.State), Affected: r.Affected,
+		Counts:    lab.OperationCounts{Total: r.Total, Pending: r.Pending, Done: r.Done, Failed: r.Failed, Superseded: r.Superseded},
+		CreatedAt: time.Time(r.CreatedAt), EndedAt: r.EndedAt.pointer(),
+	}
+}
+
+func rowOfOperation(o lab.Operation) operationRow {
+	return operationRow{
+		ID: o.ID, Kind: string(o.Kind), ClassID: o.ClassID, ClassKey: o.ClassKey, ActorName: o.Actor,
+		State: string(o.State), Affected: o.Affected,
+		Total: o.Counts.Total, Pending: o.Counts.Pending, Done: o.Counts.Done, Failed: o.Counts.Failed, Superseded: o.Counts.Superseded,
+		CreatedAt: stamp(o.CreatedAt), EndedAt: stampOf(o.EndedAt),
+	}
+}
+
+type itemRow struct {
+	OperationID string `db:"operation_id"`
+	WorkspaceID string `db:"workspace_id"`
+	Slug        string `db:"slug"`
+	Restarts    int64  `db:"restarts"`
+	Resets      int64  `db:"resets"`
+	Outcome     string `db:"outcome"`
+	Reason      string `db:"reason"`
+	Unsettled   bool   `db:"unsettled"`
+	EndedAt     stamp  `db:"ended_at"`
+}
+
+func (r itemRow) item() lab.OperationItem {
+	return lab.OperationItem{
+		OperationID: r.OperationID, WorkspaceID: r.WorkspaceID, Slug: lab.Slug(r.Slug), Restarts: r.Restarts, Resets: r.Resets,
+		Outcome: lab.Outcome(r.Outcome), Reason: r.Reason, EndedAt: r.EndedAt.pointer(),
+	}
+}
+
+// rowOfItem gives the row of an item of an operation that runs, or has ended.
+func rowOfItem(i lab.OperationItem, runs bool) itemRow {
+	return itemRow{
+		OperationID: i.OperationID, WorkspaceID: i.WorkspaceID, Slug: string(i.Slug), Restarts: i.Restarts, Resets: i.Resets,
+		Outcome: string(i.Outcome), Reason: i.Reason, Unsettled: runs && !final(i.Outcome), EndedAt: stampOf(i.EndedAt),
+	}
+}
+
+func final(o lab.Outcome) bool { return o == lab.OutcomeDone || o == lab.OutcomeSuperseded }
+
+// Operations gives the operations that a filter chooses, the newest first: limit
+// at most, of those made before the one with the id after, "" for the newest.
+func (s *Store) Operations(ctx context.Context, filter lab.OperationFilter, after string, limit int) ([]lab.Operation, error) {
+	query, args := `SELECT `+operationColumns+` FROM operations o WHERE 1 = 1`, []any(nil)
+	if filter.Class != "" {
+		query, args = query+` AND (o.class_id = ? OR o.class_key = ?)`, append(args, filter.Class, filter.Class)
+	}
+	if filter.State != "" {
+		query, args = query+` AND o.state = ?`, append(args, string(filter.State))
+	}
+	if after != "" {
+		query, args = query+` AND o.id < ?`, append(args, after)
+	}
+	var rows []operationRow
+	if err := s.reader().list(ctx, &rows, query+` ORDER BY o.id DESC LIMIT ?`, append(args, limit)...); err != nil {
+		return nil, s.failed(ctx, "list operations", err)
+	}
+	return convert(rows, operationRow.operation), nil
+}
+
+// Operation gives the operation with an id.
+func (s *Store) Operation(ctx context.Context, id string) (lab.Operation, error) {
+	var row operationRow
+	if err := s.reader().find(ctx, "operation", id, &row, `SELECT `+operationColumns+` FROM operations o WHERE o.id = ?`, id); err != nil {
+		return lab.Operation{}, s.failed(ctx, "read an operation", err)
+	}
+	return row.operation(), nil
+}
+
+// OperationItems gives an operation's items in the order of their workspaces' ids:
+// limit at most, of those after the workspace with the id after; of one outcome, or
+// of any for "". The reason of a pending one is what was last seen of its workspace.
+func (s *Store) OperationItems(
+	ctx context.Context, id string, outcome lab.Outcome, after string, limit int,
+) ([]lab.OperationItem, error) {
+	type row struct {
+		itemRow
+		Now *string `db:"now"`
+	}
+	query := `SELECT ` + itemColumns + `, w.reason AS now FROM operation_items i
+		LEFT JOIN workspaces w ON w.id = i.workspace_id WHERE i.operation_id = ? AND i.workspace_id > ?`
+	args := []any{id, after}
+	if outcome != "" {
+		query, args = query+` AND i.outcome = ?`, append(args, string(outcome))
+	}
+	var rows []row
+	if err := s.reader().list(ctx, &rows, query+` ORDER BY i.workspace_id LIMIT ?`, append(args, limit)...); err != nil {
+		return nil, s.failed(ctx, "list the items of an operation", err)
+	}
+	return convert(rows, func(r row) lab.OperationItem {
+		item := r.item()
+		if item.Outcome == lab.OutcomePending && r.Now != nil {
+			item.Reason = *r.Now
+		}
+		return item
+	}), nil
+}
+
+// addOperation writes an act with what it wants; its state and counts are those of
+// the items. One without an id is none.
+func addOperation(ctx context.Context, tx session, o lab.Operation, items []lab.OperationItem) error {
+	if o.ID == "" {
+		return nil
+	}
+	if err := insert(ctx, tx, insertOperation, rowOfOperation(o)); err != nil {
+		return err
+	}
+	return insert(ctx, tx, insertItem, convert(items, func(i lab.OperationItem) itemRow {
+		return rowOfItem(i, o.State == lab.OperationRunning)
+	})...)
+}
+
+// verdict is an item whose outcome has changed.
+type verdict struct {
+	item lab.OperationItem
+	from lab.Outcome
+}
+
+// judge gives what has become of the unsettled items of workspaces, by operation.
+func judge(ctx context.Context, s session, workspaceIDs []string, now time.Time) (map[string][]verdict, error) {
+	type row struct {
+		itemRow
+		OperationKind string `db:"operation_kind"`
+		OperationAt   stamp  `db:"operation_at"`
+		Desired       string `db:"desired"`
+		RestartsDone  int64  `db:"restarts_done"`
+		ResetsDone    int64  `db:"resets_done"`
+		Phase         string `db:"phase"`
+		PhaseReason   string `db:"phase_reason"`
+		PhaseSince    stamp  `db:"phase_since"`
+		DeletedAt     stamp  `db:"deleted_at"`
+	}
+	rows, err := in[row](ctx, s, `SELECT `+itemColumns+`, o.kind AS operation_kind, o.created_at AS operation_at,
+			w.desired, w.restarts_done, w.resets_done, w.phase, w.reason AS phase_reason, w.phase_since, w.deleted_at
+		FROM operation_items i
+		JOIN operations o ON o.id = i.operation_id
+		JOIN workspaces w ON w.id = i.workspace_id
+		WHERE i.unsettled AND i.workspace_id IN (?)`, workspaceIDs)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := map[string][]verdict{}
+	for _, r := range rows {
+		operation := lab.Operation{Kind: lab.OperationKind(r.OperationKind), CreatedAt: time.Time(r.OperationAt)}
+		item, from := r.item(), lab.Outcome(r.Outcome)
+		outcome, reason := operation.Judge(item, lab.Workspace{
+			Desired: lab.Desired(r.Desired), Submitted: lab.Submission{RestartsDone: r.RestartsDone}, ResetsDone: r.ResetsDone,
+			Status:    lab.Status{Phase: lab.Phase(r.Phase), Reason: r.PhaseReason, Since: time.Time(r.PhaseSince)},
+			DeletedAt: r.DeletedAt.pointer(),
+		}, now)
+		if outcome == lab.OutcomePending || outcome == from {
+			continue // one that has failed stays so until it is done
+		}
+		item.Outcome, item.Reason, item.EndedAt = outcome, reason, &now
+		verdicts[item.OperationID] = append(verdicts[item.OperationID], verdict{item, from})
+	}
+	return verdicts, nil
+}
+
+// settle writes what has become of the unsettled items of workspaces, which the
+// transaction must hold, and ends the operations that have no pending item left.
+// Operations are held after the workspaces, in the order of their ids.
+func settle(ctx context.Context, tx session, workspaceIDs []string, now time.Time) error {
+	verdicts, err := judge(ctx, tx, workspaceIDs, now)
+	if err != nil || len(verdicts) == 0 {
+		return err
+	}
+	rows, err := in[operationRow](ctx, tx, `SELECT `+operationColumns+` FROM operations o
+		WHERE o.id IN (?) AND o.state = 'running' ORDER BY o.id`+tx.locks.own, slices.Sorted(maps.Keys(verdicts)))
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := settleOne(ctx, tx, row.operation(), verdicts[row.ID], now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleOne writes verdicts on one operation, which is held and runs.
+func settleOne(ctx context.Context, tx session, operation lab.Operation, verdicts []verdict, now time.Time) error {
+	items := make([][]any, len(verdicts))
+	for i, v := range verdicts {
+		operation.Counts.Add(v.from, -1)
+		operation.Counts.Add(v.item.Outcome, 1)
+		row := rowOfItem(v.item, true)
+		items[i] = []any{row.OperationID, row.WorkspaceID, row.Outcome, row.Reason, row.Unsettled, row.EndedAt}
+	}
+	if err := tx.updateRows(ctx, updateItem, []string{"TEXT", "TEXT", "TEXT", "TEXT", "BOOLEAN", "BIGINT"}, items); err != nil {
+		return err
+	}
+	if operation.State = operation.Counts.State(); operation.State != lab.OperationRunning {
+		operation.EndedAt = &now
+		_, err := tx.exec(ctx, `UPDATE operation_items SET unsettled = FALSE WHERE operation_id = ? AND unsettled`, operation.ID)
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := sqlx.NamedExecContext(ctx, tx, updateOperation, rowOfOperation(operation)); err != nil {
+		return fmt.Errorf("update an operation: %w", err)
+	}
+	return nil
+}
