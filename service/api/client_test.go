@@ -52,6 +52,8 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"startClass":       func() error { return ignored(c.StartClass(ctx, class)) },
 		"stopClass":        func() error { return ignored(c.StopClass(ctx, class)) },
 		"restartClass":     func() error { return ignored(c.RestartClass(ctx, class)) },
+		"planClass":        func() error { return ignored(c.PlanClass(ctx, class, "launch")) },
+		"planWorkspace":    func() error { return ignored(c.PlanWorkspace(ctx, "fall-26-py101-ada")) },
 		"listWorkspaces":   func() error { return ignored(c.Workspaces(ctx, client.WorkspaceFilter{Class: class})) },
 		"getWorkspace":     func() error { return ignored(c.Workspace(ctx, "fall-26-py101-ada")) },
 		"deleteWorkspace":  func() error { return ignored(c.DeleteWorkspace(ctx, "fall-26-py101-ada", false)) },

@@ -39,11 +39,13 @@ type Registrar interface {
 	Class(ctx context.Context, ref string) (lab.Class, error)
 	DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (lab.Class, error)
 	ActOnClass(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.ActResult, error)
+	PlanClass(ctx context.Context, ref string, act registrar.Act) (registrar.ClassPlan, error)
 
 	Workspaces(ctx context.Context, filter registrar.WorkspaceFilter) ([]registrar.WorkspaceView, error)
 	Workspace(ctx context.Context, ref string) (registrar.WorkspaceView, error)
 	ActOnWorkspace(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.WorkspaceView, error)
 	DeleteWorkspace(ctx context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error)
+	PlanWorkspace(ctx context.Context, ref string) (registrar.WorkspacePlan, error)
 
 	Templates(ctx context.Context) []registrar.TemplateView
 	Template(ctx context.Context, name string) (registrar.TemplateView, error)

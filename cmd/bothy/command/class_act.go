@@ -109,6 +109,9 @@ func (c *classAct) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if c.act.goal == lab.PhaseReady {
+		c.env.sayWhatLacks(ctx, s, class, client.PlannedAct(c.act.name))
+	}
 	result, err := c.act.onClass(s, ctx, class)
 	if err != nil {
 		return err

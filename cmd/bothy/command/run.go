@@ -42,6 +42,7 @@ func actions(env *Env) map[string]func() action {
 		"config validate":   func() action { return &configValidate{env: env} },
 		"course list":       func() action { return &courseList{env: env} },
 		"dev":               func() action { return &devCommand{env: env} },
+		"plan":              func() action { return &plan{env: env} },
 		"render":            func() action { return &render{env: env} },
 		"roster import":     func() action { return &rosterImport{env: env} },
 		"server":            func() action { return &serverCommand{env: env} },
