@@ -155,8 +155,10 @@ func (c *plan) diffs(ctx context.Context, s *client.Client, class string) ([]cli
 	return plans, nil
 }
 
+// differs as `nomad job plan` sees it: Nomad also calls it an update in place when it
+// only takes the same job again.
 func differs(p client.WorkspacePlan) bool {
-	return string(p.Type) != "none" || p.Create+p.UpdateInPlace+p.UpdateDestructive > 0
+	return string(p.Type) != "none" || p.Create+p.UpdateDestructive > 0
 }
 
 func (c *plan) showDiff(p client.WorkspacePlan) {
@@ -247,7 +249,11 @@ func nodeTable(s style, nodes []client.PlanNode) *table {
 		case n.Filtered != "":
 			remark = "filtered: " + n.Filtered
 		}
-		t.add(n.Name, fmt.Sprint(n.Places), fmt.Sprint(n.Waits), fmt.Sprint(n.Room), fmt.Sprint(n.Homes),
+		room := fmt.Sprint(n.Room)
+		if n.Room > 0 && len(n.Lacks) == 0 {
+			room += "+" // no more was asked for
+		}
+		t.add(n.Name, fmt.Sprint(n.Places), fmt.Sprint(n.Waits), room, fmt.Sprint(n.Homes),
 			of(n.Free.Memory, n.Total.Memory, "MB"), of(n.Free.CPU, n.Total.CPU, "MHz"), of(n.Free.Disk, n.Total.Disk, "MB"), remark)
 		if n.Waits > 0 {
 			t.paint(2, s.red)
