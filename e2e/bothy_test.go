@@ -199,11 +199,7 @@ func build(t *testing.T) (root, bothy string) {
 	if os.Geteuid() != 0 {
 		t.Fatal("the end-to-end tests need root: Nomad's drivers and network do")
 	}
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		t.Fatal("where this file is, is not known")
-	}
-	root = filepath.Dir(filepath.Dir(file))
+	root = sourceRoot(t)
 	bothy = filepath.Join(t.TempDir(), "bothy")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", bothy, "./cmd/bothy")
 	cmd.Dir = root
@@ -211,6 +207,16 @@ func build(t *testing.T) (root, bothy string) {
 		t.Fatalf("build bothy: %v\n%s", err, out)
 	}
 	return root, bothy
+}
+
+// sourceRoot is the folder of the source tree.
+func sourceRoot(t *testing.T) string {
+	t.Helper()
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		t.Fatal("where this file is, is not known")
+	}
+	return filepath.Dir(filepath.Dir(file))
 }
 
 // nothingLeft looks at the machine after the end of `bothy dev`.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -119,6 +120,75 @@ func (e Phase) Valid() bool {
 	case PhaseStopping:
 		return true
 	case PhaseUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlanChangeType.
+const (
+	PlanChangeTypeAdded   PlanChangeType = "added"
+	PlanChangeTypeDeleted PlanChangeType = "deleted"
+	PlanChangeTypeEdited  PlanChangeType = "edited"
+)
+
+// Valid indicates whether the value is a known member of the PlanChangeType enum.
+func (e PlanChangeType) Valid() bool {
+	switch e {
+	case PlanChangeTypeAdded:
+		return true
+	case PlanChangeTypeDeleted:
+		return true
+	case PlanChangeTypeEdited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlannedAct.
+const (
+	PlannedActLaunch  PlannedAct = "launch"
+	PlannedActRestart PlannedAct = "restart"
+	PlannedActStart   PlannedAct = "start"
+	PlannedActStop    PlannedAct = "stop"
+)
+
+// Valid indicates whether the value is a known member of the PlannedAct enum.
+func (e PlannedAct) Valid() bool {
+	switch e {
+	case PlannedActLaunch:
+		return true
+	case PlannedActRestart:
+		return true
+	case PlannedActStart:
+		return true
+	case PlannedActStop:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WorkspacePlanType.
+const (
+	WorkspacePlanTypeAdded   WorkspacePlanType = "added"
+	WorkspacePlanTypeDeleted WorkspacePlanType = "deleted"
+	WorkspacePlanTypeEdited  WorkspacePlanType = "edited"
+	WorkspacePlanTypeNone    WorkspacePlanType = "none"
+)
+
+// Valid indicates whether the value is a known member of the WorkspacePlanType enum.
+func (e WorkspacePlanType) Valid() bool {
+	switch e {
+	case WorkspacePlanTypeAdded:
+		return true
+	case WorkspacePlanTypeDeleted:
+		return true
+	case WorkspacePlanTypeEdited:
+		return true
+	case WorkspacePlanTypeNone:
 		return true
 	default:
 		return false
@@ -383,6 +453,61 @@ type ClassList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// ClassPlan defines model for ClassPlan.
+type ClassPlan struct {
+	// Act What is planned; a launch when it is left out.
+	Act PlannedAct `json:"act"`
+
+	// Changes Whether the act would change anything.
+	Changes bool `json:"changes"`
+
+	// Class The class's key.
+	Class string `json:"class"`
+
+	// Create Allocations that find a place.
+	Create int `json:"create"`
+
+	// Needs Resources as Nomad counts them. What is free leaves out what jobs use that Bothy may not see.
+	Needs Resources `json:"needs"`
+
+	// Nodes All nodes of the cluster, by name.
+	Nodes []PlanNode `json:"nodes"`
+
+	// Reasons Why workspaces find no place, the most frequent first.
+	Reasons []PlanReason `json:"reasons"`
+
+	// Restart Workspaces that are restarted where they are.
+	Restart int `json:"restart"`
+
+	// SampledAt When the cluster was looked at.
+	SampledAt time.Time `json:"sampled_at"`
+
+	// Stop Workspaces that end.
+	Stop int `json:"stop"`
+
+	// Summary The plan in one line.
+	Summary   string `json:"summary"`
+	Unchanged int    `json:"unchanged"`
+
+	// Unplaceable Workspaces that find no place now and would wait for one.
+	Unplaceable int `json:"unplaceable"`
+
+	// UpdateDestructive Jobs whose allocation is replaced.
+	UpdateDestructive int `json:"update_destructive"`
+
+	// UpdateInPlace Jobs that change, and whose tasks run on.
+	UpdateInPlace int `json:"update_in_place"`
+
+	// Warnings What the plan can't be certain of.
+	Warnings []string `json:"warnings"`
+}
+
+// ClassPlanInput defines model for ClassPlanInput.
+type ClassPlanInput struct {
+	// Act What is planned; a launch when it is left out.
+	Act *PlannedAct `json:"act,omitempty"`
+}
+
 // ClassRef A class's id, or its cohort and course. A tilde stands for the slash of
 // `fall-26/py101`; where a slash can be written, it is taken too.
 type ClassRef = string
@@ -566,6 +691,66 @@ type Parameters map[string]interface{}
 // home is kept), `failed`, `lost` (its node is), `unknown` (not observed yet).
 type Phase string
 
+// PlanChange defines model for PlanChange.
+type PlanChange struct {
+	// Forces What it makes of the allocation: create, in-place update, create/destroy update.
+	Forces string         `json:"forces"`
+	New    string         `json:"new"`
+	Old    string         `json:"old"`
+	Path   string         `json:"path"`
+	Type   PlanChangeType `json:"type"`
+}
+
+// PlanChangeType defines model for PlanChange.Type.
+type PlanChangeType string
+
+// PlanNode defines model for PlanNode.
+type PlanNode struct {
+	// Filtered The constraint for which the workspaces can never run there; empty without one.
+	Filtered string `json:"filtered"`
+
+	// Free Resources as Nomad counts them. What is free leaves out what jobs use that Bothy may not see.
+	Free Resources `json:"free"`
+
+	// Homes Homes there, of whichever class.
+	Homes int    `json:"homes"`
+	ID    string `json:"id"`
+
+	// Lacks What is exhausted for yet another.
+	Lacks []string `json:"lacks"`
+	Name  string   `json:"name"`
+
+	// Places How many of the workspaces go there.
+	Places int `json:"places"`
+
+	// Room How many more of the workspaces Nomad would place there now.
+	Room int `json:"room"`
+
+	// Total Resources as Nomad counts them. What is free leaves out what jobs use that Bothy may not see.
+	Total Resources `json:"total"`
+
+	// Unusable Why nothing is placed there (is draining); empty for a node that is looked at.
+	Unusable string `json:"unusable"`
+
+	// Waits How many are bound to it by their home and find no room.
+	Waits int `json:"waits"`
+}
+
+// PlanReason defines model for PlanReason.
+type PlanReason struct {
+	// Count How many workspaces it keeps waiting.
+	Count int `json:"count"`
+
+	// Reason In Nomad's words: memory exhausted on 3 nodes.
+	Reason string `json:"reason"`
+
+	// Workspaces The slugs of the first 20 of them.
+	Workspaces []string `json:"workspaces"`
+}
+
+// PlannedAct What is planned; a launch when it is left out.
+type PlannedAct string
+
 // Problem An error, after RFC 9457.
 type Problem struct {
 	// Code What went wrong, for programs: `invalid`, `unauthenticated`, `forbidden`,
@@ -625,6 +810,24 @@ type ReconcilerStatus struct {
 
 // Ref An id, or the name for people.
 type Ref = string
+
+// Resources Resources as Nomad counts them. What is free leaves out what jobs use that Bothy may not see.
+type Resources struct {
+	// Cores Reserved whole cores.
+	Cores int64 `json:"cores"`
+
+	// CPU In MHz.
+	CPU int64 `json:"cpu"`
+
+	// Disk In MB.
+	Disk int64 `json:"disk"`
+
+	// Memory In MB.
+	Memory int64 `json:"memory"`
+
+	// Ports Dynamic ports of one address.
+	Ports int64 `json:"ports"`
+}
 
 // RosterReport defines model for RosterReport.
 type RosterReport struct {
@@ -770,6 +973,34 @@ type WorkspaceList struct {
 	Items      []Workspace `json:"items"`
 	NextCursor *string     `json:"next_cursor"`
 }
+
+// WorkspacePlan defines model for WorkspacePlan.
+type WorkspacePlan struct {
+	// Changes The fields that are otherwise.
+	Changes []PlanChange `json:"changes"`
+	Create  int          `json:"create"`
+
+	// JobModifyIndex What the plan was made against; 0 for a job that Nomad does not have.
+	JobModifyIndex int64 `json:"job_modify_index"`
+
+	// Text The plan in the manner of `nomad job plan`.
+	Text string `json:"text"`
+
+	// Type What becomes of the job.
+	Type WorkspacePlanType `json:"type"`
+
+	// Unplaced Why no node has room for it now; empty when one has.
+	Unplaced          string   `json:"unplaced"`
+	UpdateDestructive int      `json:"update_destructive"`
+	UpdateInPlace     int      `json:"update_in_place"`
+	Warnings          []string `json:"warnings"`
+
+	// Workspace The workspace's slug.
+	Workspace string `json:"workspace"`
+}
+
+// WorkspacePlanType What becomes of the job.
+type WorkspacePlanType string
 
 // WorkspaceStudent defines model for WorkspaceStudent.
 type WorkspaceStudent struct {
@@ -1310,6 +1541,9 @@ type StopWorkspaceParams struct {
 // CreateClassJSONRequestBody defines body for CreateClass for application/json ContentType.
 type CreateClassJSONRequestBody = ClassInput
 
+// PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
+type PlanClassJSONRequestBody = ClassPlanInput
+
 // CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
 type CreateCohortJSONRequestBody = CohortInput
 
@@ -1339,6 +1573,9 @@ type ServerInterface interface {
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(c *gin.Context, class PathClass, params LaunchClassParams)
+	// PlanClass Plan an act on a class
+	// (POST /v1/classes/{class}/plan)
+	PlanClass(c *gin.Context, class PathClass)
 	// ResetClass Reset the workspaces of a class
 	// (POST /v1/classes/{class}/reset)
 	ResetClass(c *gin.Context, class PathClass, params ResetClassParams)
@@ -1420,6 +1657,9 @@ type ServerInterface interface {
 	// GetWorkspace Show a workspace
 	// (GET /v1/workspaces/{workspace})
 	GetWorkspace(c *gin.Context, workspace PathWorkspace)
+	// PlanWorkspace Plan a workspace's job
+	// (GET /v1/workspaces/{workspace}/plan)
+	PlanWorkspace(c *gin.Context, workspace PathWorkspace)
 	// ResetWorkspace Reset a workspace
 	// (POST /v1/workspaces/{workspace}/reset)
 	ResetWorkspace(c *gin.Context, workspace PathWorkspace, params ResetWorkspaceParams)
@@ -1749,6 +1989,31 @@ func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
 	}
 
 	siw.Handler.LaunchClass(c, class, params)
+}
+
+// PlanClass operation middleware
+func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PlanClass(c, class)
 }
 
 // ResetClass operation middleware
@@ -3214,6 +3479,31 @@ func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
 	siw.Handler.GetWorkspace(c, workspace)
 }
 
+// PlanWorkspace operation middleware
+func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workspace" -------------
+	var workspace PathWorkspace
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace", c.Param("workspace"), &workspace, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workspace: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PlanWorkspace(c, workspace)
+}
+
 // ResetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
 
@@ -3550,6 +3840,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/classes/:class", wrapper.DeleteClass)
 	router.GET(options.BaseURL+"/v1/classes/:class", wrapper.GetClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/launch", wrapper.LaunchClass)
+	router.POST(options.BaseURL+"/v1/classes/:class/plan", wrapper.PlanClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/reset", wrapper.ResetClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/restart", wrapper.RestartClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/start", wrapper.StartClass)
@@ -3577,6 +3868,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace", wrapper.DeleteWorkspace)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace", wrapper.GetWorkspace)
+	router.GET(options.BaseURL+"/v1/workspaces/:workspace/plan", wrapper.PlanWorkspace)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/reset", wrapper.ResetWorkspace)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/restart", wrapper.RestartWorkspace)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/start", wrapper.StartWorkspace)
@@ -3757,6 +4049,29 @@ func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.Respo
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlanClassRequestObject struct {
+	Class PathClass `json:"class"`
+	Body  *PlanClassJSONRequestBody
+}
+
+type PlanClassResponseObject interface {
+	VisitPlanClassResponse(w http.ResponseWriter) error
+}
+
+type PlanClass200JSONResponse ClassPlan
+
+func (response PlanClass200JSONResponse) VisitPlanClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4549,6 +4864,28 @@ func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.Res
 	return err
 }
 
+type PlanWorkspaceRequestObject struct {
+	Workspace PathWorkspace `json:"workspace"`
+}
+
+type PlanWorkspaceResponseObject interface {
+	VisitPlanWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type PlanWorkspace200JSONResponse WorkspacePlan
+
+func (response PlanWorkspace200JSONResponse) VisitPlanWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ResetWorkspaceRequestObject struct {
 	Workspace PathWorkspace `json:"workspace"`
 	Params    ResetWorkspaceParams
@@ -4686,6 +5023,9 @@ type StrictServerInterface interface {
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(ctx context.Context, request LaunchClassRequestObject) (LaunchClassResponseObject, error)
+	// PlanClass Plan an act on a class
+	// (POST /v1/classes/{class}/plan)
+	PlanClass(ctx context.Context, request PlanClassRequestObject) (PlanClassResponseObject, error)
 	// ResetClass Reset the workspaces of a class
 	// (POST /v1/classes/{class}/reset)
 	ResetClass(ctx context.Context, request ResetClassRequestObject) (ResetClassResponseObject, error)
@@ -4767,6 +5107,9 @@ type StrictServerInterface interface {
 	// GetWorkspace Show a workspace
 	// (GET /v1/workspaces/{workspace})
 	GetWorkspace(ctx context.Context, request GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error)
+	// PlanWorkspace Plan a workspace's job
+	// (GET /v1/workspaces/{workspace}/plan)
+	PlanWorkspace(ctx context.Context, request PlanWorkspaceRequestObject) (PlanWorkspaceResponseObject, error)
 	// ResetWorkspace Reset a workspace
 	// (POST /v1/workspaces/{workspace}/reset)
 	ResetWorkspace(ctx context.Context, request ResetWorkspaceRequestObject) (ResetWorkspaceResponseObject, error)
@@ -4981,6 +5324,53 @@ func (sh *strictHandler) LaunchClass(ctx *gin.Context, class PathClass, params L
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(LaunchClassResponseObject); ok {
 		if err := validResponse.VisitLaunchClassResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PlanClass operation middleware
+func (sh *strictHandler) PlanClass(ctx *gin.Context, class PathClass) {
+	var request PlanClassRequestObject
+
+	request.Class = class
+
+	var body PlanClassJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(ctx, err)
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PlanClass(ctx, request.(PlanClassRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlanClass")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(PlanClassResponseObject); ok {
+		if err := validResponse.VisitPlanClassResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -5768,6 +6158,32 @@ func (sh *strictHandler) GetWorkspace(ctx *gin.Context, workspace PathWorkspace)
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetWorkspaceResponseObject); ok {
 		if err := validResponse.VisitGetWorkspaceResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PlanWorkspace operation middleware
+func (sh *strictHandler) PlanWorkspace(ctx *gin.Context, workspace PathWorkspace) {
+	var request PlanWorkspaceRequestObject
+
+	request.Workspace = workspace
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PlanWorkspace(ctx, request.(PlanWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlanWorkspace")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(PlanWorkspaceResponseObject); ok {
+		if err := validResponse.VisitPlanWorkspaceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

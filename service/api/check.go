@@ -108,6 +108,9 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(data) == 0 && !b.required {
+		return nil
+	}
 	if len(data) == 0 {
 		return invalidBody("body", "is missing", "send a body of the type "+b.mediaType)
 	}

@@ -65,6 +65,8 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"restartWorkspace":   func() error { return ignored(c.RestartWorkspace(ctx, "fall-26-py101-ada")) },
 		"listTemplates":      func() error { return ignored(c.Templates(ctx)) },
 		"getTemplate":        func() error { return ignored(c.Template(ctx, "code-server")) },
+		"planClass":          func() error { return ignored(c.PlanClass(ctx, class, "launch")) },
+		"planWorkspace":      func() error { return ignored(c.PlanWorkspace(ctx, "fall-26-py101-ada")) },
 	}
 	for id := range operations(t, document(t, b)) {
 		call, ok := calls[id]

@@ -47,6 +47,8 @@ type body struct {
 	mediaType string
 	limit     int64
 	schema    *openapi3.Schema
+	// required says that it can't be left out.
+	required bool
 }
 
 // loadContract reads the embedded document. It fails only when the document is broken.
@@ -93,7 +95,7 @@ func newOperation(item *openapi3.PathItem, documented *openapi3.Operation) (*ope
 		return nil, errors.New("a body has exactly one media type")
 	}
 	for mediaType, media := range content {
-		op.body = &body{mediaType: mediaType, schema: media.Schema.Value}
+		op.body = &body{mediaType: mediaType, schema: media.Schema.Value, required: documented.RequestBody.Value.Required}
 		switch mediaType {
 		case mediaJSON:
 			op.body.limit = MaxJSONBody

@@ -8,6 +8,7 @@ import (
 	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/placement"
 	"github.com/bothylabs/bothy/service/registrar"
 	"github.com/bothylabs/bothy/service/roster"
 )
@@ -82,6 +83,15 @@ var (
 	anOperation = lab.Operation{
 		ID: "id-operation", Kind: lab.OperationLaunch, ClassID: "id-class", ClassKey: "fall-26/py101", Actor: "token:test",
 		State: lab.OperationRunning, Counts: lab.OperationCounts{Total: 2, Pending: 1, Done: 1}, Affected: 1, CreatedAt: noon,
+	}
+	aPlan = placement.Plan{
+		Create: 1, Unplaceable: 1, Needs: placement.Amounts{CPU: 100, Memory: 100}, SampledAt: noon, Warnings: []string{"Nomad may know better."},
+		Reasons: []placement.Reason{{Text: "memory exhausted on 1 node", Count: 1, Workspaces: []string{"fall-26-py101-bob"}}},
+		Nodes:   []placement.NodePlan{{Node: placement.Node{ID: "n1", Name: "lab-1", Room: 1, Lacks: []string{"memory exhausted"}}, Places: 1, Waits: 1}},
+	}
+	aJobPlan = placement.JobPlan{
+		Type: "edited", Replaces: 1, Text: "+/- Job", JobModifyIndex: 7,
+		Changes: []placement.Change{{Path: "Priority", Type: "edited", Old: "50", New: "60", Forces: "in-place update"}},
 	}
 	aTemplate = registrar.TemplateView{
 		Name: "code-server", Description: "An editor.", Digest: "abc", Source: "job \"x\" {}",
@@ -173,6 +183,14 @@ func (f *fakeRegistrar) DeleteClass(_ context.Context, intent lab.Intent, ref st
 
 func (f *fakeRegistrar) ActOnClass(_ context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.Started, error) {
 	return registrar.Started{Operation: anOperation, Class: aClass}, f.note("ActOnClass", intent, ref, act)
+}
+
+func (f *fakeRegistrar) PlanClass(_ context.Context, ref string, act registrar.Act) (registrar.ClassPlan, error) {
+	return registrar.ClassPlan{Class: aClass, Act: act, Plan: aPlan}, f.note("PlanClass", lab.Intent{}, ref, act)
+}
+
+func (f *fakeRegistrar) PlanWorkspace(_ context.Context, ref string) (registrar.WorkspacePlan, error) {
+	return registrar.WorkspacePlan{Slug: aWorkspace.Slug, JobPlan: aJobPlan}, f.note("PlanWorkspace", lab.Intent{}, ref)
 }
 
 func (f *fakeRegistrar) Operations(_ context.Context, filter lab.OperationFilter, page registrar.Page) ([]lab.Operation, string, error) {

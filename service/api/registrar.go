@@ -39,6 +39,7 @@ type Registrar interface {
 	Class(ctx context.Context, ref string) (lab.Class, error)
 	DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (registrar.Started, error)
 	ActOnClass(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.Started, error)
+	PlanClass(ctx context.Context, ref string, act registrar.Act) (registrar.ClassPlan, error)
 
 	Operations(ctx context.Context, filter lab.OperationFilter, page registrar.Page) ([]lab.Operation, string, error)
 	Operation(ctx context.Context, id string) (lab.Operation, error)
@@ -48,6 +49,7 @@ type Registrar interface {
 	Workspace(ctx context.Context, ref string) (registrar.WorkspaceView, error)
 	ActOnWorkspace(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.WorkspaceView, error)
 	DeleteWorkspace(ctx context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error)
+	PlanWorkspace(ctx context.Context, ref string) (registrar.WorkspacePlan, error)
 
 	Templates(ctx context.Context, filter registrar.TemplateFilter, page lab.Page) (lab.List[registrar.TemplateView], error)
 	Template(ctx context.Context, name string) (registrar.TemplateView, error)

@@ -168,7 +168,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		return fmt.Errorf("make the reconciler: %w", err)
 	}
 	people := registrar.New(registrar.Config{
-		Store: a.store, Catalog: catalog, Preflight: a.nomad, Settings: settings,
+		Store: a.store, Catalog: catalog, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
 		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
 	})
 	return a.makeAPI(people, installation, metrics, deps)

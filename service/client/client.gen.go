@@ -125,6 +125,75 @@ func (e Phase) Valid() bool {
 	}
 }
 
+// Defines values for PlanChangeType.
+const (
+	PlanChangeTypeAdded   PlanChangeType = "added"
+	PlanChangeTypeDeleted PlanChangeType = "deleted"
+	PlanChangeTypeEdited  PlanChangeType = "edited"
+)
+
+// Valid indicates whether the value is a known member of the PlanChangeType enum.
+func (e PlanChangeType) Valid() bool {
+	switch e {
+	case PlanChangeTypeAdded:
+		return true
+	case PlanChangeTypeDeleted:
+		return true
+	case PlanChangeTypeEdited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlannedAct.
+const (
+	PlannedActLaunch  PlannedAct = "launch"
+	PlannedActRestart PlannedAct = "restart"
+	PlannedActStart   PlannedAct = "start"
+	PlannedActStop    PlannedAct = "stop"
+)
+
+// Valid indicates whether the value is a known member of the PlannedAct enum.
+func (e PlannedAct) Valid() bool {
+	switch e {
+	case PlannedActLaunch:
+		return true
+	case PlannedActRestart:
+		return true
+	case PlannedActStart:
+		return true
+	case PlannedActStop:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WorkspacePlanType.
+const (
+	WorkspacePlanTypeAdded   WorkspacePlanType = "added"
+	WorkspacePlanTypeDeleted WorkspacePlanType = "deleted"
+	WorkspacePlanTypeEdited  WorkspacePlanType = "edited"
+	WorkspacePlanTypeNone    WorkspacePlanType = "none"
+)
+
+// Valid indicates whether the value is a known member of the WorkspacePlanType enum.
+func (e WorkspacePlanType) Valid() bool {
+	switch e {
+	case WorkspacePlanTypeAdded:
+		return true
+	case WorkspacePlanTypeDeleted:
+		return true
+	case WorkspacePlanTypeEdited:
+		return true
+	case WorkspacePlanTypeNone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListClassesParamsSort.
 const (
 	ListClassesParamsSortCourse         ListClassesParamsSort = "course"
@@ -383,6 +452,61 @@ type ClassList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// ClassPlan defines model for ClassPlan.
+type ClassPlan struct {
+	// Act What is planned; a launch when it is left out.
+	Act PlannedAct `json:"act"`
+
+	// Changes Whether the act would change anything.
+	Changes bool `json:"changes"`
+
+	// Class The class's key.
+	Class string `json:"class"`
+
+	// Create Allocations that find a place.
+	Create int `json:"create"`
+
+	// Needs Resources as Nomad counts them. What is free leaves out what jobs use that Bothy may not see.
+	Needs Resources `json:"needs"`
+
+	// Nodes All nodes of the cluster, by name.
+	Nodes []PlanNode `json:"nodes"`
+
+	// Reasons Why workspaces find no place, the most frequent first.
+	Reasons []PlanReason `json:"reasons"`
+
+	// Restart Workspaces that are restarted where they are.
+	Restart int `json:"restart"`
+
+	// SampledAt When the cluster was looked at.
+	SampledAt time.Time `json:"sampled_at"`
+
+	// Stop Workspaces that end.
+	Stop int `json:"stop"`
+
+	// Summary The plan in one line.
+	Summary   string `json:"summary"`
+	Unchanged int    `json:"unchanged"`
+
+	// Unplaceable Workspaces that find no place now and would wait for one.
+	Unplaceable int `json:"unplaceable"`
+
+	// UpdateDestructive Jobs whose allocation is replaced.
+	UpdateDestructive int `json:"update_destructive"`
+
+	// UpdateInPlace Jobs that change, and whose tasks run on.
+	UpdateInPlace int `json:"update_in_place"`
+
+	// Warnings What the plan can't be certain of.
+	Warnings []string `json:"warnings"`
+}
+
+// ClassPlanInput defines model for ClassPlanInput.
+type ClassPlanInput struct {
+	// Act What is planned; a launch when it is left out.
+	Act *PlannedAct `json:"act,omitempty"`
+}
+
 // ClassRef A class's id, or its cohort and course. A tilde stands for the slash of
 // `fall-26/py101`; where a slash can be written, it is taken too.
 type ClassRef = string
@@ -566,6 +690,66 @@ type Parameters map[string]interface{}
 // home is kept), `failed`, `lost` (its node is), `unknown` (not observed yet).
 type Phase string
 
+// PlanChange defines model for PlanChange.
+type PlanChange struct {
+	// Forces What it makes of the allocation: create, in-place update, create/destroy update.
+	Forces string         `json:"forces"`
+	New    string         `json:"new"`
+	Old    string         `json:"old"`
+	Path   string         `json:"path"`
+	Type   PlanChangeType `json:"type"`
+}
+
+// PlanChangeType defines model for PlanChange.Type.
+type PlanChangeType string
+
+// PlanNode defines model for PlanNode.
+type PlanNode struct {
+	// Filtered The constraint for which the workspaces can never run there; empty without one.
+	Filtered string `json:"filtered"`
+
+	// Free Resources as Nomad counts them. What is free leaves out what jobs use that Bothy may not see.
+	Free Resources `json:"free"`
+
+	// Homes Homes there, of whichever class.
+	Homes int    `json:"homes"`
+	ID    string `json:"id"`
+
+	// Lacks What is exhausted for yet another.
+	Lacks []string `json:"lacks"`
+	Name  string   `json:"name"`
+
+	// Places How many of the workspaces go there.
+	Places int `json:"places"`
+
+	// Room How many more of the workspaces Nomad would place there now.
+	Room int `json:"room"`
+
+	// Total Resources as Nomad counts them. What is free leaves out what jobs use that Bothy may not see.
+	Total Resources `json:"total"`
+
+	// Unusable Why nothing is placed there (is draining); empty for a node that is looked at.
+	Unusable string `json:"unusable"`
+
+	// Waits How many are bound to it by their home and find no room.
+	Waits int `json:"waits"`
+}
+
+// PlanReason defines model for PlanReason.
+type PlanReason struct {
+	// Count How many workspaces it keeps waiting.
+	Count int `json:"count"`
+
+	// Reason In Nomad's words: memory exhausted on 3 nodes.
+	Reason string `json:"reason"`
+
+	// Workspaces The slugs of the first 20 of them.
+	Workspaces []string `json:"workspaces"`
+}
+
+// PlannedAct What is planned; a launch when it is left out.
+type PlannedAct string
+
 // Problem An error, after RFC 9457.
 type Problem struct {
 	// Code What went wrong, for programs: `invalid`, `unauthenticated`, `forbidden`,
@@ -625,6 +809,24 @@ type ReconcilerStatus struct {
 
 // Ref An id, or the name for people.
 type Ref = string
+
+// Resources Resources as Nomad counts them. What is free leaves out what jobs use that Bothy may not see.
+type Resources struct {
+	// Cores Reserved whole cores.
+	Cores int64 `json:"cores"`
+
+	// CPU In MHz.
+	CPU int64 `json:"cpu"`
+
+	// Disk In MB.
+	Disk int64 `json:"disk"`
+
+	// Memory In MB.
+	Memory int64 `json:"memory"`
+
+	// Ports Dynamic ports of one address.
+	Ports int64 `json:"ports"`
+}
 
 // RosterReport defines model for RosterReport.
 type RosterReport struct {
@@ -770,6 +972,34 @@ type WorkspaceList struct {
 	Items      []Workspace `json:"items"`
 	NextCursor *string     `json:"next_cursor"`
 }
+
+// WorkspacePlan defines model for WorkspacePlan.
+type WorkspacePlan struct {
+	// Changes The fields that are otherwise.
+	Changes []PlanChange `json:"changes"`
+	Create  int          `json:"create"`
+
+	// JobModifyIndex What the plan was made against; 0 for a job that Nomad does not have.
+	JobModifyIndex int64 `json:"job_modify_index"`
+
+	// Text The plan in the manner of `nomad job plan`.
+	Text string `json:"text"`
+
+	// Type What becomes of the job.
+	Type WorkspacePlanType `json:"type"`
+
+	// Unplaced Why no node has room for it now; empty when one has.
+	Unplaced          string   `json:"unplaced"`
+	UpdateDestructive int      `json:"update_destructive"`
+	UpdateInPlace     int      `json:"update_in_place"`
+	Warnings          []string `json:"warnings"`
+
+	// Workspace The workspace's slug.
+	Workspace string `json:"workspace"`
+}
+
+// WorkspacePlanType What becomes of the job.
+type WorkspacePlanType string
 
 // WorkspaceStudent defines model for WorkspaceStudent.
 type WorkspaceStudent struct {
@@ -1310,6 +1540,9 @@ type StopWorkspaceParams struct {
 // CreateClassJSONRequestBody defines body for CreateClass for application/json ContentType.
 type CreateClassJSONRequestBody = ClassInput
 
+// PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
+type PlanClassJSONRequestBody = ClassPlanInput
+
 // CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
 type CreateCohortJSONRequestBody = CohortInput
 
@@ -1449,6 +1682,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
 	LaunchClass(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlanClassWithBody Plan an act on a class
+	//
+	// Tells what an act would come to in the cluster as it is now, for the class as a
+	// whole: how many workspaces Nomad would place, and what is missing for the
+	// others. It changes nothing. That not all find a place is no error, and does not
+	// keep the class from being launched: the others wait until there is room.
+	// Without a body it is the plan of a launch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/classes/{class}/plan (the `PlanClass` operationId).
+	PlanClassWithBody(ctx context.Context, class PathClass, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlanClass Plan an act on a class
+	//
+	// Tells what an act would come to in the cluster as it is now, for the class as a
+	// whole: how many workspaces Nomad would place, and what is missing for the
+	// others. It changes nothing. That not all find a place is no error, and does not
+	// keep the class from being launched: the others wait until there is room.
+	// Without a body it is the plan of a launch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/classes/{class}/plan (the `PlanClass` operationId).
+	PlanClass(ctx context.Context, class PathClass, body PlanClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResetClass Reset the workspaces of a class
 	//
@@ -1707,6 +1966,15 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/workspaces/{workspace} (the `GetWorkspace` operationId).
 	GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// PlanWorkspace Plan a workspace's job
+	//
+	// Nomad's own plan for one workspace: what a start or a restart would change of
+	// its job now, and whether a node has room for it. It looks at this workspace
+	// alone; the plan of its class looks at all of them.
+	//
+	// Corresponds with GET /v1/workspaces/{workspace}/plan (the `PlanWorkspace` operationId).
+	PlanWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ResetWorkspace Reset a workspace
 	//
 	// Stops the workspace and deletes its home, with all that the student has stored
@@ -1842,6 +2110,52 @@ func (c *Raw) GetClass(ctx context.Context, class PathClass, reqEditors ...Reque
 // Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
 func (c *Raw) LaunchClass(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLaunchClassRequest(c.Server, class, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlanClassWithBody Plan an act on a class
+//
+// Tells what an act would come to in the cluster as it is now, for the class as a
+// whole: how many workspaces Nomad would place, and what is missing for the
+// others. It changes nothing. That not all find a place is no error, and does not
+// keep the class from being launched: the others wait until there is room.
+// Without a body it is the plan of a launch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/classes/{class}/plan (the `PlanClass` operationId).
+func (c *Raw) PlanClassWithBody(ctx context.Context, class PathClass, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanClassRequestWithBody(c.Server, class, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlanClass Plan an act on a class
+//
+// Tells what an act would come to in the cluster as it is now, for the class as a
+// whole: how many workspaces Nomad would place, and what is missing for the
+// others. It changes nothing. That not all find a place is no error, and does not
+// keep the class from being launched: the others wait until there is room.
+// Without a body it is the plan of a launch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/classes/{class}/plan (the `PlanClass` operationId).
+func (c *Raw) PlanClass(ctx context.Context, class PathClass, body PlanClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanClassRequest(c.Server, class, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2419,6 +2733,25 @@ func (c *Raw) GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEdit
 	return c.Client.Do(req)
 }
 
+// PlanWorkspace Plan a workspace's job
+//
+// Nomad's own plan for one workspace: what a start or a restart would change of
+// its job now, and whether a node has room for it. It looks at this workspace
+// alone; the plan of its class looks at all of them.
+//
+// Corresponds with GET /v1/workspaces/{workspace}/plan (the `PlanWorkspace` operationId).
+func (c *Raw) PlanWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanWorkspaceRequest(c.Server, workspace)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ResetWorkspace Reset a workspace
 //
 // Stops the workspace and deletes its home, with all that the student has stored
@@ -2913,6 +3246,53 @@ func NewLaunchClassRequest(server string, class PathClass, params *LaunchClassPa
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewPlanClassRequest calls the generic PlanClass builder with application/json body
+func NewPlanClassRequest(server string, class PathClass, body PlanClassJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPlanClassRequestWithBody(server, class, "application/json", bodyReader)
+}
+
+// NewPlanClassRequestWithBody constructs an http.Request for the PlanClass method, with any body, and a specified content type
+func NewPlanClassRequestWithBody(server string, class PathClass, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/plan", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -5018,6 +5398,40 @@ func NewGetWorkspaceRequest(server string, workspace PathWorkspace) (*http.Reque
 	return req, nil
 }
 
+// NewPlanWorkspaceRequest constructs an http.Request for the PlanWorkspace method
+func NewPlanWorkspaceRequest(server string, workspace PathWorkspace) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "workspace", workspace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/workspaces/%s/plan", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewResetWorkspaceRequest constructs an http.Request for the ResetWorkspace method
 func NewResetWorkspaceRequest(server string, workspace PathWorkspace, params *ResetWorkspaceParams) (*http.Request, error) {
 	var err error
@@ -5472,6 +5886,32 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/classes/{class}/launch (the `LaunchClass` operationId).
 	LaunchClassWithResponse(ctx context.Context, class PathClass, params *LaunchClassParams, reqEditors ...RequestEditorFn) (*LaunchClassResponse, error)
 
+	// PlanClassWithBodyWithResponse Plan an act on a class
+	//
+	// Tells what an act would come to in the cluster as it is now, for the class as a
+	// whole: how many workspaces Nomad would place, and what is missing for the
+	// others. It changes nothing. That not all find a place is no error, and does not
+	// keep the class from being launched: the others wait until there is room.
+	// Without a body it is the plan of a launch.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/classes/{class}/plan (the `PlanClass` operationId).
+	PlanClassWithBodyWithResponse(ctx context.Context, class PathClass, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlanClassResponse, error)
+
+	// PlanClassWithResponse Plan an act on a class
+	//
+	// Tells what an act would come to in the cluster as it is now, for the class as a
+	// whole: how many workspaces Nomad would place, and what is missing for the
+	// others. It changes nothing. That not all find a place is no error, and does not
+	// keep the class from being launched: the others wait until there is room.
+	// Without a body it is the plan of a launch.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/classes/{class}/plan (the `PlanClass` operationId).
+	PlanClassWithResponse(ctx context.Context, class PathClass, body PlanClassJSONRequestBody, reqEditors ...RequestEditorFn) (*PlanClassResponse, error)
+
 	// ResetClassWithResponse Reset the workspaces of a class
 	//
 	// Stops all workspaces of the class and deletes their homes, with all that the
@@ -5773,6 +6213,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/workspaces/{workspace} (the `GetWorkspace` operationId).
 	GetWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*GetWorkspaceResponse, error)
 
+	// PlanWorkspaceWithResponse Plan a workspace's job
+	//
+	// Nomad's own plan for one workspace: what a start or a restart would change of
+	// its job now, and whether a node has room for it. It looks at this workspace
+	// alone; the plan of its class looks at all of them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/workspaces/{workspace}/plan (the `PlanWorkspace` operationId).
+	PlanWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*PlanWorkspaceResponse, error)
+
 	// ResetWorkspaceWithResponse Reset a workspace
 	//
 	// Stops the workspace and deletes its home, with all that the student has stored
@@ -6008,6 +6459,39 @@ func (r LaunchClassResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r LaunchClassResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type PlanClassResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClassPlan
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PlanClassResponse) GetJSON200() *ClassPlan {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PlanClassResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlanClassResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlanClassResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -7044,6 +7528,39 @@ func (r GetWorkspaceResponse) StatusCode() int {
 	return 0
 }
 
+type PlanWorkspaceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkspacePlan
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PlanWorkspaceResponse) GetJSON200() *WorkspacePlan {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PlanWorkspaceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlanWorkspaceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlanWorkspaceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // ResetWorkspaceResponse202Headers the declared response headers of an HTTP 202 response for ResetWorkspace
 type ResetWorkspaceResponse202Headers struct {
 	BothyDryRun         *string
@@ -7308,6 +7825,44 @@ func (c *ClientWithResponses) LaunchClassWithResponse(ctx context.Context, class
 		return nil, err
 	}
 	return ParseLaunchClassResponse(rsp)
+}
+
+// PlanClassWithBodyWithResponse Plan an act on a class
+//
+// Tells what an act would come to in the cluster as it is now, for the class as a
+// whole: how many workspaces Nomad would place, and what is missing for the
+// others. It changes nothing. That not all find a place is no error, and does not
+// keep the class from being launched: the others wait until there is room.
+// Without a body it is the plan of a launch.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/classes/{class}/plan (the `PlanClass` operationId).
+func (c *ClientWithResponses) PlanClassWithBodyWithResponse(ctx context.Context, class PathClass, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlanClassResponse, error) {
+	rsp, err := c.PlanClassWithBody(ctx, class, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanClassResponse(rsp)
+}
+
+// PlanClassWithResponse Plan an act on a class
+//
+// Tells what an act would come to in the cluster as it is now, for the class as a
+// whole: how many workspaces Nomad would place, and what is missing for the
+// others. It changes nothing. That not all find a place is no error, and does not
+// keep the class from being launched: the others wait until there is room.
+// Without a body it is the plan of a launch.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/classes/{class}/plan (the `PlanClass` operationId).
+func (c *ClientWithResponses) PlanClassWithResponse(ctx context.Context, class PathClass, body PlanClassJSONRequestBody, reqEditors ...RequestEditorFn) (*PlanClassResponse, error) {
+	rsp, err := c.PlanClass(ctx, class, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanClassResponse(rsp)
 }
 
 // ResetClassWithResponse Reset the workspaces of a class
@@ -7797,6 +8352,23 @@ func (c *ClientWithResponses) GetWorkspaceWithResponse(ctx context.Context, work
 	return ParseGetWorkspaceResponse(rsp)
 }
 
+// PlanWorkspaceWithResponse Plan a workspace's job
+//
+// Nomad's own plan for one workspace: what a start or a restart would change of
+// its job now, and whether a node has room for it. It looks at this workspace
+// alone; the plan of its class looks at all of them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/workspaces/{workspace}/plan (the `PlanWorkspace` operationId).
+func (c *ClientWithResponses) PlanWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*PlanWorkspaceResponse, error) {
+	rsp, err := c.PlanWorkspace(ctx, workspace, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanWorkspaceResponse(rsp)
+}
+
 // ResetWorkspaceWithResponse Reset a workspace
 //
 // Stops the workspace and deletes its home, with all that the student has stored
@@ -8099,6 +8671,32 @@ func ParseLaunchClassResponse(rsp *http.Response) (*LaunchClassResponse, error) 
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePlanClassResponse parses an HTTP response from a PlanClassWithResponse call
+func ParsePlanClassResponse(rsp *http.Response) (*PlanClassResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlanClassResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClassPlan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -9204,6 +9802,32 @@ func ParseGetWorkspaceResponse(rsp *http.Response) (*GetWorkspaceResponse, error
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePlanWorkspaceResponse parses an HTTP response from a PlanWorkspaceWithResponse call
+func ParsePlanWorkspaceResponse(rsp *http.Response) (*PlanWorkspaceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlanWorkspaceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkspacePlan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil

@@ -151,6 +151,29 @@ func (c *cache) purge(jobID string, index uint64) {
 	}
 }
 
+// wants says whether a job is known, and whether it is to run and nothing of it does.
+func (c *cache) wants(jobID string) (known, waits bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.jobs[jobID]
+	if e == nil || !e.known {
+		return false, false
+	}
+	return true, !e.job.stopped && !e.job.dead && !e.takesRoom()
+}
+
+// runs says whether an allocation of a job takes room on a node.
+func (c *cache) runs(jobID string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.jobs[jobID]
+	return e != nil && e.takesRoom()
+}
+
+func (e *entry) takesRoom() bool {
+	return slices.ContainsFunc(e.allocs, func(row allocRow) bool { return row.alloc.WantedRunning && !over(row) })
+}
+
 // awaitsPurged tells whether something of a purged job may still run.
 func (c *cache) awaitsPurged() bool {
 	c.mu.Lock()

@@ -252,5 +252,3 @@ func TestSnapshotsOfTenThousandAreTheCallers(t *testing.T) {
 		t.Error("changing a snapshot changed the picture")
 	}
 }
-
-func noonAlways() time.Time { return noon }

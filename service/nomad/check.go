@@ -26,7 +26,7 @@ func (c *Client) Check(ctx context.Context, jobHCL []byte) error {
 		return err
 	}
 	job = withoutVolumes(job)
-	metrics, err := c.plan(ctx, job)
+	answer, err := c.plan(ctx, job)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *Client) Check(ctx context.Context, jobHCL []byte) error {
 			return err
 		}
 	}
-	return impossible(metrics)
+	return impossible(answer.FailedTGAllocs)
 }
 
 // withDrivers gives the nodes that have every driver that the group's tasks use.

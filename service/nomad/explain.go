@@ -104,10 +104,10 @@ func unplaced(groups map[string]*api.AllocationMetric) string {
 			parts = append(parts, "no node of its node pool and datacenters is ready")
 			continue
 		}
-		for _, dimension := range slices.Sorted(maps.Keys(m.DimensionExhausted)) {
+		for _, dimension := range sortedKeys(m.DimensionExhausted) {
 			parts = append(parts, exhausted(dimension)+" on "+nodes(m.DimensionExhausted[dimension]))
 		}
-		for _, constraint := range slices.Sorted(maps.Keys(m.ConstraintFiltered)) {
+		for _, constraint := range sortedKeys(m.ConstraintFiltered) {
 			switch {
 			case constraint != homeMissing:
 				parts = append(parts, constraint+" on "+nodes(m.ConstraintFiltered[constraint]))
@@ -138,3 +138,5 @@ func nodes(n int) string {
 	}
 	return fmt.Sprintf("%d nodes", n)
 }
+
+func sortedKeys(m map[string]int) []string { return slices.Sorted(maps.Keys(m)) }

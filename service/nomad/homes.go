@@ -41,6 +41,9 @@ func (c *Client) EnsureHome(ctx context.Context, volume, job []byte) error {
 		return lab.Errorf(lab.CodeUnavailable, "the node that has volume %s is not connected", v.Name).
 			WithHint("a home on a node's disk can't move: it starts when its node is back")
 	default:
+		if !c.cache.runs(jobOfHome(v.Name)) {
+			c.homes.returns(v.Name, existing.NodeID, c.cfg.Now())
+		}
 		return nil
 	}
 }
@@ -143,6 +146,7 @@ func (c *Client) createHost(ctx context.Context, v volumeFile, job []byte) error
 	}
 	made, _, err := c.api.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: v.host(node)}, w)
 	if err != nil {
+		c.homes.giveBack(v.Name)
 		return c.failed(err, c.needs("host-volume-create"))
 	}
 	// A request that was given up on may have made one meanwhile. Ours is empty:

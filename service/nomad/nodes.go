@@ -43,15 +43,15 @@ func globMatches(pattern, name string) bool {
 	return err == nil && matched
 }
 
-// amounts are resources as Nomad counts them: MHz, cores, MB and MB.
-type amounts struct{ cpu, cores, memory, disk int64 }
+// amounts are resources as Nomad counts them: MHz, cores, MB, MB, and dynamic ports.
+type amounts struct{ cpu, cores, memory, disk, ports int64 }
 
 func (a amounts) plus(b amounts) amounts {
-	return amounts{a.cpu + b.cpu, a.cores + b.cores, a.memory + b.memory, a.disk + b.disk}
+	return amounts{a.cpu + b.cpu, a.cores + b.cores, a.memory + b.memory, a.disk + b.disk, a.ports + b.ports}
 }
 
 func (a amounts) most(b amounts) amounts {
-	return amounts{max(a.cpu, b.cpu), max(a.cores, b.cores), max(a.memory, b.memory), max(a.disk, b.disk)}
+	return amounts{max(a.cpu, b.cpu), max(a.cores, b.cores), max(a.memory, b.memory), max(a.disk, b.disk), max(a.ports, b.ports)}
 }
 
 func (a amounts) fitsIn(b amounts) bool {
@@ -68,6 +68,9 @@ func has(n *api.NodeListStub) amounts {
 		cpu: r.Cpu.CpuShares, cores: int64(len(r.Cpu.ReservableCpuCores)),
 		memory: r.Memory.MemoryMB, disk: r.Disk.DiskMB,
 	}
+	if r.MaxDynamicPort > 0 {
+		a.ports = int64(r.MaxDynamicPort - r.MinDynamicPort + 1)
+	}
 	if reserved := n.ReservedResources; reserved != nil {
 		a.cpu -= int64(reserved.Cpu.CpuShares)      //nolint:gosec // G115: MHz of a machine
 		a.memory -= int64(reserved.Memory.MemoryMB) //nolint:gosec // G115: MB of a machine
@@ -76,27 +79,38 @@ func has(n *api.NodeListStub) amounts {
 	return a
 }
 
-// asks gives what one allocation of the group reserves at any one time: tasks that
-// run before or after the main ones share with them what they do not use at once.
+// asks gives what one allocation of the group reserves at any one time.
 func asks(group *api.TaskGroup) amounts {
-	var main, once, always amounts
+	var s shares
 	for _, task := range group.Tasks {
-		a := amountsOf(task)
-		switch hook := task.Lifecycle; {
-		case hook == nil:
-			main = main.plus(a)
-		case hook.Sidecar:
-			always = always.plus(a)
-		default:
-			once = once.most(a)
-		}
+		s.add(task.Lifecycle, amountsOf(task))
 	}
-	total := main.most(once).plus(always)
+	total := s.total()
 	if group.EphemeralDisk != nil {
 		total.disk = int64(value(group.EphemeralDisk.SizeMB))
 	}
+	for _, network := range group.Networks {
+		total.ports += int64(len(network.DynamicPorts))
+	}
 	return total
 }
+
+// shares adds up what the tasks of an allocation reserve: those that run before or
+// after the main ones share with them what they do not use at once.
+type shares struct{ main, once, always amounts }
+
+func (s *shares) add(hook *api.TaskLifecycle, a amounts) {
+	switch {
+	case hook == nil:
+		s.main = s.main.plus(a)
+	case hook.Sidecar:
+		s.always = s.always.plus(a)
+	default:
+		s.once = s.once.most(a)
+	}
+}
+
+func (s *shares) total() amounts { return s.main.most(s.once).plus(s.always) }
 
 func amountsOf(task *api.Task) amounts {
 	r := task.Resources
@@ -129,18 +143,22 @@ func withoutVolumes(job *api.Job) *api.Job {
 }
 
 // plan asks Nomad's scheduler what it would do with the job, and changes nothing.
-func (c *Client) plan(ctx context.Context, job *api.Job) (map[string]*api.AllocationMetric, error) {
+func (c *Client) plan(ctx context.Context, job *api.Job) (*api.JobPlanResponse, error) {
+	return c.planWith(ctx, job, &api.PlanOptions{})
+}
+
+func (c *Client) planWith(ctx context.Context, job *api.Job, options *api.PlanOptions) (*api.JobPlanResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	w, err := c.write(ctx)
 	if err != nil {
 		return nil, err
 	}
-	answer, _, err := c.api.Jobs().PlanOpts(job, &api.PlanOptions{}, w)
+	answer, _, err := c.api.Jobs().PlanOpts(job, options, w)
 	if err != nil {
 		return nil, c.failed(err, c.needs("submit-job"))
 	}
-	return answer.FailedTGAllocs, nil
+	return answer, nil
 }
 
 // describe names amounts for people: "cpu 500 MHz, memory 1024 MB".

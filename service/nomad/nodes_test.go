@@ -108,21 +108,3 @@ func TestLargeEnough(t *testing.T) {
 		})
 	}
 }
-
-func TestHomesSpreadByTheSizeOfTheNodes(t *testing.T) {
-	c := &Client{homes: newHomes(), cfg: Config{Now: noonAlways}}
-	c.homes.at = noon
-	c.homes.nodes = []*api.NodeListStub{node("small", 1000, 1000), node("large", 1000, 3000), node("other", 1000, 9000, func(n *api.NodeListStub) { n.NodePool = "gpu" })}
-	c.homes.on = map[string]int{}
-	for range 8 {
-		if _, err := c.reserve(t.Context(), someJob(), "", nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(map[string]int{"small": 2, "large": 6}, c.homes.on); diff != "" {
-		t.Errorf("a node of three times the memory gets three times the homes:\n%s", diff)
-	}
-	if got, err := c.reserve(t.Context(), someJob(), "", map[string]bool{"small": true, "large": true}); got != "" || err != nil {
-		t.Errorf("reserved %q, %v after all were tried", got, err)
-	}
-}

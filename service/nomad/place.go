@@ -1,122 +1,73 @@
 package nomad
 
 import (
-	"cmp"
 	"context"
+	"net/url"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/placement"
 )
 
 const (
-	// surveyAge is how old the count of homes may be: what this client makes
-	// meanwhile it counts itself.
-	surveyAge = 10 * time.Second
-	// placeTries bounds how many nodes the scheduler is asked about for one home.
-	placeTries = 8
+	// roomAsked is how many of a workspace the scheduler is asked about on one node at once.
+	roomAsked = 64
+	// askTries is how often a question is asked again because the answer was overtaken.
+	askTries = 5
 )
 
-// homes counts how many homes each node has. A node's home is a workspace that
-// can run nowhere else, so the homes are the load that the node can come to have.
-type homes struct {
-	mu    sync.Mutex
-	at    time.Time
-	nodes []*api.NodeListStub
-	on    map[string]int
-}
-
-func newHomes() *homes { return &homes{} }
-
-// place chooses the node for a home: one that Nomad's own scheduler would run the
-// job on now, with the fewest homes for its memory. Where all that could run it
-// are full, it is the best of those, and the workspace waits for room there.
+// place chooses the node for a home: one where Nomad's own scheduler would run the
+// job beside all that are on their way there, with the fewest homes for its memory.
+// Where all that could run it are full, it is the best of those, and the workspace
+// waits for room there.
 func (c *Client) place(ctx context.Context, v volumeFile, source []byte) (string, error) {
-	job, err := c.parse(ctx, source)
+	parsed, err := c.parse(ctx, source)
 	if err != nil {
 		return "", err
 	}
-	job = withoutVolumes(job)
-	if v.PluginID != "" {
-		job.Constraints = append(job.Constraints, &api.Constraint{
-			LTarget: "${attr.plugins.host_volume." + v.PluginID + ".version}", Operand: api.ConstraintAttributeIsSet,
-		})
+	job := withPlugin(trial(parsed), v)
+	release, err := c.homes.turn(ctx)
+	if err != nil {
+		return "", err
 	}
-	full := ""
-	tried := map[string]bool{}
-	for len(tried) < placeTries {
-		node, err := c.reserve(ctx, job, v.NodePool, tried)
-		if err != nil {
+	defer release()
+	if c.homes.old(c.cfg.Now()) {
+		if err := c.lookAround(ctx); err != nil {
 			return "", err
 		}
-		if node == "" {
-			break
-		}
-		tried[node] = true
-		verdict, err := c.couldRun(ctx, job, node)
-		if err == nil && verdict == fits {
-			return node, nil
-		}
-		c.homes.giveBack(node)
-		if err != nil {
-			return "", err
-		}
-		if verdict == isFull && full == "" {
-			full = node
-		}
 	}
-	if full != "" {
-		return full, nil
+	ask := &inquiry{client: c, job: job, kind: kindOf(job), nodes: c.homes.loads(job, v.NodePool)}
+	node, verdict, err := placement.Pick(ask.nodes, func(node string) (placement.Verdict, error) { return ask.about(ctx, node) })
+	if err != nil {
+		return "", err
 	}
-	return "", c.nowhere(ctx, job)
+	if verdict == placement.Unfit {
+		return "", c.nowhere(ctx, job)
+	}
+	c.homes.expect(v.Name, expectation{node: node, needs: ask.kind.needs, since: c.cfg.Now()})
+	return node, nil
 }
 
-// reserve counts a home on the best node that was not tried, "" when there is none.
-func (c *Client) reserve(ctx context.Context, job *api.Job, pool string, tried map[string]bool) (string, error) {
-	h := c.homes
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if now := c.cfg.Now(); h.on == nil || now.Sub(h.at) > surveyAge {
-		nodes, err := c.nodes(ctx)
-		if err != nil {
-			return "", err
-		}
-		on, err := c.countHomes(ctx)
-		if err != nil {
-			return "", err
-		}
-		h.nodes, h.on, h.at = nodes, on, now
+// lookAround reads the nodes, and how many homes each has.
+func (c *Client) lookAround(ctx context.Context) error {
+	nodes, err := c.nodes(ctx)
+	if err != nil {
+		return err
 	}
-	candidates := slices.DeleteFunc(eligible(h.nodes, job), func(n *api.NodeListStub) bool {
-		return tried[n.ID] || pool != "" && n.NodePool != pool
-	})
-	if len(candidates) == 0 {
-		return "", nil
+	volumes, err := c.allHomes(ctx)
+	if err != nil {
+		return err
 	}
-	best := slices.MinFunc(candidates, func(a, b *api.NodeListStub) int {
-		return cmp.Or(cmp.Compare(h.load(a), h.load(b)), cmp.Compare(a.ID, b.ID))
-	})
-	h.on[best.ID]++
-	return best.ID, nil
+	c.homes.renew(c.cfg.Now(), nodes, volumes, c.cache.wants)
+	return nil
 }
 
-// load is how many homes a node would have for each MB of its memory, with one more.
-func (h *homes) load(n *api.NodeListStub) float64 {
-	return float64(h.on[n.ID]+1) / float64(max(has(n).memory, 1))
-}
-
-func (h *homes) giveBack(node string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.on[node] > 0 {
-		h.on[node]--
-	}
-}
-
-func (c *Client) countHomes(ctx context.Context) (map[string]int, error) {
+// allHomes gives the host volumes of the namespace.
+func (c *Client) allHomes(ctx context.Context) ([]*api.HostVolumeStub, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	q, err := c.query(ctx)
 	if err != nil {
 		return nil, err
@@ -125,48 +76,133 @@ func (c *Client) countHomes(ctx context.Context) (map[string]int, error) {
 	if err != nil {
 		return nil, c.failed(err, c.needs("host-volume-read"))
 	}
-	on := map[string]int{}
-	for _, v := range volumes {
-		on[v.NodeID]++
-	}
-	return on, nil
+	return volumes, nil
 }
 
-// verdict is what the scheduler says of a job on one node.
-type verdict int
+// inquiry asks the scheduler about the nodes for one home.
+type inquiry struct {
+	client *Client
+	job    *api.Job
+	kind   kind
+	nodes  []placement.Load
+	asked  int
+}
 
-const (
-	fits verdict = iota
-	isFull
-	unfit
-)
-
-// couldRun asks the scheduler about one node.
-func (c *Client) couldRun(ctx context.Context, job *api.Job, node string) (verdict, error) {
-	pinned := *job
-	pinned.Constraints = append(slices.Clone(job.Constraints), &api.Constraint{
-		LTarget: "${node.unique.id}", Operand: "=", RTarget: node,
-	})
-	unplaced, err := c.plan(ctx, &pinned)
-	if err != nil {
-		return unfit, err
+// about answers from what is known; the first node that is not is asked about alone,
+// the second with all others.
+func (q *inquiry) about(ctx context.Context, node string) (placement.Verdict, error) {
+	if left, ok := q.client.homes.room(node, q.kind); ok {
+		return left, nil
 	}
-	for _, metric := range unplaced {
-		if metric.NodesExhausted == 0 {
-			return unfit, nil
+	which := []string{node}
+	if q.asked > 0 {
+		which = q.client.homes.unknown(q.nodes, q.kind)
+	}
+	q.asked++
+	if err := q.client.ask(ctx, q.job, q.kind, which); err != nil {
+		return placement.Unfit, err
+	}
+	left, _ := q.client.homes.room(node, q.kind)
+	return left, nil
+}
+
+// ask finds out how much room these nodes have beside the workspaces that are on their
+// way to them. Those are counted as the scheduler saw them: what is placed between two
+// looks would be counted twice, or not at all.
+func (c *Client) ask(ctx context.Context, job *api.Job, k kind, nodes []string) error {
+	for try := 1; ; try++ {
+		before, err := c.onTheirWay(ctx, nodes)
+		if err != nil {
+			return err
+		}
+		count := roomAsked
+		for _, waiting := range before {
+			count = max(count, roomAsked+len(waiting))
+		}
+		rooms, _, err := c.rooms(ctx, job, nodes, count)
+		if err != nil {
+			return err
+		}
+		after, err := c.onTheirWay(ctx, nodes)
+		if err != nil {
+			return err
+		}
+		if try < askTries && !same(before, after) {
+			continue
+		}
+		for _, node := range nodes {
+			c.homes.know(node, k, rooms[node], after[node])
+		}
+		return nil
+	}
+}
+
+func same(a, b map[string]map[string]expectation) bool {
+	for node := range a {
+		if len(a[node]) != len(b[node]) {
+			return false
+		}
+		for name := range a[node] {
+			if _, ok := b[node][name]; !ok {
+				return false
+			}
 		}
 	}
-	if len(unplaced) > 0 {
-		return isFull, nil
+	return len(a) == len(b)
+}
+
+// onTheirWay gives the homes on each of these nodes whose workspace is to run there
+// and has no allocation yet.
+func (c *Client) onTheirWay(ctx context.Context, nodes []string) (map[string]map[string]expectation, error) {
+	expected := c.homes.expectedOn(nodes)
+	if len(expected) == 0 {
+		return nil, nil
 	}
-	return fits, nil
+	allocated, err := c.allocated(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waiting := map[string]map[string]expectation{}
+	for name, e := range expected {
+		if allocated[jobOfHome(name)] {
+			continue
+		}
+		if waiting[e.node] == nil {
+			waiting[e.node] = map[string]expectation{}
+		}
+		waiting[e.node][name] = e
+	}
+	return waiting, nil
+}
+
+// filterRuns selects the allocations that take room.
+const filterRuns = `DesiredStatus == "run" and (ClientStatus == "pending" or ClientStatus == "running")`
+
+// allocated gives the jobs of the namespace that have an allocation which takes room.
+func (c *Client) allocated(ctx context.Context) (map[string]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	var allocs []allocState
+	if _, err := c.listOne(ctx, "/v1/allocations?task_states=false&filter="+url.QueryEscape(filterRuns), &allocs); err != nil {
+		return nil, err
+	}
+	jobs := make(map[string]bool, len(allocs))
+	for _, a := range allocs {
+		jobs[a.JobID] = true
+	}
+	return jobs, nil
 }
 
 // nowhere says why no node could ever run the job.
 func (c *Client) nowhere(ctx context.Context, job *api.Job) error {
-	metrics, err := c.plan(ctx, job)
+	answer, err := c.plan(ctx, job)
 	if err != nil {
 		return err
 	}
-	return lab.Errorf(lab.CodeUnplaceable, "no node can have this workspace and its home: %s", unplaced(metrics))
+	return lab.Errorf(lab.CodeUnplaceable, "no node can have this workspace and its home: %s", unplaced(answer.FailedTGAllocs))
+}
+
+// inPool leaves out the nodes of other pools; "" is any.
+func inPool(nodes []*api.NodeListStub, pool string) []*api.NodeListStub {
+	return slices.DeleteFunc(nodes, func(n *api.NodeListStub) bool { return pool != "" && n.NodePool != pool })
 }

@@ -212,7 +212,9 @@ type round struct {
 	// busy are the jobs that a worker acts on. A pass leaves them out: what it reads
 	// of them may be from before or after the action.
 	busy map[string]struct{}
-	done chan outcome
+	// returning are those of them that start again where their homes are.
+	returning int
+	done      chan outcome
 	// passed is when the last pass ended.
 	passed time.Time
 	// reported and fingerprintErrors are what was logged already.
@@ -232,13 +234,26 @@ type outcome struct {
 	took time.Duration
 }
 
+// returns counts a task that takes room on a node which it can't choose.
+func (t task) returns() int {
+	if t.action.Kind == KindRegister && !t.action.First {
+		return 1
+	}
+	return 0
+}
+
 // dispatch gives work to as many workers as there may be.
 func (r *round) dispatch(ctx context.Context, workers *sync.WaitGroup) {
 	e := effects{cfg: r.cfg, epoch: r.epoch}
 	for len(r.busy) < r.cfg.Workers && len(r.queue) > 0 {
 		t := r.queue[0]
+		if t.action.First && r.returning > 0 {
+			// Where a new home goes depends on the room that these take.
+			break
+		}
 		r.queue = r.queue[1:]
 		r.busy[t.action.JobID] = struct{}{}
+		r.returning += t.returns()
 		workers.Go(func() {
 			start := r.cfg.Now()
 			limited, cancel := context.WithTimeout(ctx, actionTimeout)
@@ -254,6 +269,7 @@ func (r *round) dispatch(ctx context.Context, workers *sync.WaitGroup) {
 func (r *round) settle(ctx context.Context, out outcome) error {
 	action := out.task.action
 	delete(r.busy, action.JobID)
+	r.returning -= out.task.returns()
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -48,6 +48,8 @@ type Action struct {
 	Index uint64
 	// AllocID is what Restart restarts in place; "" when no allocation runs.
 	AllocID string
+	// First says that the workspace was never started: its home is to be chosen yet.
+	First bool
 	// Why is for the log.
 	Why string
 }
@@ -64,8 +66,9 @@ const reviveAfter = 5 * time.Minute
 
 // Plan decides what to do about every workspace: the decision table of the
 // design, as a function of values. installation is this installation's id. It
-// gives at most one action for a job, sorted by what makes room first and then by
-// job id, and none at all while the snapshot is unreadable.
+// gives at most one action for a job, and none at all while the snapshot is
+// unreadable: first what makes room, last the first starts, which can go wherever the
+// others leave room, and otherwise by job id.
 func Plan(installation string, items []Item, snap lab.Snapshot, now time.Time) []Action {
 	if snap.Unreadable != "" {
 		return nil
@@ -77,6 +80,7 @@ func Plan(installation string, items []Item, snap lab.Snapshot, now time.Time) [
 		known[id] = struct{}{}
 		if action, ok := decide(installation, item, lookup(snap, id), now); ok {
 			action.JobID, action.WorkspaceID = id, item.ID
+			action.First = action.Kind == KindRegister && item.Submitted.Fingerprint == ""
 			actions = append(actions, action)
 		}
 	}
@@ -86,9 +90,16 @@ func Plan(installation string, items []Item, snap lab.Snapshot, now time.Time) [
 		}
 	}
 	slices.SortFunc(actions, func(a, b Action) int {
-		return cmp.Or(cmp.Compare(a.Kind.order(), b.Kind.order()), cmp.Compare(a.JobID, b.JobID))
+		return cmp.Or(cmp.Compare(a.Kind.order(), b.Kind.order()), cmp.Compare(rank(a.First), rank(b.First)), cmp.Compare(a.JobID, b.JobID))
 	})
 	return actions
+}
+
+func rank(last bool) int {
+	if last {
+		return 1
+	}
+	return 0
 }
 
 func lookup(snap lab.Snapshot, jobID string) *lab.Observation {

@@ -160,7 +160,8 @@ func TestPlanNamesWhatTheActionNeeds(t *testing.T) {
 		job  *lab.Observation
 		want Action
 	}{
-		{"a new job must not exist", workspace(lab.DesiredRunning), nil, Action{Kind: KindRegister, Index: 0}},
+		{"a new job must not exist", workspace(lab.DesiredRunning, neverSubmitted), nil, Action{Kind: KindRegister, Index: 0, First: true}},
+		{"one that was started before has a home", workspace(lab.DesiredRunning), nil, Action{Kind: KindRegister, Index: 0}},
 		{"a stopped job must be as it was seen", workspace(lab.DesiredRunning), job(stopped, noAllocs), Action{Kind: KindRegister, Index: 11}},
 		{"an older job must be as it was seen", workspace(lab.DesiredRunning, outdated, nobodyAtWork), job(), Action{Kind: KindRegister, Index: 10}},
 		{"a running allocation restarts in place", workspace(lab.DesiredRunning, restartWanted), job(), Action{Kind: KindRestart, AllocID: "a1"}},
@@ -177,6 +178,23 @@ func TestPlanNamesWhatTheActionNeeds(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestPlanStartsThoseWithAHomeBeforeThoseWithout(t *testing.T) {
+	var items []Item
+	for slug, options := range map[lab.Slug][]itemOption{"a-new": {neverSubmitted}, "b-back": nil, "c-new": {neverSubmitted}, "d-back": nil} {
+		item := workspace(lab.DesiredRunning, options...)
+		item.ID, item.Slug = string(slug), slug
+		items = append(items, item)
+	}
+	var got []string
+	for _, a := range Plan(here, items, snapshot(), noon) {
+		got = append(got, a.JobID)
+	}
+	want := []string{"bothy-b-back", "bothy-d-back", "bothy-a-new", "bothy-c-new"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

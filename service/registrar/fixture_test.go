@@ -17,6 +17,7 @@ import (
 
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/placement"
 	"github.com/bothylabs/bothy/service/registrar"
 	"github.com/bothylabs/bothy/service/store"
 	"github.com/bothylabs/bothy/service/store/storetest"
@@ -126,11 +127,31 @@ func onPostgres(dsn string) store.Config {
 	return store.Config{Driver: store.Postgres, DSN: func() (string, error) { return dsn, nil }}
 }
 
-// cluster is a Preflight that keeps what it was asked, and answers with err.
+// cluster is a Preflight and a Cluster that keeps what it was asked, and answers with
+// err, or with what it was given.
 type cluster struct {
 	mu   sync.Mutex
 	jobs []string
 	err  error
+
+	survey    placement.Cluster
+	plan      placement.JobPlan
+	questions []placement.Question
+	planned   []string
+}
+
+func (c *cluster) Survey(_ context.Context, q placement.Question) (placement.Cluster, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.questions = append(c.questions, q)
+	return c.survey, c.err
+}
+
+func (c *cluster) PlanJob(_ context.Context, job []byte) (placement.JobPlan, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.planned = append(c.planned, string(job))
+	return c.plan, c.err
 }
 
 func (c *cluster) Check(_ context.Context, job []byte) error {
@@ -208,7 +229,7 @@ func (o *office) start(t *testing.T) {
 	})
 	o.must(err)
 	o.Registrar = registrar.New(registrar.Config{
-		Store: o.store, Catalog: catalog, Preflight: o.cluster,
+		Store: o.store, Catalog: catalog, Preflight: o.cluster, Cluster: o.cluster,
 		Settings: jobspec.Settings{
 			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
 			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",

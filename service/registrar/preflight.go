@@ -55,32 +55,61 @@ func (r *Registrar) preflightWorkspace(ctx context.Context, w lab.WorkspaceDetai
 
 // preflight renders a course's job for one subject and asks the cluster about it.
 func (r *Registrar) preflight(ctx context.Context, courseID string, subject jobspec.Subject) error {
-	course, err := r.Store.Course(ctx, courseID)
+	pattern, err := r.patternOf(ctx, courseID)
 	if err != nil {
 		return err
+	}
+	rendered, err := pattern.render(subject)
+	if err != nil {
+		return err
+	}
+	return r.Preflight.Check(ctx, rendered.Job)
+}
+
+// pattern is what the jobs of a class are rendered from, now.
+type pattern struct {
+	courseKey string
+	template  *jobspec.Template
+	settings  jobspec.Settings
+	params    jobspec.Params
+}
+
+// patternOf gives the pattern of a course's jobs; CodeConflict when its template is gone.
+func (r *Registrar) patternOf(ctx context.Context, courseID string) (pattern, error) {
+	course, err := r.Store.Course(ctx, courseID)
+	if err != nil {
+		return pattern{}, err
 	}
 	template, err := r.Catalog.Template(course.Template)
 	if lab.CodeOf(err) == lab.CodeNotFound {
-		return lab.Errorf(lab.CodeConflict, "course %s is made from the template %q, which is not there any more", course.Key, course.Template).
+		return pattern{}, lab.Errorf(lab.CodeConflict, "course %s is made from the template %q, which is not there any more", course.Key, course.Template).
 			WithHint("give the course another template, or bring this one back; there are: %s", r.templateNames())
 	}
 	if err != nil {
-		return err
+		return pattern{}, err
 	}
-	rendered, err := jobspec.Render(template, r.Settings, subject, course.Parameters)
+	return pattern{courseKey: course.Key, template: template, settings: r.Settings, params: course.Parameters}, nil
+}
+
+// fingerprint identifies what a start would submit now.
+func (p pattern) fingerprint() string { return jobspec.Fingerprint(p.template, p.settings, p.params) }
+
+// render gives one subject's files; CodeConflict when the pattern does not fit any more.
+func (p pattern) render(subject jobspec.Subject) (*jobspec.Rendered, error) {
+	rendered, err := jobspec.Render(p.template, p.settings, subject, p.params)
 	var misfit *lab.Error
 	if errors.As(err, &misfit) && misfit.Code == lab.CodeInvalid {
 		// Not this request's input is wrong: the template or the settings have changed under the course.
-		return &lab.Error{
+		return nil, &lab.Error{
 			Code:    lab.CodeConflict,
-			Message: fmt.Sprintf("course %s can't be rendered any more", course.Key),
+			Message: fmt.Sprintf("course %s can't be rendered any more", p.courseKey),
 			Hint:    "change the course's parameters to suit its template; settings are the operator's to change",
 			Fields:  misfit.Fields,
 			Cause:   err,
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("render a job of course %s: %w", course.Key, err)
+		return nil, fmt.Errorf("render a job of course %s: %w", p.courseKey, err)
 	}
-	return r.Preflight.Check(ctx, rendered.Job)
+	return rendered, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/placement"
 )
 
 // Store keeps what should be. Its writes are transactions; what the functions
@@ -66,11 +67,21 @@ type Preflight interface {
 	Check(ctx context.Context, jobHCL []byte) error
 }
 
+// Cluster tells what Nomad would do. It changes nothing. CodeRefused when Nomad would
+// not take a job, CodeUnavailable when it does not answer.
+type Cluster interface {
+	// Survey looks at the room that there is for the workspaces of a class.
+	Survey(ctx context.Context, question placement.Question) (placement.Cluster, error)
+	// PlanJob compares a job file with the job that there is.
+	PlanJob(ctx context.Context, jobHCL []byte) (placement.JobPlan, error)
+}
+
 // Config is what a Registrar works with; all of it is needed.
 type Config struct {
 	Store     Store
 	Catalog   Catalog
 	Preflight Preflight
+	Cluster   Cluster
 	// Settings are what the deployment puts into every job.
 	Settings jobspec.Settings
 	// NewID makes ids that sort in the order in which they were made (UUIDv7).

@@ -20,6 +20,9 @@ type action interface {
 	run(ctx context.Context, args []string) error
 }
 
+// failing is an action whose failures have an exit code of their own.
+type failing interface{ failureCode() int }
+
 // doc is a command's help.
 type doc struct {
 	// args are the positional arguments: "<template>" is needed, "[class]" may be
@@ -87,7 +90,7 @@ func (b *bound) Run(args []string) int {
 		err = checkArgs(b.action.doc().args, positional)
 	}
 	if err != nil {
-		return b.env.report(usageError{command: b.name, err: err})
+		return b.report(usageError{command: b.name, err: err})
 	}
 
 	ctx, release := b.env.Interruptible()
@@ -97,7 +100,17 @@ func (b *bound) Run(args []string) int {
 	if errors.As(err, &usage) && usage.command == "" {
 		err = usageError{command: b.name, err: usage.err}
 	}
-	return b.env.report(err)
+	return b.report(err)
+}
+
+// report shows err, if it is one, and gives the exit code.
+func (b *bound) report(err error) int {
+	code := b.env.report(err)
+	var done reported
+	if own, ok := b.action.(failing); ok && code != exitOK && !errors.As(err, &done) {
+		return own.failureCode()
+	}
+	return code
 }
 
 func checkArgs(want, got []string) error {

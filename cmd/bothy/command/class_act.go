@@ -139,6 +139,9 @@ func (c *classAct) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	if c.act.wanted == "running" {
+		c.env.sayWhatLacks(ctx, s, class, client.PlannedAct(c.act.name))
+	}
 	operation, err := c.act.onClass(s, ctx, class)
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ func actions(env *Env) map[string]func() action {
 		"dev":               func() action { return &devCommand{env: env} },
 		"operation list":    func() action { return &operationList{env: env} },
 		"operation status":  func() action { return &operationStatus{env: env} },
+		"plan":              func() action { return &plan{env: env} },
 		"render":            func() action { return &render{env: env} },
 		"roster import":     func() action { return &rosterImport{env: env} },
 		"server":            func() action { return &serverCommand{env: env} },

@@ -1,0 +1,517 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	nomadapi "github.com/hashicorp/nomad/api"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bothylabs/bothy/service/jobspec"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/nomad"
+	"github.com/bothylabs/bothy/service/placement"
+	"github.com/bothylabs/bothy/service/reconcile"
+	"github.com/bothylabs/bothy/service/registrar"
+	"github.com/bothylabs/bothy/service/roster"
+	"github.com/bothylabs/bothy/service/store"
+)
+
+// shortage is a cluster that a class does not fit into, and how it comes to be so: a
+// part of the class runs, a part was stopped and has homes, and a neighbour whom Bothy
+// may not see has taken a node's room.
+type shortage struct {
+	name  string
+	needs map[string]any
+	nodes []smallNode
+	// before is how many students are launched first. Of those, the ones on stopOn are
+	// stopped again; where it is "", the first one is.
+	before int
+	stopOn string
+	// neighbour is a job of another namespace on the node c.
+	neighbour func(*nomadapi.Task, *nomadapi.NetworkResource)
+	// ineligible is a node that is taken out after that; "" for none.
+	ineligible string
+	// students is how many the class has in the end.
+	students int
+	// says are words of the plan's summary.
+	says []string
+}
+
+func shortages() []shortage {
+	three := func(change func(node *smallNode, large bool)) []smallNode {
+		nodes := []smallNode{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+		for i := range nodes {
+			nodes[i].CPU, nodes[i].Memory, nodes[i].Disk, nodes[i].Ports = 20_000, 20_000, 20_000, 100
+			change(&nodes[i], nodes[i].Name == "c")
+		}
+		return nodes
+	}
+	// Two nodes take 2 of 300 and one takes 3 once the neighbour is there; each has 200
+	// left over, which make 2 more in sum and none on any node.
+	size := func(large bool) int {
+		if large {
+			return 1750
+		}
+		return 850
+	}
+	takes := func(cpu, memory int) func(*nomadapi.Task, *nomadapi.NetworkResource) {
+		return func(task *nomadapi.Task, _ *nomadapi.NetworkResource) {
+			task.Resources = &nomadapi.Resources{CPU: &cpu, MemoryMB: &memory}
+		}
+	}
+	return []shortage{
+		{
+			name: "memory", needs: map[string]any{"memory": 300}, before: 4, students: 9,
+			nodes:     three(func(n *smallNode, large bool) { n.Memory = size(large) }),
+			neighbour: takes(10, 600), says: []string{"memory exhausted on 3 nodes"},
+		},
+		{
+			name: "cpu", needs: map[string]any{"cpu": 300}, before: 4, students: 9,
+			nodes:     three(func(n *smallNode, large bool) { n.CPU = size(large) }),
+			neighbour: takes(600, 10), says: []string{"cpu exhausted on 3 nodes"},
+		},
+		{
+			name: "disk", needs: map[string]any{"disk": 300}, before: 4, students: 9,
+			nodes: three(func(n *smallNode, large bool) { n.Disk = size(large) }),
+			// Its group asks for 600 MB of disk.
+			neighbour: takes(10, 10), says: []string{"disk exhausted on 3 nodes"},
+		},
+		{
+			name: "ports", before: 4, students: 9,
+			nodes: three(func(n *smallNode, large bool) {
+				n.Ports = 2
+				if large {
+					n.Ports = 4
+				}
+			}),
+			neighbour: func(_ *nomadapi.Task, network *nomadapi.NetworkResource) {
+				network.ReservedPorts = []nomadapi.Port{{Label: "taken", Value: 20001, HostNetwork: "loopback"}}
+			},
+			says: []string{"port", "on 3 nodes"},
+		},
+		{
+			name: "constraint", needs: map[string]any{"memory": 300, "lab": "yes"}, before: 3, stopOn: "b", students: 7, ineligible: "b",
+			nodes: []smallNode{
+				{Name: "a", CPU: 20_000, Memory: 1050, Disk: 20_000, Ports: 100, Lab: "yes"},
+				{Name: "b", CPU: 20_000, Memory: 850, Disk: 20_000, Ports: 100, Lab: "yes"},
+				{Name: "c", CPU: 20_000, Memory: 20_000, Disk: 20_000, Ports: 100},
+			},
+			says: []string{"memory exhausted on 1 node, constraint ${meta.lab} = yes filtered 1 node", "b, which is not eligible"},
+		},
+		{
+			name: "enough of everything", before: 4, students: 40,
+			nodes: three(func(*smallNode, bool) {}), neighbour: takes(600, 600),
+		},
+	}
+}
+
+// TestClassPlan asks for the plan of a class in clusters that are too small for it,
+// launches the class, and compares what was foretold with what Nomad then does.
+func TestClassPlan(t *testing.T) {
+	cluster := newSmallCluster(t)
+	var mu sync.Mutex
+	var rows []string
+	t.Run("short of", func(t *testing.T) {
+		for i, s := range shortages() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				row := s.run(t, cluster, fmt.Sprintf("pool%d", i))
+				mu.Lock()
+				defer mu.Unlock()
+				rows = append(rows, fmt.Sprintf("%d\t%s\t%s", i, s.name, row))
+			})
+		}
+	})
+	slices.Sort(rows)
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "\tshort of\tto place\tplaced: plan\tNomad\tnot placed: plan\tNomad\tby node: plan\tNomad\tthe plan's summary")
+	for _, row := range rows {
+		fmt.Fprintln(w, row)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the class plan and what then happened\n%s", out.String())
+}
+
+// run gives a row of the table.
+func (s shortage) run(t *testing.T, cluster *smallCluster, pool string) string {
+	nodes := cluster.join(t, pool, s.nodes)
+	b := newPlacer(t, cluster, pool, s.needs)
+	b.enroll(t, s.before)
+	b.launch(t)
+	first := b.settled(t)
+	if first.running() != s.before {
+		t.Fatalf("%d of the first %d run: %v", first.running(), s.before, first.waits)
+	}
+	b.stopSome(t, first, pool, s.stopOn)
+	if s.neighbour != nil {
+		cluster.settleNeighbour(t, pool, nodes["c"], s.neighbour)
+	}
+	if s.ineligible != "" {
+		if _, err := cluster.operator.Nodes().ToggleEligibility(nodes[s.ineligible], false, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.enroll(t, s.students)
+	before := b.settled(t)
+
+	plan, err := b.registrar.PlanClass(t.Context(), b.class, registrar.ActLaunch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.launch(t)
+	after := b.settled(t)
+
+	toPlace := s.students - before.running()
+	placed, waits := after.running()-before.running(), len(after.waits)
+	if plan.Create != placed || plan.Unplaceable != waits || plan.Create+plan.Unplaceable != toPlace {
+		t.Errorf("the plan: %d create, %d unplaceable; Nomad placed %d, and %d wait: %v\n%+v",
+			plan.Create, plan.Unplaceable, placed, waits, after.waits, plan)
+	}
+	foretold, came := map[string]int{}, map[string]int{}
+	for _, n := range plan.Nodes {
+		if n.Places > 0 {
+			foretold[strings.TrimPrefix(n.Name, pool+"-")] = n.Places
+		}
+	}
+	for node, n := range after.on {
+		if n -= before.on[node]; n > 0 {
+			came[strings.TrimPrefix(node, pool+"-")] = n
+		}
+	}
+	if diff := cmp.Diff(foretold, came); diff != "" {
+		t.Errorf("by node, the plan (-) and Nomad (+):\n%s", diff)
+	}
+	for _, words := range s.says {
+		if !strings.Contains(plan.Summary(), words) {
+			t.Errorf("the summary lacks %q: %s", words, plan.Summary())
+		}
+	}
+	s.hiddenIsSaid(t, plan.Plan)
+	return fmt.Sprintf("%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s", toPlace, plan.Create, placed, plan.Unplaceable, waits, brief(foretold), brief(came), plan.Summary())
+}
+
+// hiddenIsSaid: where a neighbour that Bothy may not see is what makes the cluster
+// short, the plan says so. How many ports a node has left can't be seen from outside.
+func (s shortage) hiddenIsSaid(t *testing.T, plan placement.Plan) {
+	t.Helper()
+	said := slices.ContainsFunc(plan.Warnings, func(w string) bool { return strings.Contains(w, "may not read") })
+	if want := s.neighbour != nil && plan.Unplaceable > 0 && s.name != "ports"; said != want {
+		t.Errorf("the warnings are %q; do they name what can't be seen? %t", plan.Warnings, want)
+	}
+}
+
+func brief(counts map[string]int) string {
+	var parts []string
+	for _, node := range []string{"a", "b", "c"} {
+		parts = append(parts, fmt.Sprintf("%s %d", node, counts[node]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// settleNeighbour runs a job of the namespace default on a node.
+func (c *smallCluster) settleNeighbour(t *testing.T, pool, node string, asks func(*nomadapi.Task, *nomadapi.NetworkResource)) {
+	t.Helper()
+	disk := 600
+	task := nomadapi.NewTask("main", "mock_driver").SetConfig("run_for", "12h").
+		SetLogConfig(&nomadapi.LogConfig{Disabled: ptr(true), MaxFiles: ptr(1), MaxFileSizeMB: ptr(1)})
+	network := &nomadapi.NetworkResource{}
+	asks(task, network)
+	group := nomadapi.NewTaskGroup("main", 1).AddTask(task).RequireDisk(&nomadapi.EphemeralDisk{SizeMB: &disk})
+	group.Networks = []*nomadapi.NetworkResource{network}
+	job := nomadapi.NewServiceJob("neighbour-"+pool, "neighbour-"+pool, "global", 50).
+		AddTaskGroup(group).Constrain(nomadapi.NewConstraint("${node.unique.id}", "=", node))
+	job.NodePool = &pool
+	if _, _, err := c.operator.Jobs().Register(job, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "the neighbour runs", func(ctx context.Context) error {
+		allocs, _, err := c.operator.Jobs().Allocations(*job.ID, false, (&nomadapi.QueryOptions{}).WithContext(ctx))
+		if err == nil && (len(allocs) == 0 || allocs[0].ClientStatus != nomadapi.AllocClientStatusRunning) {
+			err = fmt.Errorf("not yet: %d allocations", len(allocs))
+		}
+		return err
+	})
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// placer is Bothy without its API: registrar, database, reconciler and Nomad are real.
+// Vault and Consul are left out; placing asks neither.
+type placer struct {
+	registrar *registrar.Registrar
+	store     *store.Store
+	nomad     *nomad.Client
+	operator  *nomadapi.Client
+	// class is "<pool>/placing": all pools share the namespace.
+	class    string
+	cohort   string
+	enrolled int
+}
+
+// oneTemplate is a catalog of a template that is not held to the contract.
+type oneTemplate struct{ template *jobspec.Template }
+
+func (o oneTemplate) Template(string) (*jobspec.Template, error) { return o.template, nil }
+func (o oneTemplate) Templates() []*jobspec.Template             { return []*jobspec.Template{o.template} }
+
+// placerJobs renders for the reconciler as the server does.
+type placerJobs struct {
+	template *jobspec.Template
+	settings jobspec.Settings
+}
+
+func (j placerJobs) Fingerprint(item lab.WorkItem) (string, error) {
+	return jobspec.Fingerprint(j.template, j.settings, item.Parameters), nil
+}
+
+func (j placerJobs) Render(item lab.WorkItem) (reconcile.Rendered, error) {
+	subject := jobspec.Subject{Slug: item.Slug, WorkspaceID: item.ID, CohortKey: item.CohortKey, CourseKey: item.CourseKey}
+	rendered, err := jobspec.Render(j.template, j.settings, subject, item.Parameters)
+	if err != nil {
+		return reconcile.Rendered{}, err
+	}
+	fingerprint, err := j.Fingerprint(item)
+	return reconcile.Rendered{Job: rendered.Job, Volume: rendered.Volume, Fingerprint: fingerprint}, err
+}
+
+type noSecretsKept struct{}
+
+func (noSecretsKept) EnsureWorkspaceSecret(context.Context, string) error { return nil }
+func (noSecretsKept) DeleteWorkspaceSecret(context.Context, string) error { return nil }
+
+type noChecks struct{ never chan struct{} }
+
+func (noChecks) Services() (map[string]lab.Health, string) { return nil, "there is no Consul here" }
+func (n noChecks) Changed() <-chan struct{}                { return n.never }
+
+func newPlacer(t *testing.T, cluster *smallCluster, pool string, needs map[string]any) *placer {
+	t.Helper()
+	source, err := os.ReadFile("testdata/placing-mock.nomad.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jobspec.Parse("placing-mock.nomad.hcl", source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	database, err := store.Open(t.Context(), store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := database.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	settings := jobspec.Settings{
+		InstallationID: pool, Namespace: "bothy", NodePool: pool, Datacenters: []string{"*"},
+		HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",
+	}
+	p := &placer{store: database, cohort: pool, class: pool + "/placing", operator: cluster.operator, nomad: cluster.bothysNomad(t)}
+	loop, err := reconcile.New(reconcile.Config{
+		Store: database, Nomad: p.nomad, Health: noChecks{}, Secrets: noSecretsKept{}, Jobs: placerJobs{parsed, settings},
+		Installation: pool, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Tick: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inBackground(t, loop.Run)
+	var ids atomic.Int64
+	p.registrar = registrar.New(registrar.Config{
+		Store: database, Catalog: oneTemplate{parsed}, Preflight: p.nomad, Cluster: p.nomad, Settings: settings,
+		NewID: func() string { return fmt.Sprintf("%s-%06d", pool, ids.Add(1)) },
+		Now:   time.Now, Notify: loop.Wake,
+	})
+	_, err = p.registrar.CreateCourse(t.Context(), lab.Intent{}, registrar.CourseInput{Name: "Placing", Key: "placing", Template: "placing-mock", Parameters: needs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.registrar.CreateClass(t.Context(), lab.Intent{}, registrar.ClassInput{Cohort: p.cohort, Course: "placing"}); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// bothysNomad gives a client with Bothy's rights that follows Nomad.
+func (c *smallCluster) bothysNomad(t *testing.T) *nomad.Client {
+	t.Helper()
+	client, err := nomad.New(nomad.Config{
+		Address: c.address(), Namespace: "bothy", Logger: slog.New(slog.DiscardHandler),
+		Token: func() (string, error) { return c.bothyToken, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inBackground(t, client.Run)
+	return client
+}
+
+// inBackground runs something until the test ends.
+func inBackground(t *testing.T, run func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// enroll fills the class up to so many students.
+func (p *placer) enroll(t *testing.T, upTo int) {
+	t.Helper()
+	var rows []roster.Row
+	for ; p.enrolled < upTo; p.enrolled++ {
+		rows = append(rows, roster.Row{Name: fmt.Sprintf("Student %02d", p.enrolled), Email: fmt.Sprintf("s%d@example.edu", p.enrolled)})
+	}
+	if _, err := p.registrar.ImportRoster(t.Context(), lab.Intent{}, p.cohort, rows); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *placer) launch(t *testing.T) {
+	t.Helper()
+	if _, err := p.registrar.ActOnClass(t.Context(), lab.Intent{}, p.class, registrar.ActLaunch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stopSome stops the workspaces on a node, or the first one.
+func (p *placer) stopSome(t *testing.T, now outcome, pool, node string) {
+	t.Helper()
+	stopped := 0
+	for _, slug := range slices.Sorted(maps.Keys(now.where)) {
+		if node != "" && now.where[slug] != pool+"-"+node || node == "" && stopped > 0 {
+			continue
+		}
+		stopped++
+		if _, err := p.registrar.ActOnWorkspace(t.Context(), lab.Intent{}, slug, registrar.ActStop); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if stopped == 0 {
+		t.Fatalf("nothing runs on node %s: %v", node, now.where)
+	}
+	p.await(t, "what was stopped has ended", func(snap lab.Snapshot) error {
+		running := 0
+		for slug := range now.where {
+			if runsOn(snap.Jobs[lab.Slug(slug).JobID()]) != "" {
+				running++
+			}
+		}
+		if running > len(now.where)-stopped {
+			return fmt.Errorf("%d run", running)
+		}
+		return nil
+	})
+}
+
+// outcome is where the workspaces are that shall run.
+type outcome struct {
+	// where gives the node's name of each that runs; waits why each other one does not.
+	where, waits map[string]string
+	on           map[string]int
+}
+
+func (o outcome) running() int { return len(o.where) }
+
+// settled waits until Nomad has decided about every workspace that shall run: it runs,
+// or its evaluation is blocked and the scheduler, asked again, has no place for it. What
+// a blocked evaluation itself says may be from before its home was known.
+func (p *placer) settled(t *testing.T) outcome {
+	t.Helper()
+	var o outcome
+	p.await(t, "Nomad has settled", func(snap lab.Snapshot) error {
+		all, err := p.registrar.Workspaces(t.Context(), registrar.WorkspaceFilter{Class: p.class}, lab.Page{Limit: 1000})
+		if err != nil {
+			return err
+		}
+		o = outcome{where: map[string]string{}, waits: map[string]string{}, on: map[string]int{}}
+		for _, w := range all.Items {
+			if w.Desired != lab.DesiredRunning {
+				continue
+			}
+			job := snap.Jobs[w.Slug.JobID()]
+			if node := runsOn(job); node != "" {
+				o.where[w.Slug.String()] = node
+				o.on[node]++
+				continue
+			}
+			if job.Blocked == "" {
+				return fmt.Errorf("%s is being placed: %+v", w.Slug, w.Status)
+			}
+			if o.waits[w.Slug.String()], err = p.refused(w.Slug); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return o
+}
+
+// refused gives why the scheduler has no place for a job that is registered; an error
+// while it has one, or while its home is not made.
+func (p *placer) refused(slug lab.Slug) (string, error) {
+	bothys := &nomadapi.QueryOptions{Namespace: "bothy"}
+	volumes, _, err := p.operator.HostVolumes().List(nil, &nomadapi.QueryOptions{Namespace: "bothy", Prefix: slug.HomeVolume()})
+	if err != nil {
+		return "", err
+	}
+	if len(volumes) != 1 || volumes[0].State != nomadapi.HostVolumeStateReady {
+		return "", fmt.Errorf("the home of %s is not ready", slug)
+	}
+	job, _, err := p.operator.Jobs().Info(slug.JobID(), bothys)
+	if err != nil {
+		return "", err
+	}
+	plan, _, err := p.operator.Jobs().Plan(job, false, &nomadapi.WriteOptions{Namespace: "bothy"})
+	if err != nil {
+		return "", err
+	}
+	for _, m := range plan.FailedTGAllocs {
+		return fmt.Sprintf("exhausted %v, filtered %v", m.DimensionExhausted, m.ConstraintFiltered), nil
+	}
+	return "", fmt.Errorf("there is a place for %s", slug)
+}
+
+// await looks until check gives nil. Not all that it looks at is in the event stream.
+func (p *placer) await(t *testing.T, what string, check func(lab.Snapshot) error) {
+	t.Helper()
+	eventually(t, 90*time.Second, what, func(context.Context) error {
+		snap := p.nomad.Snapshot()
+		if snap.Unreadable != "" {
+			return errors.New(snap.Unreadable)
+		}
+		return check(snap)
+	})
+}
+
+// runsOn gives the name of the node that a job runs on.
+func runsOn(job lab.Observation) string {
+	for _, a := range job.Allocs {
+		if a.WantedRunning && a.Client == lab.AllocRunning {
+			return a.NodeName
+		}
+	}
+	return ""
+}
