@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
@@ -25,7 +26,10 @@ func (s *server) GetOperation(ctx context.Context, r GetOperationRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return GetOperation200JSONResponse(asOperation(found)), nil
+	// No two states of an operation have the same counts: done and superseded only
+	// grow, and so does failed while they stay.
+	tag := fmt.Sprintf(`"%d.%d.%d"`, found.Counts.Done, found.Counts.Superseded, found.Counts.Failed)
+	return GetOperation200JSONResponse{Body: asOperation(found), Headers: GetOperation200ResponseHeaders{ETag: tag}}, nil
 }
 
 // ListOperationItems gives a page of what an operation wants of each workspace.
