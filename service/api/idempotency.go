@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"time"
 
@@ -44,6 +45,7 @@ func (h *handler) once(c *gin.Context) {
 	answer := h.answer(c)
 	if last := c.Errors.Last(); last != nil && errors.Is(last.Err, lab.ErrDone) {
 		// The same request came at the same time, and was first.
+		answer.discard()
 		if !h.replayed(c, intent) {
 			fail(c, last.Err)
 		}
@@ -161,6 +163,7 @@ func (h *handler) keep(c *gin.Context, intent lab.Intent, answer *heldAnswer) {
 type heldAnswer struct {
 	gin.ResponseWriter
 	c       *gin.Context
+	before  http.Header
 	status  int
 	body    bytes.Buffer
 	written bool
@@ -168,12 +171,19 @@ type heldAnswer struct {
 
 // hold takes the place of the request's writer until release.
 func hold(c *gin.Context) *heldAnswer {
-	held := &heldAnswer{ResponseWriter: c.Writer, c: c, status: http.StatusOK}
+	held := &heldAnswer{ResponseWriter: c.Writer, c: c, before: c.Writer.Header().Clone(), status: http.StatusOK}
 	c.Writer = held
 	return held
 }
 
 func (a *heldAnswer) release() { a.c.Writer = a.ResponseWriter }
+
+// discard forgets what was held, and the headers that came with it.
+func (a *heldAnswer) discard() {
+	header := a.Header()
+	clear(header)
+	maps.Copy(header, a.before)
+}
 
 // send sends what was held, to the writer that was there before.
 func (a *heldAnswer) send() {

@@ -1,8 +1,11 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"net/http"
 )
 
 // Status tells how the server is.
@@ -13,14 +16,24 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 
 // CreateCohort creates an empty cohort.
 func (c *Client) CreateCohort(ctx context.Context, in CohortInput) (Cohort, error) {
-	r, err := c.raw.CreateCohortWithResponse(ctx, nil, in)
+	r, err := c.raw.CreateCohortWithResponse(ctx, nil, in, c.repeatable)
 	return read(r, err, (*CreateCohortResponse).GetJSON201)
 }
 
 // Cohort gives one cohort.
 func (c *Client) Cohort(ctx context.Context, ref string) (Cohort, error) {
+	found, _, err := c.CohortTagged(ctx, ref)
+	return found, err
+}
+
+// CohortTagged gives one cohort with its ETag, for Conditions.IfMatch.
+func (c *Client) CohortTagged(ctx context.Context, ref string) (Cohort, string, error) {
 	r, err := c.raw.GetCohortWithResponse(ctx, ref)
-	return read(r, err, (*GetCohortResponse).GetJSON200)
+	found, err := read(r, err, (*GetCohortResponse).GetJSON200)
+	if err != nil {
+		return found, "", err
+	}
+	return found, etagOf(r.HTTPResponse), nil
 }
 
 // DeleteCohort deletes a cohort that takes no class.
@@ -31,20 +44,34 @@ func (c *Client) DeleteCohort(ctx context.Context, ref string) error {
 
 // EnrollStudent adds a student to a cohort.
 func (c *Client) EnrollStudent(ctx context.Context, cohort string, in StudentInput) (Student, error) {
-	r, err := c.raw.EnrollStudentWithResponse(ctx, cohort, nil, in)
+	r, err := c.raw.EnrollStudentWithResponse(ctx, cohort, nil, in, c.repeatable)
 	return read(r, err, (*EnrollStudentResponse).GetJSON201)
 }
 
 // ImportRoster enrolls everybody on a roster, which is CSV text.
 func (c *Client) ImportRoster(ctx context.Context, cohort string, csv io.Reader) (RosterReport, error) {
-	r, err := c.raw.ImportRosterWithBodyWithResponse(ctx, cohort, nil, "text/csv", csv)
+	content, err := io.ReadAll(csv) // whole, so that it can be sent again
+	if err != nil {
+		return RosterReport{}, fmt.Errorf("read the roster: %w", err)
+	}
+	r, err := c.raw.ImportRosterWithBodyWithResponse(ctx, cohort, nil, "text/csv", bytes.NewReader(content), c.repeatable)
 	return read(r, err, (*ImportRosterResponse).GetJSON200)
 }
 
 // Student gives one student by id.
 func (c *Client) Student(ctx context.Context, id string) (Student, error) {
+	found, _, err := c.StudentTagged(ctx, id)
+	return found, err
+}
+
+// StudentTagged gives one student with its ETag, for Conditions.IfMatch.
+func (c *Client) StudentTagged(ctx context.Context, id string) (Student, string, error) {
 	r, err := c.raw.GetStudentWithResponse(ctx, id)
-	return read(r, err, (*GetStudentResponse).GetJSON200)
+	found, err := read(r, err, (*GetStudentResponse).GetJSON200)
+	if err != nil {
+		return found, "", err
+	}
+	return found, etagOf(r.HTTPResponse), nil
 }
 
 // WithdrawStudent takes a student off the roster.
@@ -55,14 +82,24 @@ func (c *Client) WithdrawStudent(ctx context.Context, id string) (Student, error
 
 // CreateCourse creates a course from a template.
 func (c *Client) CreateCourse(ctx context.Context, in CourseInput) (Course, error) {
-	r, err := c.raw.CreateCourseWithResponse(ctx, nil, in)
+	r, err := c.raw.CreateCourseWithResponse(ctx, nil, in, c.repeatable)
 	return read(r, err, (*CreateCourseResponse).GetJSON201)
 }
 
 // Course gives one course.
 func (c *Client) Course(ctx context.Context, ref string) (Course, error) {
+	found, _, err := c.CourseTagged(ctx, ref)
+	return found, err
+}
+
+// CourseTagged gives one course with its ETag, for Conditions.IfMatch.
+func (c *Client) CourseTagged(ctx context.Context, ref string) (Course, string, error) {
 	r, err := c.raw.GetCourseWithResponse(ctx, ref)
-	return read(r, err, (*GetCourseResponse).GetJSON200)
+	found, err := read(r, err, (*GetCourseResponse).GetJSON200)
+	if err != nil {
+		return found, "", err
+	}
+	return found, etagOf(r.HTTPResponse), nil
 }
 
 // UpdateCourse changes the members of a course that the patch has.
@@ -79,49 +116,59 @@ func (c *Client) DeleteCourse(ctx context.Context, ref string) error {
 
 // CreateClass lets a cohort take a course.
 func (c *Client) CreateClass(ctx context.Context, in ClassInput) (Class, error) {
-	r, err := c.raw.CreateClassWithResponse(ctx, nil, in)
+	r, err := c.raw.CreateClassWithResponse(ctx, nil, in, c.repeatable)
 	return read(r, err, (*CreateClassResponse).GetJSON201)
 }
 
 // Class gives one class.
 func (c *Client) Class(ctx context.Context, ref string) (Class, error) {
+	found, _, err := c.ClassTagged(ctx, ref)
+	return found, err
+}
+
+// ClassTagged gives one class with its ETag, for Conditions.IfMatch.
+func (c *Client) ClassTagged(ctx context.Context, ref string) (Class, string, error) {
 	r, err := c.raw.GetClassWithResponse(ctx, pathClass(ref))
-	return read(r, err, (*GetClassResponse).GetJSON200)
+	found, err := read(r, err, (*GetClassResponse).GetJSON200)
+	if err != nil {
+		return found, "", err
+	}
+	return found, etagOf(r.HTTPResponse), nil
 }
 
 // DeleteClass deletes a class and its workspaces, and their homes when releaseHomes says so.
 func (c *Client) DeleteClass(ctx context.Context, ref string, releaseHomes bool) (Operation, error) {
-	r, err := c.raw.DeleteClassWithResponse(ctx, pathClass(ref), &DeleteClassParams{ReleaseHomes: &releaseHomes})
+	r, err := c.raw.DeleteClassWithResponse(ctx, pathClass(ref), &DeleteClassParams{ReleaseHomes: &releaseHomes}, c.repeatable)
 	return read(r, err, (*DeleteClassResponse).GetJSON202)
 }
 
 // LaunchClass gives every student of a class a running workspace.
 func (c *Client) LaunchClass(ctx context.Context, ref string) (Operation, error) {
-	r, err := c.raw.LaunchClassWithResponse(ctx, pathClass(ref), nil)
+	r, err := c.raw.LaunchClassWithResponse(ctx, pathClass(ref), nil, c.repeatable)
 	return read(r, err, (*LaunchClassResponse).GetJSON202)
 }
 
 // StartClass starts the workspaces of a class.
 func (c *Client) StartClass(ctx context.Context, ref string) (Operation, error) {
-	r, err := c.raw.StartClassWithResponse(ctx, pathClass(ref), nil)
+	r, err := c.raw.StartClassWithResponse(ctx, pathClass(ref), nil, c.repeatable)
 	return read(r, err, (*StartClassResponse).GetJSON202)
 }
 
 // StopClass stops the workspaces of a class.
 func (c *Client) StopClass(ctx context.Context, ref string) (Operation, error) {
-	r, err := c.raw.StopClassWithResponse(ctx, pathClass(ref), nil)
+	r, err := c.raw.StopClassWithResponse(ctx, pathClass(ref), nil, c.repeatable)
 	return read(r, err, (*StopClassResponse).GetJSON202)
 }
 
 // RestartClass restarts the workspaces of a class.
 func (c *Client) RestartClass(ctx context.Context, ref string) (Operation, error) {
-	r, err := c.raw.RestartClassWithResponse(ctx, pathClass(ref), nil)
+	r, err := c.raw.RestartClassWithResponse(ctx, pathClass(ref), nil, c.repeatable)
 	return read(r, err, (*RestartClassResponse).GetJSON202)
 }
 
 // ResetClass gives the workspaces of a class new homes. What the students have stored is lost.
 func (c *Client) ResetClass(ctx context.Context, ref string) (Operation, error) {
-	r, err := c.raw.ResetClassWithResponse(ctx, pathClass(ref), nil)
+	r, err := c.raw.ResetClassWithResponse(ctx, pathClass(ref), nil, c.repeatable)
 	return read(r, err, (*ResetClassResponse).GetJSON202)
 }
 
@@ -198,37 +245,47 @@ func pageLimit(most int) *int {
 
 // Workspace gives one workspace.
 func (c *Client) Workspace(ctx context.Context, ref string) (Workspace, error) {
+	found, _, err := c.WorkspaceTagged(ctx, ref)
+	return found, err
+}
+
+// WorkspaceTagged gives one workspace with its ETag, for Conditions.IfMatch.
+func (c *Client) WorkspaceTagged(ctx context.Context, ref string) (Workspace, string, error) {
 	r, err := c.raw.GetWorkspaceWithResponse(ctx, ref)
-	return read(r, err, (*GetWorkspaceResponse).GetJSON200)
+	found, err := read(r, err, (*GetWorkspaceResponse).GetJSON200)
+	if err != nil {
+		return found, "", err
+	}
+	return found, etagOf(r.HTTPResponse), nil
 }
 
 // DeleteWorkspace deletes a workspace, and its home when releaseHome says so.
 func (c *Client) DeleteWorkspace(ctx context.Context, ref string, releaseHome bool) (Workspace, error) {
-	r, err := c.raw.DeleteWorkspaceWithResponse(ctx, ref, &DeleteWorkspaceParams{ReleaseHome: &releaseHome})
+	r, err := c.raw.DeleteWorkspaceWithResponse(ctx, ref, &DeleteWorkspaceParams{ReleaseHome: &releaseHome}, c.repeatable)
 	return read(r, err, (*DeleteWorkspaceResponse).GetJSON202)
 }
 
 // StartWorkspace starts a workspace.
 func (c *Client) StartWorkspace(ctx context.Context, ref string) (Workspace, error) {
-	r, err := c.raw.StartWorkspaceWithResponse(ctx, ref, nil)
+	r, err := c.raw.StartWorkspaceWithResponse(ctx, ref, nil, c.repeatable)
 	return read(r, err, (*StartWorkspaceResponse).GetJSON202)
 }
 
 // StopWorkspace stops a workspace.
 func (c *Client) StopWorkspace(ctx context.Context, ref string) (Workspace, error) {
-	r, err := c.raw.StopWorkspaceWithResponse(ctx, ref, nil)
+	r, err := c.raw.StopWorkspaceWithResponse(ctx, ref, nil, c.repeatable)
 	return read(r, err, (*StopWorkspaceResponse).GetJSON202)
 }
 
 // RestartWorkspace restarts a workspace.
 func (c *Client) RestartWorkspace(ctx context.Context, ref string) (Workspace, error) {
-	r, err := c.raw.RestartWorkspaceWithResponse(ctx, ref, nil)
+	r, err := c.raw.RestartWorkspaceWithResponse(ctx, ref, nil, c.repeatable)
 	return read(r, err, (*RestartWorkspaceResponse).GetJSON202)
 }
 
 // ResetWorkspace gives a workspace a new home. What the student has stored is lost.
 func (c *Client) ResetWorkspace(ctx context.Context, ref string) (Workspace, error) {
-	r, err := c.raw.ResetWorkspaceWithResponse(ctx, ref, nil)
+	r, err := c.raw.ResetWorkspaceWithResponse(ctx, ref, nil, c.repeatable)
 	return read(r, err, (*ResetWorkspaceResponse).GetJSON202)
 }
 
@@ -237,3 +294,5 @@ func (c *Client) Template(ctx context.Context, name string) (Template, error) {
 	r, err := c.raw.GetTemplateWithResponse(ctx, name)
 	return read(r, err, (*GetTemplateResponse).GetJSON200)
 }
+
+func etagOf(answer *http.Response) string { return answer.Header.Get("ETag") }

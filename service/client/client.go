@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -31,11 +32,14 @@ const (
 // Its errors carry a code (lab.CodeOf): those of the server are a *Problem, and
 // a server that cannot be reached is lab.CodeUnavailable with a hint. A ref is an
 // id or the name for people; a class is "fall-26/py101".
-type Client struct{ raw *ClientWithResponses }
+type Client struct {
+	raw  *ClientWithResponses
+	doer *doer
+}
 
 // New makes a client of the server at addr, "http://127.0.0.1:8080", with its
 // token. Neither is tried out; an unusable one is lab.CodeInvalid.
-func New(addr, token string) (*Client, error) {
+func New(addr, token string, options ...Option) (*Client, error) {
 	base, err := parseAddr(addr)
 	if err != nil {
 		return nil, err
@@ -44,7 +48,7 @@ func New(addr, token string) (*Client, error) {
 		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	doer := &doer{addr: addr, token: token, http: &http.Client{
+	doer := &doer{addr: addr, token: token, random: rand.Reader, firstRetry: firstRetry, http: &http.Client{
 		Timeout: callTimeout,
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
@@ -59,11 +63,14 @@ func New(addr, token string) (*Client, error) {
 		// A redirect would take the token elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	raw, err := NewClientWithResponses(base, WithHTTPClient(doer))
-	if err != nil {
-		return nil, fmt.Errorf("make the API client: %w", err)
+	for _, option := range options {
+		option(doer)
 	}
-	return &Client{raw: raw}, nil
+	return &Client{raw: rawOf(base+"/", doer), doer: doer}, nil
+}
+
+func rawOf(server string, doer *doer) *ClientWithResponses {
+	return &ClientWithResponses{&Raw{Server: server, Client: doer}}
 }
 
 func parseAddr(addr string) (string, error) {
@@ -115,20 +122,20 @@ func loopback(address string) string {
 type doer struct {
 	addr, token string
 	http        *http.Client
+	conditions  Conditions
+	random      io.Reader
+	firstRetry  time.Duration
 }
 
 // Do sends a request. The answer that it gives back is a success, and JSON if it has a body.
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Authorization", "Bearer "+d.token)
 	r.Header.Set("Accept", "application/json, application/problem+json")
-	answer, err := d.http.Do(r)
+	d.conditions.put(r)
+	answer, err := d.send(r)
 	if err != nil {
 		return nil, d.unreachable(r.Context(), err)
 	}
-	answer.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(answer.Body, maxAnswer), answer.Body}
 	mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")) // an unreadable one is ""
 	switch {
 	case answer.StatusCode >= http.StatusBadRequest && mediaType == "application/problem+json":

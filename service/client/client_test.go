@@ -190,3 +190,12 @@ func TestAnUnusableAddressOrTokenIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func problemOf(t *testing.T, err error) *client.Problem {
+	t.Helper()
+	var problem *client.Problem
+	if !errors.As(err, &problem) {
+		t.Fatalf("got %v", err)
+	}
+	return problem
+}
