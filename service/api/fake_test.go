@@ -176,6 +176,10 @@ func (f *fakeRegistrar) DeleteWorkspace(_ context.Context, intent lab.Intent, re
 	return aWorkspace, f.note("DeleteWorkspace", intent.Actor, ref, releaseHome)
 }
 
+func (f *fakeRegistrar) RecordExec(_ context.Context, intent lab.Intent, w registrar.WorkspaceView, exec lab.ExecRequest) error {
+	return f.note("RecordExec", intent.Actor, w.ID, exec.Task, exec.Command[0])
+}
+
 func (f *fakeRegistrar) Templates(context.Context) []registrar.TemplateView {
 	_ = f.note("Templates", lab.Actor{})
 	return []registrar.TemplateView{aTemplate}

@@ -18,6 +18,8 @@ import (
 type bench struct {
 	http.Handler
 	registrar *fakeRegistrar
+	tasks     *fakeTasks
+	streams   *api.Streams
 	log       *bytes.Buffer
 }
 
@@ -28,9 +30,11 @@ func newBench(t testing.TB, change ...func(*api.Config)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{registrar: &fakeRegistrar{}, log: &bytes.Buffer{}}
+	b := &bench{registrar: &fakeRegistrar{}, tasks: &fakeTasks{}, streams: api.NewStreams(), log: &bytes.Buffer{}}
 	config := api.Config{
 		Registrar:      b.registrar,
+		Tasks:          b.tasks,
+		Streams:        b.streams,
 		Authenticator:  static,
 		Log:            slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version:        "1.2.3",

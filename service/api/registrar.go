@@ -45,6 +45,9 @@ type Registrar interface {
 	ActOnWorkspace(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.WorkspaceView, error)
 	DeleteWorkspace(ctx context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error)
 
+	// RecordExec writes down that somebody runs a command inside a workspace.
+	RecordExec(ctx context.Context, intent lab.Intent, workspace registrar.WorkspaceView, exec lab.ExecRequest) error
+
 	Templates(ctx context.Context) []registrar.TemplateView
 	Template(ctx context.Context, name string) (registrar.TemplateView, error)
 }

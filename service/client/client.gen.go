@@ -486,6 +486,9 @@ type PathWorkspace = Ref
 // Search defines model for Search.
 type Search = string
 
+// Task defines model for Task.
+type Task = string
+
 // ClassAct defines model for ClassAct.
 type ClassAct = ClassActResult
 

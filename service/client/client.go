@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,11 +32,22 @@ const (
 // Its errors carry a code (lab.CodeOf): those of the server are a *Problem, and
 // a server that cannot be reached is lab.CodeUnavailable with a hint. A ref is an
 // id or the name for people; a class is "fall-26/py101".
-type Client struct{ raw *ClientWithResponses }
+type Client struct {
+	raw    *ClientWithResponses
+	stream *streamer
+}
+
+// Option changes how a client speaks to its server.
+type Option func(*http.Transport)
+
+// WithTLS has the client trust and name servers as config says.
+func WithTLS(config *tls.Config) Option {
+	return func(t *http.Transport) { t.TLSClientConfig = config }
+}
 
 // New makes a client of the server at addr, "http://127.0.0.1:8080", with its
 // token. Neither is tried out; an unusable one is lab.CodeInvalid.
-func New(addr, token string) (*Client, error) {
+func New(addr, token string, options ...Option) (*Client, error) {
 	base, err := parseAddr(addr)
 	if err != nil {
 		return nil, err
@@ -44,26 +56,32 @@ func New(addr, token string) (*Client, error) {
 		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	doer := &doer{addr: addr, token: token, http: &http.Client{
-		Timeout: callTimeout,
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment,
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				return dialer.DialContext(ctx, network, loopback(address))
-			},
-			ForceAttemptHTTP2:   true,
-			MaxIdleConnsPerHost: 8,
-			IdleConnTimeout:     time.Minute,
-			TLSHandshakeTimeout: dialTimeout,
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, loopback(address))
 		},
-		// A redirect would take the token elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   8,
+		IdleConnTimeout:       time.Minute,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: callTimeout,
+	}
+	for _, option := range options {
+		option(transport)
+	}
+	// A redirect would take the token elsewhere.
+	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	doer := &doer{addr: addr, token: token, http: &http.Client{
+		Timeout: callTimeout, Transport: transport, CheckRedirect: noRedirect,
 	}}
 	raw, err := NewClientWithResponses(base, WithHTTPClient(doer))
 	if err != nil {
 		return nil, fmt.Errorf("make the API client: %w", err)
 	}
-	return &Client{raw: raw}, nil
+	return &Client{raw: raw, stream: &streamer{
+		addr: addr, base: base, token: token, http: &http.Client{Transport: transport, CheckRedirect: noRedirect},
+	}}, nil
 }
 
 func parseAddr(addr string) (string, error) {
@@ -123,7 +141,7 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Accept", "application/json, application/problem+json")
 	answer, err := d.http.Do(r)
 	if err != nil {
-		return nil, d.unreachable(r.Context(), err)
+		return nil, unreachable(r.Context(), d.addr, err)
 	}
 	answer.Body = struct {
 		io.Reader
@@ -137,11 +155,11 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 		answer.StatusCode < http.StatusMultipleChoices && mediaType == "application/json":
 		return answer, nil
 	}
-	return nil, errors.Join(d.stranger(answer), answer.Body.Close())
+	return nil, errors.Join(stranger(d.addr, answer), answer.Body.Close())
 }
 
 // unreachable explains a request that got no answer.
-func (d *doer) unreachable(ctx context.Context, err error) error {
+func unreachable(ctx context.Context, addr string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("call Bothy: %w", ctx.Err())
 	}
@@ -149,13 +167,13 @@ func (d *doer) unreachable(ctx context.Context, err error) error {
 	if errors.As(err, &sent) {
 		err = sent.Err
 	}
-	return lab.Wrap(lab.CodeUnavailable, err, "Bothy does not answer at %s", d.addr).
+	return lab.Wrap(lab.CodeUnavailable, err, "Bothy does not answer at %s", addr).
 		WithHint("is the server running (`bothy server`, `bothy dev`), and is BOTHY_ADDR right?")
 }
 
 // stranger explains an answer that Bothy does not give.
-func (d *doer) stranger(answer *http.Response) error {
-	return lab.Errorf(lab.CodeUnavailable, "what answers at %s is not Bothy's API: %s", d.addr, answer.Status).
+func stranger(addr string, answer *http.Response) error {
+	return lab.Errorf(lab.CodeUnavailable, "what answers at %s is not Bothy's API: %s", addr, answer.Status).
 		WithHint("is BOTHY_ADDR right, and does a proxy in between let the API through?")
 }
 

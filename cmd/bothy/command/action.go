@@ -128,6 +128,8 @@ type flags struct {
 	// titles are the groups in their order, with the names of their flags.
 	titles []string
 	groups map[string][]string
+	// verbatimAfter is after how many arguments nothing is a flag any more; 0 for never.
+	verbatimAfter int
 }
 
 func newFlags(name string) *flags {
@@ -173,6 +175,12 @@ func (f *flags) parse(args []string) (positional []string, err error) {
 		}
 		positional = append(positional, rest[0])
 		args = rest[1:]
+		if f.verbatimAfter > 0 && len(positional) == f.verbatimAfter {
+			if len(args) > 0 && args[0] == "--" {
+				args = args[1:]
+			}
+			return append(positional, args...), nil
+		}
 	}
 }
 

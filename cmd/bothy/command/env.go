@@ -28,7 +28,11 @@ type Env struct {
 	InTerminal, OutTerminal bool
 	// Size gives the terminal's columns and rows.
 	Size func() (columns, rows int)
-	Now  func() time.Time
+	// Resized signals each new size of the terminal, until stop.
+	Resized func() (signals <-chan os.Signal, stop func())
+	// Raw hands every key of the terminal to the program; restore undoes that.
+	Raw func() (restore func(), err error)
+	Now func() time.Time
 	// After is the clock of repeated questions (time.After).
 	After func(time.Duration) <-chan time.Time
 	// Interruptible gives a context that ends when the person interrupts. After
@@ -54,6 +58,11 @@ func System() *Env {
 				return 80, 24
 			}
 			return columns, rows
+		},
+		Resized: resized,
+		Raw: func() (func(), error) {
+			before, err := term.MakeRaw(in)
+			return func() { _ = term.Restore(in, before) }, err // a terminal that is gone needs no restoring
 		},
 		Now:   time.Now,
 		After: time.After,

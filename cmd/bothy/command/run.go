@@ -42,6 +42,8 @@ func actions(env *Env) map[string]func() action {
 		"config validate":   func() action { return &configValidate{env: env} },
 		"course list":       func() action { return &courseList{env: env} },
 		"dev":               func() action { return &devCommand{env: env} },
+		"exec":              func() action { return &execCommand{env: env} },
+		"logs":              func() action { return &logs{env: env} },
 		"render":            func() action { return &render{env: env} },
 		"roster import":     func() action { return &rosterImport{env: env} },
 		"server":            func() action { return &serverCommand{env: env} },
