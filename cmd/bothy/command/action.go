@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/cli"
-	"github.com/posener/complete"
 )
 
 // An action is what one command does. Its flags are fields of its own.
@@ -55,23 +54,6 @@ func (b *bound) Help() string {
 	f := newFlags(b.name)
 	b.action.flags(f)
 	return helpText(b.name, b.action.doc(), f)
-}
-
-// AutocompleteArgs predicts positional arguments: mostly files.
-func (b *bound) AutocompleteArgs() complete.Predictor { return complete.PredictFiles("*") }
-
-// AutocompleteFlags predicts the flags.
-func (b *bound) AutocompleteFlags() complete.Flags {
-	f := newFlags(b.name)
-	b.action.flags(f)
-	known := complete.Flags{}
-	f.set.VisitAll(func(one *flag.Flag) {
-		known["-"+one.Name] = complete.PredictAnything
-		if isBoolFlag(one) {
-			known["-"+one.Name] = complete.PredictNothing
-		}
-	})
-	return known
 }
 
 // Run reads the command line, runs the action and gives the exit code.

@@ -196,8 +196,10 @@ func splitShell(t *testing.T, line string) []string {
 	if inWord {
 		words = append(words, word.String())
 	}
-	if i := slices.Index(words, ">"); i >= 0 {
-		words = words[:i] // where the output goes is the shell's business
+	for _, redirection := range []string{">", "<"} { // these are the shell's business
+		if i := slices.Index(words, redirection); i >= 0 {
+			words = words[:i]
+		}
 	}
 	return words
 }

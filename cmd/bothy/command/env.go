@@ -33,6 +33,8 @@ type Env struct {
 	// Raw hands every key of the terminal to the program; restore undoes that.
 	Raw func() (restore func(), err error)
 	Now func() time.Time
+	// Browser gives what opens an address in a browser, nil where there is none.
+	Browser func() func(ctx context.Context, url string) error
 	// After is the clock of repeated questions (time.After).
 	After func(time.Duration) <-chan time.Time
 	// Interruptible gives a context that ends when the person interrupts. After
@@ -64,8 +66,9 @@ func System() *Env {
 			before, err := term.MakeRaw(in)
 			return func() { _ = term.Restore(in, before) }, err // a terminal that is gone needs no restoring
 		},
-		Now:   time.Now,
-		After: time.After,
+		Browser: browser,
+		Now:     time.Now,
+		After:   time.After,
 		Interruptible: func() (context.Context, context.CancelFunc) {
 			return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		},

@@ -51,6 +51,9 @@ func (c *execCommand) flags(f *flags) {
 }
 
 func (c *execCommand) run(ctx context.Context, args []string) error {
+	if c.tty.yes && !c.stdin {
+		return usagef("-t gives the command a terminal, and a terminal has input: leave -i=false away")
+	}
 	s, err := c.remote.connect(c.env)
 	if err != nil {
 		return err

@@ -42,6 +42,7 @@ func newWorld(t *testing.T) *world {
 		Size:    func() (int, int) { return 80, 24 },
 		Resized: func() (<-chan os.Signal, func()) { return nil, func() {} },
 		Raw:     func() (func(), error) { return func() {}, nil },
+		Browser: func() func(context.Context, string) error { return nil },
 		Now:     func() time.Time { return w.clock },
 		After: func(d time.Duration) <-chan time.Time {
 			w.clock = w.clock.Add(d)

@@ -30,11 +30,12 @@ func (c *status) doc() doc {
 		}
 	}
 	return doc{
-		args:     []string{"[class]"},
+		args:     []string{"[class or workspace]"},
 		synopsis: "Show how Bothy, its classes and their workspaces are",
 		text: `
 Without an argument: whether the servers that Bothy needs answer, and how far
-each class is. With a class: each student's workspace.
+each class is. With a class: each student's workspace. With a workspace: that
+one, as "bothy workspace status" shows it.
 
 -watch goes on showing changes until it is interrupted: at a terminal by
 redrawing, elsewhere as a line for each change.
@@ -42,6 +43,7 @@ redrawing, elsewhere as a line for each change.
 		examples: []example{
 			{"Everything", "bothy status"},
 			{"Follow one class", "bothy status -watch fall-26/py101"},
+			{"One workspace", "bothy status fall-26-py101-ana-perez"},
 			{"The addresses of a class", "bothy status -t '{{ range . }}{{ .student.name }} {{ .url }}{{ \"\\n\" }}{{ end }}' fall-26/py101"},
 		},
 	}
@@ -66,6 +68,15 @@ func (c *status) run(ctx context.Context, args []string) error {
 	s, err := c.remote.connect(c.env)
 	if err != nil {
 		return err
+	}
+	if class != "" && !c.classNeeded && !c.watch {
+		named, err := isClass(ctx, s, class)
+		if err != nil {
+			return err
+		}
+		if !named {
+			return (&workspaceStatus{env: c.env, remote: c.remote, output: c.output}).run(ctx, args)
+		}
 	}
 	if c.watch {
 		return c.env.watch(ctx, s, class)

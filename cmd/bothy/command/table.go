@@ -117,3 +117,12 @@ func printable(text string) string {
 		return r
 	}, text)
 }
+
+// show prints a table, no wider than the terminal if there is one.
+func (e *Env) show(t *table) {
+	limit := 0
+	if e.OutTerminal {
+		limit, _ = e.Size()
+	}
+	e.UI.Output(strings.Join(t.lines(limit), "\n"))
+}
