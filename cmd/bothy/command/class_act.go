@@ -161,7 +161,7 @@ func only(ids map[string]bool, all []client.Workspace) []client.Workspace {
 
 // conclude shows how a wait ended; it is an error when not all came to the goal.
 func (e *Env) conclude(workspaces []client.Workspace, goal lab.Phase) error {
-	e.UI.Output(workspaceTable(e.style(), e.Now(), workspaces).String())
+	e.show(workspaceTable(e.style(), e.Now(), workspaces))
 	missed := len(workspaces) - in(goal, workspaces)
 	if missed == 0 {
 		return nil

@@ -97,7 +97,7 @@ func (c *status) class(ctx context.Context, s *client.Client, class string) erro
 			c.env.UI.Output("No workspaces yet. Make them with: bothy class launch " + class)
 			return
 		}
-		c.env.UI.Output(workspaceTable(c.env.style(), c.env.Now(), workspaces).String())
+		c.env.show(workspaceTable(c.env.style(), c.env.Now(), workspaces))
 	})
 }
 
