@@ -1049,6 +1049,9 @@ type PathWorkspace = Ref
 // Search defines model for Search.
 type Search = string
 
+// Task defines model for Task.
+type Task = string
+
 // OperationStarted defines model for OperationStarted.
 type OperationStarted = Operation
 

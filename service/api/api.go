@@ -17,8 +17,8 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// Time limits that suit a server of this handler: no answer streams, and the
-// longest waits for Nomad to check a job.
+// Time limits that suit a server of this handler: the longest answer waits for
+// Nomad to check a job. Streams take these limits off for themselves.
 const (
 	ReadHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 30 * time.Second
@@ -27,13 +27,17 @@ const (
 	MaxHeaderBytes    = 64 << 10
 )
 
-// Config is what the API needs. Registrar, Authenticator, Receipts and Log must be
-// there; the rest may be zero.
+// Config is what the API needs. Registrar, Authenticator, Receipts, Tasks and Log must
+// be there; the rest may be zero.
 type Config struct {
 	Registrar     Registrar
 	Authenticator Authenticator
 	Receipts      Receipts
+	Tasks         Tasks
 	Log           *slog.Logger
+
+	// Streams are ended by who ends the server; nil makes some that never are.
+	Streams *Streams
 
 	// Version is the program's version, InstallationID the store's.
 	Version        string
@@ -72,8 +76,8 @@ type handler struct {
 // New makes the handler of everything that Bothy serves on its console and API
 // origin. An unusable Config is an error.
 func New(config Config) (http.Handler, error) {
-	if config.Registrar == nil || config.Authenticator == nil || config.Receipts == nil || config.Log == nil {
-		return nil, errors.New("api: Registrar, Authenticator, Receipts and Log must be set")
+	if config.Registrar == nil || config.Authenticator == nil || config.Receipts == nil || config.Tasks == nil || config.Log == nil {
+		return nil, errors.New("api: Registrar, Authenticator, Receipts, Tasks and Log must be set")
 	}
 	h, err := newHandler(config.withDefaults())
 	if err != nil {
@@ -91,6 +95,9 @@ func (config Config) withDefaults() Config {
 		config.Reconciler = func() ReconcilerState {
 			return ReconcilerState{Err: lab.Errorf(lab.CodeUnavailable, "its state is not known")}
 		}
+	}
+	if config.Streams == nil {
+		config.Streams = NewStreams()
 	}
 	if config.Metrics == nil {
 		config.Metrics = prometheus.NewRegistry()
@@ -156,6 +163,8 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.GET("/docs/*asset", h.getReferenceAsset)
 
 	guarded := engine.Group("", h.authenticate, h.checkRequest, h.readIntent, h.once)
+	guarded.GET("/v1/workspaces/:workspace/logs", h.getWorkspaceLogs)
+	guarded.GET("/v1/workspaces/:workspace/exec", h.execInWorkspace)
 	RegisterHandlersWithOptions(guarded, h.operations(), GinServerOptions{
 		ErrorHandler: func(c *gin.Context, err error, _ int) { fail(c, notBound(err)) },
 	})

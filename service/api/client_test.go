@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ func ignored[T any](_ T, err error) error { return err }
 
 func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 	b := newBench(t)
+	b.tasks.exec = func(context.Context, lab.ExecRequest) (int, error) { return 0, nil }
 	server := httptest.NewServer(b)
 	defer server.Close()
 	c, err := client.New(server.URL, token)
@@ -67,6 +69,16 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"getTemplate":        func() error { return ignored(c.Template(ctx, "code-server")) },
 		"planClass":          func() error { return ignored(c.PlanClass(ctx, class, "launch")) },
 		"planWorkspace":      func() error { return ignored(c.PlanWorkspace(ctx, "fall-26-py101-ada")) },
+		"getWorkspaceLogs": func() error {
+			log, err := c.Logs(ctx, "fall-26-py101-ada", client.LogOptions{})
+			if err != nil {
+				return err
+			}
+			return log.Close()
+		},
+		"execInWorkspace": func() error {
+			return ignored(c.Exec(ctx, "fall-26-py101-ada", client.ExecOptions{Command: []string{"id"}}))
+		},
 	}
 	for id := range operations(t, document(t, b)) {
 		call, ok := calls[id]

@@ -37,12 +37,14 @@ func intentOf(ctx context.Context) lab.Intent {
 // the operation does not know is refused: passing it over could do harm.
 func (h *handler) readIntent(c *gin.Context) {
 	r := c.Request
-	if r.Method == http.MethodGet {
-		return
-	}
 	op := h.contract.operation(r.Method, c.FullPath())
 	actor, _ := r.Context().Value(actorKey{}).(lab.Actor)
-	intent := lab.Intent{Actor: actor, Operation: op.id, DryRun: r.URL.Query().Get("dry_run") == "true"}
+	intent := lab.Intent{Actor: actor, Operation: op.id}
+	if r.Method == http.MethodGet { // what it does all the same is only written down
+		c.Request = r.WithContext(context.WithValue(r.Context(), intentKey{}, intent))
+		return
+	}
+	intent.DryRun = r.URL.Query().Get("dry_run") == "true"
 	err := op.checkConditions(r.Header)
 	if tags := r.Header.Values(headerIfMatch); err == nil && len(tags) > 0 {
 		intent.Match, err = parseMatch(tags)

@@ -236,6 +236,10 @@ func (f *fakeRegistrar) DeleteWorkspace(_ context.Context, intent lab.Intent, re
 	return aWorkspace, f.note("DeleteWorkspace", intent, ref, releaseHome)
 }
 
+func (f *fakeRegistrar) RecordExec(_ context.Context, intent lab.Intent, w registrar.WorkspaceView, exec lab.ExecRequest) error {
+	return f.note("RecordExec", intent, w.ID, exec.Task, exec.Command[0])
+}
+
 func (f *fakeRegistrar) Templates(
 	_ context.Context, filter registrar.TemplateFilter, page lab.Page,
 ) (lab.List[registrar.TemplateView], error) {

@@ -19,6 +19,8 @@ type bench struct {
 	http.Handler
 	registrar *fakeRegistrar
 	receipts  *fakeReceipts
+	tasks     *fakeTasks
+	streams   *api.Streams
 	log       *bytes.Buffer
 }
 
@@ -29,9 +31,13 @@ func newBench(t testing.TB, change ...func(*api.Config)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{registrar: &fakeRegistrar{}, receipts: &fakeReceipts{}, log: &bytes.Buffer{}}
+	b := &bench{
+		registrar: &fakeRegistrar{}, receipts: &fakeReceipts{}, tasks: &fakeTasks{}, streams: api.NewStreams(), log: &bytes.Buffer{},
+	}
 	config := api.Config{
 		Registrar:      b.registrar,
+		Tasks:          b.tasks,
+		Streams:        b.streams,
 		Authenticator:  static,
 		Receipts:       b.receipts,
 		Log:            slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

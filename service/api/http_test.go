@@ -330,7 +330,7 @@ func TestAnAPIWithoutItsPartsIsRefused(t *testing.T) {
 		"a proxy that is no address":  func(c *api.Config) { c.TrustedProxies = []string{"over there"} },
 		"an origin that is no origin": func(c *api.Config) { c.TrustedOrigins = []string{"example.edu/path"} },
 	} {
-		config := api.Config{Registrar: &fakeRegistrar{}, Authenticator: broken{}, Receipts: &fakeReceipts{}, Log: discard()}
+		config := api.Config{Registrar: &fakeRegistrar{}, Authenticator: broken{}, Receipts: &fakeReceipts{}, Tasks: &fakeTasks{}, Log: discard()}
 		change(&config)
 		if _, err := api.New(config); err == nil {
 			t.Errorf("took %s", name)

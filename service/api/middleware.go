@@ -48,10 +48,12 @@ func (h *handler) observe(c *gin.Context) {
 	started := h.config.Now()
 	name := h.operationName(c)
 	defer func() {
-		if cause := recover(); cause != nil {
-			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(cause)
-			}
+		cause := recover()
+		abort, _ := cause.(error)
+		if !errors.Is(abort, http.ErrAbortHandler) {
+			abort = nil
+		}
+		if cause != nil && abort == nil {
 			h.config.Log.ErrorContext(c.Request.Context(), "panic while answering a request",
 				"request_id", requestID(c), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			fail(c, lab.Errorf(lab.CodeInternal, "panic: %v", cause))
@@ -59,6 +61,9 @@ func (h *handler) observe(c *gin.Context) {
 		took := h.config.Now().Sub(started)
 		h.metrics.observe(name, c.Writer.Status(), took)
 		h.logAccess(c, name, slog.Duration("took", took))
+		if abort != nil {
+			panic(abort) // an answer that breaks off is net/http's to end
+		}
 	}()
 	c.Next()
 }
@@ -116,9 +121,13 @@ func (h *handler) operationName(c *gin.Context) string {
 // refuseCrossOrigin refuses writes that a browser sends from another origin.
 func (h *handler) refuseCrossOrigin(c *gin.Context) {
 	if err := h.crossOrigin.Check(c.Request); err != nil {
-		fail(c, lab.Wrap(lab.CodeForbidden, err, "a browser sent this from another origin").
-			WithHint("use the console at Bothy's own address, or the command line"))
+		fail(c, crossOriginRefused(err))
 	}
+}
+
+func crossOriginRefused(err error) error {
+	return lab.Wrap(lab.CodeForbidden, err, "a browser sent this from another origin").
+		WithHint("use the console at Bothy's own address, or the command line")
 }
 
 // actorKey is the context key of the lab.Actor who makes a request.

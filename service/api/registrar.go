@@ -51,6 +51,9 @@ type Registrar interface {
 	DeleteWorkspace(ctx context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error)
 	PlanWorkspace(ctx context.Context, ref string) (registrar.WorkspacePlan, error)
 
+	// RecordExec writes down that somebody runs a command inside a workspace.
+	RecordExec(ctx context.Context, intent lab.Intent, workspace registrar.WorkspaceView, exec lab.ExecRequest) error
+
 	Templates(ctx context.Context, filter registrar.TemplateFilter, page lab.Page) (lab.List[registrar.TemplateView], error)
 	Template(ctx context.Context, name string) (registrar.TemplateView, error)
 }

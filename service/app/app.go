@@ -51,6 +51,7 @@ type App struct {
 	store    *store.Store
 	listener net.Listener
 	http     *http.Server
+	streams  *api.Streams
 	nomad    *nomad.Client
 	consul   *consul.Watcher
 	vault    *vault.Client
@@ -63,7 +64,7 @@ type App struct {
 // closed by Run, or by Close where Run is never called.
 func New(ctx context.Context, cfg config.Config, deps Deps) (_ *App, err error) {
 	deps = deps.withDefaults()
-	a := &App{cfg: cfg, log: deps.Logger, role: &role{}}
+	a := &App{cfg: cfg, log: deps.Logger, role: &role{}, streams: api.NewStreams()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -184,7 +185,8 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics 
 		return err
 	}
 	handler, err := api.New(api.Config{
-		Registrar: people, Authenticator: authenticator, Receipts: a.store, Log: deps.Logger.With("part", "api"),
+		Registrar: people, Authenticator: authenticator, Receipts: a.store, Tasks: a.nomad, Streams: a.streams,
+		Log:     deps.Logger.With("part", "api"),
 		Version: deps.Version, InstallationID: installation,
 		Dependencies: []api.Dependency{
 			{Name: "store", Required: true, Ready: a.store.Ready},

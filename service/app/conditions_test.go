@@ -190,7 +190,7 @@ func (i installation) serveDying(t *testing.T) *running {
 			Store: s, Catalog: catalog, Preflight: placing{},
 			NewID: uuid.NewString, Now: time.Now, Notify: func() {},
 		}),
-		Authenticator: authenticator, Receipts: dying{s}, Log: slog.New(slog.DiscardHandler),
+		Authenticator: authenticator, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -77,11 +77,13 @@ func (a *App) serve() error {
 	return nil
 }
 
-// endServing lets requests end once ctx has; those that take too long are cut.
+// endServing lets requests end once ctx has; those that would never are ended,
+// and those that take too long are cut.
 func (a *App) endServing(ctx context.Context) error {
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
+	a.streams.End(ctx)
 	if err := a.http.Shutdown(ctx); err != nil {
 		a.log.WarnContext(ctx, "requests were cut off", "error", err)
 		return errors.Join(a.http.Close())

@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,8 +34,14 @@ const (
 // a server that cannot be reached is lab.CodeUnavailable with a hint. A ref is an
 // id or the name for people; a class is "fall-26/py101".
 type Client struct {
-	raw  *ClientWithResponses
-	doer *doer
+	raw    *ClientWithResponses
+	doer   *doer
+	stream *streamer
+}
+
+// WithTLS has the client trust and name servers as config says.
+func WithTLS(config *tls.Config) Option {
+	return func(d *doer) { d.transport.TLSClientConfig = config }
 }
 
 // New makes a client of the server at addr, "http://127.0.0.1:8080", with its
@@ -48,25 +55,29 @@ func New(addr, token string, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	doer := &doer{addr: addr, token: token, random: rand.Reader, firstRetry: firstRetry, http: &http.Client{
-		Timeout: callTimeout,
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment,
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				return dialer.DialContext(ctx, network, loopback(address))
-			},
-			ForceAttemptHTTP2:   true,
-			MaxIdleConnsPerHost: 8,
-			IdleConnTimeout:     time.Minute,
-			TLSHandshakeTimeout: dialTimeout,
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, loopback(address))
 		},
-		// A redirect would take the token elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   8,
+		IdleConnTimeout:       time.Minute,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: callTimeout,
+	}
+	// A redirect would take the token elsewhere.
+	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	doer := &doer{
+		addr: addr, token: token, random: rand.Reader, firstRetry: firstRetry, transport: transport,
+		http: &http.Client{Timeout: callTimeout, Transport: transport, CheckRedirect: noRedirect},
+	}
 	for _, option := range options {
 		option(doer)
 	}
-	return &Client{raw: rawOf(base+"/", doer), doer: doer}, nil
+	return &Client{raw: rawOf(base+"/", doer), doer: doer, stream: &streamer{
+		addr: addr, base: base, token: token, http: &http.Client{Transport: transport, CheckRedirect: noRedirect},
+	}}, nil
 }
 
 func rawOf(server string, doer *doer) *ClientWithResponses {
@@ -122,6 +133,7 @@ func loopback(address string) string {
 type doer struct {
 	addr, token string
 	http        *http.Client
+	transport   *http.Transport
 	conditions  Conditions
 	random      io.Reader
 	firstRetry  time.Duration
@@ -134,7 +146,7 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	d.conditions.put(r)
 	answer, err := d.send(r)
 	if err != nil {
-		return nil, d.unreachable(r.Context(), err)
+		return nil, unreachable(r.Context(), d.addr, err)
 	}
 	mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")) // an unreadable one is ""
 	switch {
@@ -144,11 +156,11 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 		answer.StatusCode < http.StatusMultipleChoices && mediaType == "application/json":
 		return answer, nil
 	}
-	return nil, errors.Join(d.stranger(answer), answer.Body.Close())
+	return nil, errors.Join(stranger(d.addr, answer), answer.Body.Close())
 }
 
 // unreachable explains a request that got no answer.
-func (d *doer) unreachable(ctx context.Context, err error) error {
+func unreachable(ctx context.Context, addr string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("call Bothy: %w", ctx.Err())
 	}
@@ -156,13 +168,13 @@ func (d *doer) unreachable(ctx context.Context, err error) error {
 	if errors.As(err, &sent) {
 		err = sent.Err
 	}
-	return lab.Wrap(lab.CodeUnavailable, err, "Bothy does not answer at %s", d.addr).
+	return lab.Wrap(lab.CodeUnavailable, err, "Bothy does not answer at %s", addr).
 		WithHint("is the server running (`bothy server`, `bothy dev`), and is BOTHY_ADDR right?")
 }
 
 // stranger explains an answer that Bothy does not give.
-func (d *doer) stranger(answer *http.Response) error {
-	return lab.Errorf(lab.CodeUnavailable, "what answers at %s is not Bothy's API: %s", d.addr, answer.Status).
+func stranger(addr string, answer *http.Response) error {
+	return lab.Errorf(lab.CodeUnavailable, "what answers at %s is not Bothy's API: %s", addr, answer.Status).
 		WithHint("is BOTHY_ADDR right, and does a proxy in between let the API through?")
 }
 

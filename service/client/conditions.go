@@ -22,7 +22,7 @@ func (c *Client) With(conditions Conditions) *Client {
 	doer := *c.doer
 	doer.conditions = conditions
 	raw, _ := c.raw.ClientInterface.(*Raw) // New made it
-	return &Client{raw: rawOf(raw.Server, &doer), doer: &doer}
+	return &Client{raw: rawOf(raw.Server, &doer), doer: &doer, stream: c.stream}
 }
 
 // put writes the conditions into a request that changes something.

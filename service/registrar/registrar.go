@@ -58,6 +58,9 @@ type Store interface {
 	Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error)
 	ChangeWorkspace(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)
+
+	// Record writes down an act that changes nothing else.
+	Record(ctx context.Context, audit lab.Audit) error
 }
 
 // Preflight asks the cluster whether it would take and could ever run a job:

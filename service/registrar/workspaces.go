@@ -150,6 +150,14 @@ func (r *Registrar) DeleteWorkspace(ctx context.Context, intent lab.Intent, ref 
 	})
 }
 
+// RecordExec writes down that somebody runs a command inside a workspace: the
+// program's name and not its arguments, which may hold anything.
+func (r *Registrar) RecordExec(ctx context.Context, intent lab.Intent, workspace WorkspaceView, exec lab.ExecRequest) error {
+	return r.Store.Record(ctx, r.audit(intent, "workspace.exec", workspace.ID, map[string]any{
+		"slug": workspace.Slug, "task": exec.Task, "command": exec.Command[0], "tty": exec.TTY,
+	}))
+}
+
 func (r *Registrar) changeWorkspace(
 	ctx context.Context, intent lab.Intent, id string, decide func(lab.Workspace) (lab.Workspace, lab.Audit, error),
 ) (WorkspaceView, error) {

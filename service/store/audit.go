@@ -33,6 +33,11 @@ func (s *Store) Audits(ctx context.Context, limit int) ([]lab.Audit, error) {
 	}), nil
 }
 
+// Record writes down an act that changes nothing else here.
+func (s *Store) Record(ctx context.Context, audit lab.Audit) error {
+	return s.update(ctx, "record an act", func(tx session) error { return record(ctx, tx, audit) })
+}
+
 // record writes an act into the record of changes, in the act's own transaction.
 func record(ctx context.Context, tx session, audit lab.Audit) error {
 	return insert(ctx, tx, `INSERT INTO audit (id, at, actor_name, actor_remote, action, target, detail)

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/cli"
-	"github.com/posener/complete"
 )
 
 // An action is what one command does. Its flags are fields of its own.
@@ -58,23 +57,6 @@ func (b *bound) Help() string {
 	f := newFlags(b.name)
 	b.action.flags(f)
 	return helpText(b.name, b.action.doc(), f)
-}
-
-// AutocompleteArgs predicts positional arguments: mostly files.
-func (b *bound) AutocompleteArgs() complete.Predictor { return complete.PredictFiles("*") }
-
-// AutocompleteFlags predicts the flags.
-func (b *bound) AutocompleteFlags() complete.Flags {
-	f := newFlags(b.name)
-	b.action.flags(f)
-	known := complete.Flags{}
-	f.set.VisitAll(func(one *flag.Flag) {
-		known["-"+one.Name] = complete.PredictAnything
-		if isBoolFlag(one) {
-			known["-"+one.Name] = complete.PredictNothing
-		}
-	})
-	return known
 }
 
 // Run reads the command line, runs the action and gives the exit code.
@@ -141,6 +123,8 @@ type flags struct {
 	// titles are the groups in their order, with the names of their flags.
 	titles []string
 	groups map[string][]string
+	// verbatimAfter is after how many arguments nothing is a flag any more; 0 for never.
+	verbatimAfter int
 }
 
 func newFlags(name string) *flags {
@@ -186,6 +170,12 @@ func (f *flags) parse(args []string) (positional []string, err error) {
 		}
 		positional = append(positional, rest[0])
 		args = rest[1:]
+		if f.verbatimAfter > 0 && len(positional) == f.verbatimAfter {
+			if len(args) > 0 && args[0] == "--" {
+				args = args[1:]
+			}
+			return append(positional, args...), nil
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
@@ -71,7 +72,7 @@ func TestAnErrorIsOneLineAndAHint(t *testing.T) {
 			exitLocal,
 		},
 		"a server's":         {lab.Errorf(lab.CodeUnavailable, "Bothy does not answer"), []string{"Error: Bothy does not answer"}, exitRemote},
-		"an interrupt":       {fmt.Errorf("wait: %w", context.Canceled), []string{"Error: interrupted"}, exitLocal},
+		"an interrupt":       {fmt.Errorf("wait: %w", context.Canceled), []string{"Error: interrupted", "Hint: What was asked of the server before that may be done all the same; `bothy status` shows how things are."}, exitLocal},
 		"told already":       {reported{exitRemote}, nil, exitRemote},
 		"nothing went wrong": {nil, nil, exitOK},
 	}
@@ -147,6 +148,9 @@ func TestVersionInThreeForms(t *testing.T) {
 	w.run("version", "-t", "{{ .version }}").ok().says("v0.0.0-test\n")
 	w.run("version", "-t", "{{ .nothing }}").fails(exitLocal, "nothing")
 	w.run("version", "-t", "{{").fails(exitLocal, "unclosed action")
+	newFakeAPI(t, w).on("GET /v1/status", 200, client.Status{Version: "v9"})
+	w.run("version", "-server").ok().says("Bothy v0.0.0-test (go", "Server v9 at http://127.0.0.1")
+	w.run("version", "-server", "-json").ok().says(`"server": "v9"`)
 	w.run("version", "-t", "x", "-json").fails(exitLocal, "exclude each other")
 }
 
@@ -196,8 +200,10 @@ func splitShell(t *testing.T, line string) []string {
 	if inWord {
 		words = append(words, word.String())
 	}
-	if i := slices.Index(words, ">"); i >= 0 {
-		words = words[:i] // where the output goes is the shell's business
+	for _, redirection := range []string{">", "<"} { // these are the shell's business
+		if i := slices.Index(words, redirection); i >= 0 {
+			words = words[:i]
+		}
 	}
 	return words
 }

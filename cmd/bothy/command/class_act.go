@@ -190,7 +190,7 @@ func (c *classAct) people(ctx context.Context, s *client.Client, operation clien
 	for _, item := range items {
 		concerned[item.WorkspaceID] = true
 	}
-	c.env.UI.Output(workspaceTable(c.env.style(), c.env.Now(), only(concerned, all)).String())
+	c.env.show(workspaceTable(c.env.style(), c.env.Now(), only(concerned, all)))
 	return nil
 }
 

@@ -64,7 +64,7 @@ func (c *classList) run(ctx context.Context, _ []string) error {
 			c.env.UI.Output("No classes. Make one with: bothy class create")
 			return
 		}
-		t := newTable("CLASS", "COHORT", "COURSE", "CREATED", "STATE")
+		t := newTable("CLASS", "COHORT", "COURSE", "CREATED", "STATE").optional(2, 1, 3)
 		for _, class := range classes {
 			state := "open"
 			if class.Deleting {
@@ -72,6 +72,6 @@ func (c *classList) run(ctx context.Context, _ []string) error {
 			}
 			t.add(class.Key, class.Cohort, class.Course, date(class.CreatedAt), state)
 		}
-		c.env.UI.Output(t.String())
+		c.env.show(t)
 	})
 }

@@ -54,11 +54,11 @@ func (c *cohortList) run(ctx context.Context, _ []string) error {
 			c.env.UI.Output("No cohorts. Make one with: bothy class create")
 			return
 		}
-		t := newTable("COHORT", "NAME", "CREATED")
+		t := newTable("COHORT", "NAME", "CREATED").optional(2)
 		for _, cohort := range cohorts {
 			t.add(cohort.Key, cohort.Name, date(cohort.CreatedAt))
 		}
-		c.env.UI.Output(t.String())
+		c.env.show(t)
 	})
 }
 

@@ -59,10 +59,10 @@ func (c *courseList) run(ctx context.Context, _ []string) error {
 			c.env.UI.Output("No courses. Make one with: bothy class create")
 			return
 		}
-		t := newTable("COURSE", "NAME", "TEMPLATE", "CREATED")
+		t := newTable("COURSE", "NAME", "TEMPLATE", "CREATED").optional(3, 1)
 		for _, course := range courses {
 			t.add(course.Key, course.Name, course.Template, date(course.CreatedAt))
 		}
-		c.env.UI.Output(t.String())
+		c.env.show(t)
 	})
 }

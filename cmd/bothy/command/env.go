@@ -28,7 +28,13 @@ type Env struct {
 	InTerminal, OutTerminal bool
 	// Size gives the terminal's columns and rows.
 	Size func() (columns, rows int)
-	Now  func() time.Time
+	// Resized signals each new size of the terminal, until stop.
+	Resized func() (signals <-chan os.Signal, stop func())
+	// Raw hands every key of the terminal to the program; restore undoes that.
+	Raw func() (restore func(), err error)
+	Now func() time.Time
+	// Browser gives what opens an address in a browser, nil where there is none.
+	Browser func() func(ctx context.Context, url string) error
 	// After is the clock of repeated questions (time.After).
 	After func(time.Duration) <-chan time.Time
 	// Interruptible gives a context that ends when the person interrupts. After
@@ -55,8 +61,14 @@ func System() *Env {
 			}
 			return columns, rows
 		},
-		Now:   time.Now,
-		After: time.After,
+		Resized: resized,
+		Raw: func() (func(), error) {
+			before, err := term.MakeRaw(in)
+			return func() { _ = term.Restore(in, before) }, err // a terminal that is gone needs no restoring
+		},
+		Browser: browser,
+		Now:     time.Now,
+		After:   time.After,
 		Interruptible: func() (context.Context, context.CancelFunc) {
 			return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		},

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -38,8 +39,11 @@ func newWorld(t *testing.T) *world {
 			v, ok := w.vars[name]
 			return v, ok
 		},
-		Size: func() (int, int) { return 80, 24 },
-		Now:  func() time.Time { return w.clock },
+		Size:    func() (int, int) { return 80, 24 },
+		Resized: func() (<-chan os.Signal, func()) { return nil, func() {} },
+		Raw:     func() (func(), error) { return func() {}, nil },
+		Browser: func() func(context.Context, string) error { return nil },
+		Now:     func() time.Time { return w.clock },
 		After: func(d time.Duration) <-chan time.Time {
 			w.clock = w.clock.Add(d)
 			w.waits++

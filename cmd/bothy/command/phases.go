@@ -51,10 +51,13 @@ func (s style) phase(phase client.Phase) func(string) string {
 // workspaceTable lists workspaces for a person: the address of those that are
 // ready (it has the workspace's name in it), the name and the reason of all others.
 func workspaceTable(s style, now time.Time, workspaces []client.Workspace) *table {
-	t := newTable("STUDENT", "PHASE", "SINCE", "WORKSPACE")
+	t := newTable("STUDENT", "PHASE", "SINCE", "WORKSPACE").optional(2, 0)
 	for _, w := range workspaces {
 		t.add(w.Student.Name, string(w.Phase), since(now, w.Since), remark(w))
 		t.paint(1, s.phase(w.Phase))
+		if lab.Phase(w.Phase) == lab.PhaseReady {
+			t.keepWhole(3)
+		}
 	}
 	return t
 }

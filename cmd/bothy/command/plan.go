@@ -193,7 +193,7 @@ func (c *plan) people(p planned) {
 		if left > 0 {
 			e.UI.Output(fmt.Sprintf("… and %s more; -json shows all\n", count(left, "node")))
 		}
-		e.UI.Output(fmt.Sprintf("Each workspace needs %s.\n", needs(p.Needs)))
+		e.UI.Output(fmt.Sprintf("Each workspace needs %s.\n", resources(p.Needs)))
 	}
 	for _, warning := range p.Warnings {
 		e.UI.Output(e.style().yellow("Not certain:") + " " + sentence(printable(warning)))
@@ -264,8 +264,8 @@ func nodeTable(s style, nodes []client.PlanNode) *table {
 
 func of(free, total int64, unit string) string { return fmt.Sprintf("%d/%d %s", free, total, unit) }
 
-// needs names amounts: "memory 1072 MB, cpu 600 MHz, disk 300 MB, 1 port".
-func needs(r client.Resources) string {
+// resources names amounts: "memory 1072 MB, cpu 600 MHz, disk 300 MB, 1 port".
+func resources(r client.Resources) string {
 	parts := []string{fmt.Sprintf("memory %d MB", r.Memory)}
 	if r.CPU > 0 {
 		parts = append(parts, fmt.Sprintf("cpu %d MHz", r.CPU))

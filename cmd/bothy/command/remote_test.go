@@ -28,7 +28,7 @@ func TestTheTokenComesFromAFileOrTheEnvironment(t *testing.T) {
 	}
 
 	delete(w.vars, "BOTHY_TOKEN_FILE")
-	w.run("class", "list").fails(exitLocal, "Error: no token is set", "Hint: Set BOTHY_TOKEN")
+	w.run("class", "list").fails(exitLocal, "Error: no token is set", "set BOTHY_TOKEN")
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}

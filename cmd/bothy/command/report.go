@@ -89,7 +89,7 @@ func explain(err error) (problem []string, hint string) {
 		return explainCoded(coded)
 	}
 	if errors.Is(err, context.Canceled) {
-		return []string{"interrupted"}, ""
+		return []string{"interrupted"}, "what was asked of the server before that may be done all the same; `bothy status` shows how things are"
 	}
 	return lines(err.Error()), ""
 }

@@ -35,12 +35,13 @@ func (c *status) doc() doc {
 		}
 	}
 	return doc{
-		args:     []string{"[class]"},
+		args:     []string{"[class or workspace]"},
 		synopsis: "Show how Bothy, its classes and their workspaces are",
 		text: `
 Without an argument: whether the servers that Bothy needs answer, and how far
-each class is. With a class: each student's workspace. Options that choose
-workspaces list those of all classes where none is named.
+each class is. With a class: each student's workspace. With a workspace: that
+one, as "bothy workspace status" shows it. Options that choose workspaces list
+those of all classes where none is named.
 
 -watch goes on showing changes until it is interrupted: at a terminal by
 redrawing, elsewhere as a line for each change.
@@ -49,6 +50,7 @@ redrawing, elsewhere as a line for each change.
 			{"Everything", "bothy status"},
 			{"What went wrong anywhere", "bothy status -phase failed,lost"},
 			{"Follow one class", "bothy status -watch fall-26/py101"},
+			{"One workspace", "bothy status fall-26-py101-ana-perez"},
 			{"The addresses of a class", "bothy status -t '{{ range . }}{{ .student.name }} {{ .url }}{{ \"\\n\" }}{{ end }}' fall-26/py101"},
 		},
 	}
@@ -83,6 +85,15 @@ func (c *status) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if class != "" && !c.classNeeded && !c.watch {
+		named, err := isClass(ctx, s, class)
+		if err != nil {
+			return err
+		}
+		if !named {
+			return (&workspaceStatus{env: c.env, remote: c.remote, output: c.output}).run(ctx, args)
+		}
+	}
 	if c.watch {
 		return c.env.watch(ctx, s, class)
 	}
@@ -107,7 +118,7 @@ func (c *status) workspaces(ctx context.Context, s *client.Client, filter client
 			c.env.UI.Output("No workspaces yet. Make them with: bothy class launch " + filter.Class)
 			return
 		}
-		c.env.UI.Output(workspaceTable(c.env.style(), c.env.Now(), workspaces).String())
+		c.env.show(workspaceTable(c.env.style(), c.env.Now(), workspaces))
 	})
 }
 

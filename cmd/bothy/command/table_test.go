@@ -52,3 +52,35 @@ func TestControlCharactersDoNotReachTheTerminal(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestANarrowTerminalLosesTheLeastImportantColumnsFirst(t *testing.T) {
+	table := newTable("CLASS", "COHORT", "CREATED", "STATE").optional(1, 2)
+	table.add("fall-26/py101", "fall-26", "2026-09-01 08:00", "open")
+	for limit, want := range map[int]string{
+		0:  "fall-26/py101  fall-26  2026-09-01 08:00  open",
+		80: "fall-26/py101  fall-26  2026-09-01 08:00  open",
+		40: "fall-26/py101  2026-09-01 08:00  open",
+		30: "fall-26/py101  open",
+		16: "fall-26/py101  …",
+	} {
+		if got := table.lines(limit)[1]; got != want {
+			t.Errorf("at %d columns: %q, not %q", limit, got, want)
+		}
+	}
+}
+
+func TestAnAddressIsNotCutWhereItIsPrintedToStay(t *testing.T) {
+	w := newWorld(t)
+	w.OutTerminal = true
+	w.Size = func() (int, int) { return 40, 24 }
+	newFakeAPI(t, w).on(workspacesRoute, 200, list(ws("Ana", "ana", "ready", ""), ws("Bo", "bo", "failed", strings.Repeat("long ", 20))))
+	got := w.run("status", "fall-26/py101").ok().says("http://labs.localhost:9999/fall-26-py101-ana/")
+	if strings.Contains(got.out, "SINCE") {
+		t.Errorf("the least important column is there:\n%s", got.out)
+	}
+	for line := range strings.Lines(got.out) {
+		if strings.Contains(line, "failed") && columns(strings.TrimSpace(line)) > 40+len("\x1b[31m\x1b[0m") {
+			t.Errorf("wider than the terminal: %s", line)
+		}
+	}
+}

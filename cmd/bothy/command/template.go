@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"strings"
 
 	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/jobspec"
@@ -90,11 +89,7 @@ func (c *templateList) run(ctx context.Context, _ []string) error {
 		for _, one := range templates {
 			t.add(one.Name, one.Description)
 		}
-		width := 0
-		if c.env.OutTerminal {
-			width, _ = c.env.Size()
-		}
-		c.env.UI.Output(strings.Join(t.lines(width), "\n"))
+		c.env.show(t)
 	})
 }
 
@@ -203,15 +198,11 @@ func (c *templateVars) run(ctx context.Context, args []string) error {
 		}
 	}
 	return c.output.show(c.env, shown, func() {
-		t := newTable("VARIABLE", "TYPE", "DEFAULT", "DESCRIPTION")
+		t := newTable("VARIABLE", "TYPE", "DEFAULT", "DESCRIPTION").optional(1)
 		for _, v := range shown {
 			t.add(v.Name, v.Type, defaultOf(v), v.Description)
 		}
-		width := 0
-		if c.env.OutTerminal {
-			width, _ = c.env.Size()
-		}
-		c.env.UI.Output(strings.Join(t.lines(width), "\n"))
+		c.env.show(t)
 	})
 }
 

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -10,23 +11,45 @@ import (
 // versionCommand is `bothy version`.
 type versionCommand struct {
 	env    *Env
+	remote remoteFlags
 	output output
+	server bool
 }
 
 func (*versionCommand) doc() doc {
 	return doc{
-		synopsis: "Print the version of this binary",
-		text:     "Prints the version of this binary and of the Go it was built with.",
-		examples: []example{{"Print the version", "bothy version"}},
+		synopsis: "Print the version of this binary, and of the server",
+		text:     "Prints the version of this binary and of the Go it was built with, and with\n-server the version of the Bothy server.",
+		examples: []example{{"Print the version", "bothy version"}, {"And the server's", "bothy version -server -json"}},
 	}
 }
 
-func (c *versionCommand) flags(f *flags) { c.output.flags(f) }
+func (c *versionCommand) flags(f *flags) {
+	f.group("Options", func(set *flag.FlagSet) {
+		set.BoolVar(&c.server, "server", false, "Ask the server for its version too.")
+	})
+	c.remote.flags(f)
+	c.output.flags(f)
+}
 
-func (c *versionCommand) run(_ context.Context, _ []string) error {
+func (c *versionCommand) run(ctx context.Context, _ []string) error {
 	v := map[string]string{"version": c.env.Version, "go": runtime.Version()}
+	if c.server {
+		s, err := c.remote.connect(c.env)
+		if err != nil {
+			return err
+		}
+		status, err := s.Status(ctx)
+		if err != nil {
+			return err
+		}
+		v["server"] = status.Version
+	}
 	return c.output.show(c.env, v, func() {
 		c.env.UI.Output(fmt.Sprintf("Bothy %s (%s)", c.env.Version, runtime.Version()))
+		if c.server {
+			c.env.UI.Output(fmt.Sprintf("Server %s at %s", v["server"], c.remote.at(c.env)))
+		}
 	})
 }
 

@@ -13,6 +13,7 @@ type workspaceAct struct {
 	env     *Env
 	act     act
 	remote  remoteFlags
+	output  output
 	wait    waitFlags
 	confirm confirmFlags
 }
@@ -36,6 +37,7 @@ func (c *workspaceAct) flags(f *flags) {
 		c.confirm.flags(f)
 	}
 	c.remote.flags(f)
+	c.output.flags(f)
 }
 
 func (c *workspaceAct) run(ctx context.Context, args []string) error {
@@ -60,8 +62,9 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 		return err
 	}
 	if c.wait.detach {
-		c.env.UI.Output(fmt.Sprintf("%s is wanted %s; `bothy workspace status %s` shows how far it is.", workspace.Slug, c.act.wanted, workspace.Slug))
-		return nil
+		return c.output.show(c.env, workspace, func() {
+			c.env.UI.Output(fmt.Sprintf("%s is wanted %s; `bothy workspace status %s` shows how far it is.", workspace.Slug, c.act.wanted, workspace.Slug))
+		})
 	}
 	_, err = workspacesAwait{
 		await: await{env: c.env, timeout: c.wait.timeout, what: workspace.Slug, later: "bothy workspace status " + workspace.Slug},
@@ -76,7 +79,12 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c.env.UI.Output(workspaceTable(c.env.style(), c.env.Now(), []client.Workspace{workspace}).String())
+	err = c.output.show(c.env, workspace, func() {
+		c.env.show(workspaceTable(c.env.style(), c.env.Now(), []client.Workspace{workspace}))
+	})
+	if err != nil {
+		return err
+	}
 	if settled(workspace) {
 		return nil
 	}

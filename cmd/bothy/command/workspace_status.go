@@ -41,12 +41,13 @@ func (c *workspaceStatus) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return c.output.show(c.env, workspace, func() { c.env.UI.Output(c.people(workspace)) })
+	return c.output.show(c.env, workspace, func() { c.env.show(c.people(workspace)) })
 }
 
-func (c *workspaceStatus) people(w client.Workspace) string {
+func (c *workspaceStatus) people(w client.Workspace) *table {
 	t := newTable("Workspace", w.Slug)
 	t.add("Address", w.URL)
+	t.keepWhole(1)
 	t.add("Student", fmt.Sprintf("%s <%s>", w.Student.Name, w.Student.Email))
 	t.add("Class", w.Class)
 	t.add("Wanted", string(w.Desired))
@@ -69,5 +70,5 @@ func (c *workspaceStatus) people(w client.Workspace) string {
 		t.add("Outdated", "yes: a restart brings the newest template, parameters and settings")
 	}
 	t.add("Nomad job", "bothy-"+w.Slug)
-	return t.String()
+	return t
 }

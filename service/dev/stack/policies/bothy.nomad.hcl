@@ -11,9 +11,12 @@ namespace "bothy" {
     "read-job",
     "submit-job",
 
-    # Workspaces at work: logs for the console, restart, and the signal to NGINX.
+    # Workspaces at work: logs, restart, and the signal to NGINX.
     "read-logs",
     "alloc-lifecycle",
+
+    # Commands inside workspaces (bothy exec). Without alloc-exec everything else works.
+    "alloc-exec",
 
     # Homes on this cluster's own disks.
     "host-volume-create",

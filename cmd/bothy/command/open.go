@@ -1,0 +1,100 @@
+package command
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"runtime"
+
+	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// openCommand is `bothy open`.
+type openCommand struct {
+	env    *Env
+	remote remoteFlags
+	output output
+	print  bool
+}
+
+func (*openCommand) doc() doc {
+	return doc{
+		args:     []string{"<workspace>"},
+		synopsis: "Open a workspace in the browser",
+		text: `
+Prints a workspace's address and opens it in the browser of this machine, where
+there is one. A workspace that is not ready is not opened.
+`,
+		examples: []example{
+			{"Open a workspace", "bothy open fall-26-py101-ana-perez"},
+			{"Its address alone", "bothy open -print fall-26-py101-ana-perez"},
+		},
+	}
+}
+
+func (c *openCommand) flags(f *flags) {
+	f.group("Options", func(set *flag.FlagSet) {
+		set.BoolVar(&c.print, "print", false, "Print the address, whatever the workspace's phase, and open nothing.")
+	})
+	c.remote.flags(f)
+	c.output.flags(f)
+}
+
+func (c *openCommand) run(ctx context.Context, args []string) error {
+	s, err := c.remote.connect(c.env)
+	if err != nil {
+		return err
+	}
+	workspace, err := s.Workspace(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	if err := c.output.show(c.env, workspace, func() { c.env.UI.Output(workspace.URL) }); err != nil {
+		return err
+	}
+	if c.print || c.output.json || c.output.template != "" {
+		return nil
+	}
+	return c.open(ctx, workspace)
+}
+
+func (c *openCommand) open(ctx context.Context, w client.Workspace) error {
+	if lab.Phase(w.Phase) != lab.PhaseReady {
+		return lab.Errorf(lab.CodeConflict, "%s is not ready but %s: %s", w.Slug, w.Phase, firstOf(w.Reason, "no reason is known")).
+			WithHint("bring it up with: bothy start %s", w.Slug)
+	}
+	browse := c.env.Browser()
+	if browse == nil {
+		c.env.UI.Warn("There is no browser on this machine: open the address elsewhere.")
+		return nil
+	}
+	if err := browse(ctx, w.URL); err != nil {
+		return lab.Wrap(lab.CodeInvalid, err, "the browser cannot be opened").WithHint("open the address by hand; -print only prints it")
+	}
+	return nil
+}
+
+// browser gives what opens an address in this machine's browser, nil where there is none.
+func browser() func(ctx context.Context, url string) error {
+	var command []string
+	switch runtime.GOOS {
+	case "darwin":
+		command = []string{"open"}
+	case "windows":
+		command = []string{"rundll32", "url.dll,FileProtocolHandler"}
+	default:
+		if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+			return nil
+		}
+		command = []string{"xdg-open"}
+	}
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return nil
+	}
+	return func(ctx context.Context, url string) error {
+		return exec.CommandContext(ctx, path, append(command[1:], url)...).Run() //nolint:wrapcheck // its caller says what it was
+	}
+}
