@@ -13,6 +13,7 @@ type workspaceAct struct {
 	env     *Env
 	act     act
 	remote  remoteFlags
+	write   writeFlags
 	wait    waitFlags
 	confirm confirmFlags
 }
@@ -32,6 +33,7 @@ func (c *workspaceAct) doc() doc {
 
 func (c *workspaceAct) flags(f *flags) {
 	c.wait.flags(f)
+	c.write.flags(f)
 	if c.act.destroys {
 		c.confirm.flags(f)
 	}
@@ -44,7 +46,7 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 		return err
 	}
 	ref := args[0]
-	if c.act.destroys {
+	if c.act.destroys && !c.write.dryRun {
 		workspace, err := s.Workspace(ctx, ref)
 		if err != nil {
 			return err
@@ -55,9 +57,12 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 		}
 		ref = workspace.ID
 	}
-	workspace, err := c.act.onWorkspace(s, ctx, ref)
+	workspace, err := c.act.onWorkspace(c.write.on(s), ctx, ref)
 	if err != nil {
 		return err
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &output{}, workspace, fmt.Sprintf("%s would be wanted %s.", workspace.Slug, c.act.wanted))
 	}
 	if c.wait.detach {
 		c.env.UI.Output(fmt.Sprintf("%s is wanted %s; `bothy workspace status %s` shows how far it is.", workspace.Slug, c.act.wanted, workspace.Slug))
