@@ -16,6 +16,7 @@ type classAct struct {
 	act     act
 	remote  remoteFlags
 	output  output
+	write   writeFlags
 	wait    waitFlags
 	confirm confirmFlags
 }
@@ -121,6 +122,7 @@ func (c *classAct) unasked() string {
 
 func (c *classAct) flags(f *flags) {
 	c.wait.flags(f)
+	c.write.flags(f)
 	if c.act.destroys {
 		c.confirm.flags(f)
 	}
@@ -134,7 +136,7 @@ func (c *classAct) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if c.act.destroys {
+	if c.act.destroys && !c.write.dryRun {
 		if err := c.ask(ctx, s, class); err != nil {
 			return err
 		}
@@ -142,9 +144,13 @@ func (c *classAct) run(ctx context.Context, args []string) error {
 	if c.act.wanted == "running" {
 		c.env.sayWhatLacks(ctx, s, class, client.PlannedAct(c.act.name))
 	}
-	operation, err := c.act.onClass(s, ctx, class)
+	operation, err := c.act.onClass(c.write.on(s), ctx, class)
 	if err != nil {
 		return err
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &c.output, operation, fmt.Sprintf("It would change what is wanted of %d of %s: %s.",
+			operation.Affected, count(operation.Counts.Total, "workspace"), c.act.wanted))
 	}
 	if c.wait.detach {
 		return c.wait.detached(c.env, &c.output, operation, c.act.wanted)

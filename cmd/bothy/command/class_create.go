@@ -15,6 +15,7 @@ type classCreate struct {
 	remote remoteFlags
 	output output
 	params params
+	write  writeFlags
 
 	cohort, course, template, roster string
 }
@@ -45,6 +46,7 @@ func (c *classCreate) flags(f *flags) {
 		set.StringVar(&c.roster, "roster", "", "CSV `file` of the students to enroll; \"-\" reads standard input.")
 	})
 	c.params.flags(f)
+	c.write.flags(f)
 	c.remote.flags(f)
 	c.output.flags(f)
 }
@@ -85,9 +87,12 @@ func (c *classCreate) run(ctx context.Context, _ []string) error {
 		plain := client.Parameters(values(parameters))
 		input.Parameters = &plain
 	}
-	class, err := s.CreateClass(ctx, input)
+	class, err := c.write.on(s).CreateClass(ctx, input)
 	if err != nil {
 		return placed(err, parameters)
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &c.output, class, fmt.Sprintf("Class %s would be created%s.", class.Key, enrolled(input.Students)))
 	}
 	return c.output.show(c.env, class, func() {
 		c.env.UI.Output(fmt.Sprintf("Class %s created%s.", class.Key, enrolled(input.Students)))

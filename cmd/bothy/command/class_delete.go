@@ -15,6 +15,7 @@ type classDelete struct {
 	output  output
 	wait    waitFlags
 	confirm confirmFlags
+	write   writeFlags
 
 	releaseHomes bool
 }
@@ -43,6 +44,7 @@ func (c *classDelete) flags(f *flags) {
 		set.BoolVar(&c.releaseHomes, "release-homes", false, "Delete the students' homes as well. This cannot be undone.")
 	})
 	c.wait.flags(f)
+	c.write.flags(f)
 	c.confirm.flags(f)
 	c.remote.flags(f)
 	c.output.flags(f)
@@ -61,11 +63,14 @@ func (c *classDelete) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if c.write.dryRun {
+		return c.try(ctx, s, class.Key)
+	}
 	what := fmt.Sprintf("This deletes the class %s with its %s (%s).", class.Key, count(len(workspaces), "workspace"), counts(workspaces))
 	if err := c.confirm.ask(c.env, "delete", what+" "+homes(c.releaseHomes), class.Key); err != nil {
 		return err
 	}
-	operation, err := s.DeleteClass(ctx, class.Key, c.releaseHomes)
+	operation, err := c.write.on(s).DeleteClass(ctx, class.Key, c.releaseHomes)
 	if err != nil {
 		return err
 	}
@@ -81,6 +86,15 @@ func (c *classDelete) run(ctx context.Context, args []string) error {
 	return c.output.show(c.env, operation, func() {
 		c.env.UI.Output(fmt.Sprintf("Class %s is deleted with its %s.", class.Key, count(operation.Counts.Total, "workspace")))
 	})
+}
+
+func (c *classDelete) try(ctx context.Context, s *client.Client, class string) error {
+	operation, err := c.write.on(s).DeleteClass(ctx, class, c.releaseHomes)
+	if err != nil {
+		return err
+	}
+	return c.write.tried(c.env, &c.output, operation, fmt.Sprintf("Class %s would be deleted with its %s. %s",
+		class, count(operation.Counts.Total, "workspace"), homes(c.releaseHomes)))
 }
 
 func homes(release bool) string {

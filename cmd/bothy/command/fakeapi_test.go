@@ -22,13 +22,14 @@ type fakeAPI struct {
 	// asked are the requests: method, path and query.
 	asked  []string
 	bodies map[string]string
+	keys   map[string]string
 	tokens map[string]bool
 }
 
 // newFakeAPI serves w's commands.
 func newFakeAPI(t *testing.T, w *world) *fakeAPI {
 	t.Helper()
-	f := &fakeAPI{t: t, answers: map[string][]func(http.ResponseWriter){}, bodies: map[string]string{}, tokens: map[string]bool{}}
+	f := &fakeAPI{t: t, answers: map[string][]func(http.ResponseWriter){}, bodies: map[string]string{}, keys: map[string]string{}, tokens: map[string]bool{}}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	w.vars["BOTHY_ADDR"], w.vars["BOTHY_TOKEN"] = server.URL, "a-token-of-the-tests"
@@ -75,6 +76,7 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := make([]byte, r.ContentLength+1)
 	n, _ := r.Body.Read(body)
 	f.bodies[route] = string(body[:n])
+	f.keys[route] = r.Header.Get("Idempotency-Key")
 	queue := f.answers[route]
 	if len(queue) == 0 && strings.HasSuffix(route, "/plan") {
 		// Whoever launches asks first; unless a test says otherwise, all find a place.

@@ -15,6 +15,7 @@ type rosterImport struct {
 	env    *Env
 	remote remoteFlags
 	output output
+	write  writeFlags
 
 	cohort string
 }
@@ -37,6 +38,7 @@ func (c *rosterImport) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
 		set.StringVar(&c.cohort, "cohort", "", "`Key` or id of the cohort. Needed.")
 	})
+	c.write.flags(f)
 	c.remote.flags(f)
 	c.output.flags(f)
 }
@@ -57,9 +59,12 @@ func (c *rosterImport) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	report, err := s.ImportRoster(ctx, c.cohort, strings.NewReader(content))
+	report, err := c.write.on(s).ImportRoster(ctx, c.cohort, strings.NewReader(content))
 	if err != nil {
 		return err
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &c.output, report, "It would be: "+c.people(report))
 	}
 	return c.output.show(c.env, report, func() { c.env.UI.Output(c.people(report)) })
 }

@@ -35,7 +35,7 @@ func (c *shortAct) run(ctx context.Context, args []string) error {
 	if class {
 		return c.classAct.run(ctx, args)
 	}
-	one := workspaceAct{env: c.env, act: c.act, remote: c.remote, output: c.output, wait: c.wait, confirm: c.confirm}
+	one := workspaceAct{env: c.env, act: c.act, remote: c.remote, output: c.output, write: c.write, wait: c.wait, confirm: c.confirm}
 	return one.run(ctx, args)
 }
 

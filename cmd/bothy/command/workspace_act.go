@@ -14,6 +14,7 @@ type workspaceAct struct {
 	act     act
 	remote  remoteFlags
 	output  output
+	write   writeFlags
 	wait    waitFlags
 	confirm confirmFlags
 }
@@ -33,6 +34,7 @@ func (c *workspaceAct) doc() doc {
 
 func (c *workspaceAct) flags(f *flags) {
 	c.wait.flags(f)
+	c.write.flags(f)
 	if c.act.destroys {
 		c.confirm.flags(f)
 	}
@@ -46,7 +48,7 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 		return err
 	}
 	ref := args[0]
-	if c.act.destroys {
+	if c.act.destroys && !c.write.dryRun {
 		workspace, err := s.Workspace(ctx, ref)
 		if err != nil {
 			return err
@@ -57,9 +59,12 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 		}
 		ref = workspace.ID
 	}
-	workspace, err := c.act.onWorkspace(s, ctx, ref)
+	workspace, err := c.act.onWorkspace(c.write.on(s), ctx, ref)
 	if err != nil {
 		return err
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &c.output, workspace, fmt.Sprintf("%s would be wanted %s.", workspace.Slug, c.act.wanted))
 	}
 	if c.wait.detach {
 		return c.output.show(c.env, workspace, func() {

@@ -11,6 +11,7 @@ type workspaceDelete struct {
 	env     *Env
 	remote  remoteFlags
 	confirm confirmFlags
+	write   writeFlags
 
 	releaseHome bool
 }
@@ -32,6 +33,7 @@ func (c *workspaceDelete) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
 		set.BoolVar(&c.releaseHome, "release-home", false, "Delete the student's home as well. This cannot be undone.")
 	})
+	c.write.flags(f)
 	c.confirm.flags(f)
 	c.remote.flags(f)
 }
@@ -46,11 +48,16 @@ func (c *workspaceDelete) run(ctx context.Context, args []string) error {
 		return err
 	}
 	what := fmt.Sprintf("This deletes the workspace %s of %s (%s).", workspace.Slug, workspace.Student.Name, workspace.Phase)
-	if err := c.confirm.ask(c.env, "delete", what+" "+homes(c.releaseHome), workspace.Slug); err != nil {
+	if !c.write.dryRun {
+		if err := c.confirm.ask(c.env, "delete", what+" "+homes(c.releaseHome), workspace.Slug); err != nil {
+			return err
+		}
+	}
+	if _, err := c.write.on(s).DeleteWorkspace(ctx, workspace.ID, c.releaseHome); err != nil {
 		return err
 	}
-	if _, err := s.DeleteWorkspace(ctx, workspace.ID, c.releaseHome); err != nil {
-		return err
+	if c.write.dryRun {
+		return c.write.tried(c.env, &output{}, workspace, workspace.Slug+" would be deleted. "+homes(c.releaseHome))
 	}
 	c.env.UI.Output(fmt.Sprintf("%s is being deleted; `bothy workspace status %s` shows how far it is.", workspace.Slug, workspace.Slug))
 	return nil
