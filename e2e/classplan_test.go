@@ -384,7 +384,8 @@ func (p *placer) enroll(t *testing.T, upTo int) {
 	for ; p.enrolled < upTo; p.enrolled++ {
 		rows = append(rows, roster.Row{Name: fmt.Sprintf("Student %02d", p.enrolled), Email: fmt.Sprintf("s%d@example.edu", p.enrolled)})
 	}
-	if _, err := p.registrar.ImportRoster(t.Context(), lab.Intent{}, p.cohort, rows); err != nil {
+	in := registrar.RosterInput{Roster: roster.Roster{Rows: rows}}
+	if _, err := p.registrar.ImportRoster(t.Context(), lab.Intent{}, p.cohort, in); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -171,6 +171,33 @@ func (e PlannedAct) Valid() bool {
 	}
 }
 
+// Defines values for RosterRowOutcome.
+const (
+	RosterRowOutcomeChanged   RosterRowOutcome = "changed"
+	RosterRowOutcomeNew       RosterRowOutcome = "new"
+	RosterRowOutcomeUnchanged RosterRowOutcome = "unchanged"
+	RosterRowOutcomeWithdrawn RosterRowOutcome = "withdrawn"
+	RosterRowOutcomeWrong     RosterRowOutcome = "wrong"
+)
+
+// Valid indicates whether the value is a known member of the RosterRowOutcome enum.
+func (e RosterRowOutcome) Valid() bool {
+	switch e {
+	case RosterRowOutcomeChanged:
+		return true
+	case RosterRowOutcomeNew:
+		return true
+	case RosterRowOutcomeUnchanged:
+		return true
+	case RosterRowOutcomeWithdrawn:
+		return true
+	case RosterRowOutcomeWrong:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WorkspacePlanType.
 const (
 	WorkspacePlanTypeAdded   WorkspacePlanType = "added"
@@ -261,6 +288,60 @@ func (e ListCohortsParamsSort) Valid() bool {
 	case ListCohortsParamsSortName:
 		return true
 	case ListCohortsParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportRosterParamsDelimiter.
+const (
+	ImportRosterParamsDelimiterComma     ImportRosterParamsDelimiter = "comma"
+	ImportRosterParamsDelimiterPipe      ImportRosterParamsDelimiter = "pipe"
+	ImportRosterParamsDelimiterSemicolon ImportRosterParamsDelimiter = "semicolon"
+	ImportRosterParamsDelimiterTab       ImportRosterParamsDelimiter = "tab"
+)
+
+// Valid indicates whether the value is a known member of the ImportRosterParamsDelimiter enum.
+func (e ImportRosterParamsDelimiter) Valid() bool {
+	switch e {
+	case ImportRosterParamsDelimiterComma:
+		return true
+	case ImportRosterParamsDelimiterPipe:
+		return true
+	case ImportRosterParamsDelimiterSemicolon:
+		return true
+	case ImportRosterParamsDelimiterTab:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportRosterParamsEncoding.
+const (
+	ImportRosterParamsEncodingLatin1      ImportRosterParamsEncoding = "latin1"
+	ImportRosterParamsEncodingUTF8        ImportRosterParamsEncoding = "utf-8"
+	ImportRosterParamsEncodingUtf16       ImportRosterParamsEncoding = "utf-16"
+	ImportRosterParamsEncodingUtf16Be     ImportRosterParamsEncoding = "utf-16be"
+	ImportRosterParamsEncodingUtf16Le     ImportRosterParamsEncoding = "utf-16le"
+	ImportRosterParamsEncodingWindows1252 ImportRosterParamsEncoding = "windows-1252"
+)
+
+// Valid indicates whether the value is a known member of the ImportRosterParamsEncoding enum.
+func (e ImportRosterParamsEncoding) Valid() bool {
+	switch e {
+	case ImportRosterParamsEncodingLatin1:
+		return true
+	case ImportRosterParamsEncodingUTF8:
+		return true
+	case ImportRosterParamsEncodingUtf16:
+		return true
+	case ImportRosterParamsEncodingUtf16Be:
+		return true
+	case ImportRosterParamsEncodingUtf16Le:
+		return true
+	case ImportRosterParamsEncodingWindows1252:
 		return true
 	default:
 		return false
@@ -829,12 +910,60 @@ type Resources struct {
 	Ports int64 `json:"ports"`
 }
 
+// RosterChange defines model for RosterChange.
+type RosterChange struct {
+	From string `json:"from"`
+
+	// Name The member of the student: `name` or `email`.
+	Name string `json:"name"`
+	To   string `json:"to"`
+}
+
+// RosterCounts How many rows came to what.
+type RosterCounts struct {
+	Changed   int `json:"changed"`
+	New       int `json:"new"`
+	Unchanged int `json:"unchanged"`
+	Withdrawn int `json:"withdrawn"`
+	Wrong     int `json:"wrong"`
+}
+
 // RosterReport defines model for RosterReport.
 type RosterReport struct {
-	Changed   []Student `json:"changed"`
-	New       []Student `json:"new"`
-	Unchanged []Student `json:"unchanged"`
+	// Counts How many rows came to what.
+	Counts RosterCounts `json:"counts"`
+
+	// IgnoredColumns The headings of columns that were passed over.
+	IgnoredColumns []string `json:"ignored_columns"`
+
+	// Rows What became of each row, in the order of the file; after them, who was withdrawn.
+	Rows []RosterRow `json:"rows"`
 }
+
+// RosterRow defines model for RosterRow.
+type RosterRow struct {
+	// Changes What changed of the student.
+	Changes []RosterChange `json:"changes"`
+	Email   string         `json:"email"`
+
+	// Fields What is wrong with the row.
+	Fields []ProblemField `json:"fields"`
+
+	// Line Where the row begins in the file; null for a student who is not on it.
+	Line *int   `json:"line"`
+	Name string `json:"name"`
+
+	// Outcome `new` (enrolled), `changed` (as `changes` says), `unchanged`, `withdrawn` (not on
+	// the roster), `wrong` (as `fields` says; only a dry run answers with these).
+	Outcome RosterRowOutcome `json:"outcome"`
+
+	// StudentID Null for a wrong row.
+	StudentID *string `json:"student_id"`
+}
+
+// RosterRowOutcome `new` (enrolled), `changed` (as `changes` says), `unchanged`, `withdrawn` (not on
+// the roster), `wrong` (as `fields` says; only a dry run answers with these).
+type RosterRowOutcome string
 
 // Status defines model for Status.
 type Status struct {
@@ -1246,6 +1375,15 @@ type DeleteCohortParams struct {
 
 // ImportRosterParams defines parameters for ImportRoster.
 type ImportRosterParams struct {
+	// Delimiter What stands between two values, where it is not to be found out.
+	Delimiter *ImportRosterParamsDelimiter `form:"delimiter,omitempty" json:"delimiter,omitempty"`
+
+	// Encoding How the characters are written. `utf-16` wants a byte order mark.
+	Encoding *ImportRosterParamsEncoding `form:"encoding,omitempty" json:"encoding,omitempty"`
+
+	// WithdrawMissing Withdraw the enrolled students who are not on the roster, as withdrawing them one by one does.
+	WithdrawMissing *bool `form:"withdraw_missing,omitempty" json:"withdraw_missing,omitempty"`
+
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -1260,6 +1398,12 @@ type ImportRosterParams struct {
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// ImportRosterParamsDelimiter defines parameters for ImportRoster.
+type ImportRosterParamsDelimiter string
+
+// ImportRosterParamsEncoding defines parameters for ImportRoster.
+type ImportRosterParamsEncoding string
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
@@ -2521,6 +2665,30 @@ func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ImportRosterParams
+
+	// ------------- Optional query parameter "delimiter" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "delimiter", c.Request.URL.Query(), &params.Delimiter, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter delimiter: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "encoding" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "encoding", c.Request.URL.Query(), &params.Encoding, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter encoding: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "withdraw_missing" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "withdraw_missing", c.Request.URL.Query(), &params.WithdrawMissing, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter withdraw_missing: %w", err), http.StatusBadRequest)
+		return
+	}
 
 	// ------------- Optional query parameter "dry_run" -------------
 

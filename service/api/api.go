@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -173,7 +174,7 @@ func (h *handler) engine() (*gin.Engine, error) {
 
 // operations is the generated dispatch to the server's methods.
 func (h *handler) operations() ServerInterface {
-	return NewStrictHandlerWithOptions(h.server, []StrictMiddlewareFunc{detach}, StrictGinServerOptions{
+	return NewStrictHandlerWithOptions(h.server, []StrictMiddlewareFunc{detach, anyRoster}, StrictGinServerOptions{
 		RequestErrorHandlerFunc:  func(c *gin.Context, err error) { fail(c, notBound(err)) },
 		HandlerErrorFunc:         fail,
 		ResponseErrorHandlerFunc: func(c *gin.Context, err error) { fail(c, fmt.Errorf("write the answer: %w", err)) },
@@ -184,6 +185,19 @@ func (h *handler) operations() ServerInterface {
 // for later requests, which whoever still holds one must not see.
 func detach(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) { return next(c.Copy(), request) }
+}
+
+// anyRoster hands the import of a roster its body, whichever of the types it has,
+// and says which.
+func anyRoster(next StrictHandlerFunc, _ string) StrictHandlerFunc {
+	return func(c *gin.Context, request any) (any, error) {
+		if r, ok := request.(ImportRosterRequestObject); ok {
+			r.Body = c.Request.Body
+			declared := context.WithValue(c.Request.Context(), declaredKey{}, c.GetHeader("Content-Type"))
+			c.Request, request = c.Request.WithContext(declared), r
+		}
+		return next(c, request)
+	}
 }
 
 // notBound is a request that passed the contract's check and still does not fit

@@ -16,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/roster"
 )
 
 // check holds a request against the contract, reads its body within the limit
@@ -112,9 +113,9 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if len(data) == 0 {
-		return invalidBody("body", "is missing", "send a body of the type "+b.mediaType)
+		return invalidBody("body", "is missing", "send a body of the type "+strings.Join(b.mediaTypes, " or "))
 	}
-	if b.mediaType != mediaJSON {
+	if !slices.Contains(b.mediaTypes, mediaJSON) {
 		return nil
 	}
 	value, err := decodeJSON(data)
@@ -129,11 +130,19 @@ func (b *body) checkType(header http.Header) error {
 		return lab.Errorf(codeUnsupportedMediaType, "the body has a content encoding").WithHint("send it without one")
 	}
 	mediaType, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil || mediaType != b.mediaType {
-		return lab.Errorf(codeUnsupportedMediaType, "the body is not declared as %s", b.mediaType).
-			WithHint("send the header \"Content-Type: %s\"", b.mediaType)
+	if err != nil || !slices.Contains(b.mediaTypes, mediaType) {
+		return lab.Errorf(codeUnsupportedMediaType, "the body is not declared as %s", strings.Join(b.mediaTypes, " or ")).
+			WithHint("send the header \"Content-Type: %s\"", b.mediaTypes[0])
 	}
-	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+	charset := parameters["charset"]
+	if mediaType != mediaJSON { // a roster
+		if _, known := roster.EncodingOf(charset); charset != "" && !known {
+			return lab.Errorf(codeUnsupportedMediaType, "the body is declared as text in an encoding that is not known here").
+				WithHint("send it in UTF-8, UTF-16, ISO-8859-1 or Windows-1252, and say so as charset")
+		}
+		return nil
+	}
+	if charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return lab.Errorf(codeUnsupportedMediaType, "the body is not declared as UTF-8").WithHint("send it in UTF-8")
 	}
 	return nil

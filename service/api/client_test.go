@@ -35,7 +35,7 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 			return ignored(c.EnrollStudent(ctx, "fall-26", client.StudentInput{Name: name, Email: "n@b.c"}))
 		},
 		"importRoster": func() error {
-			return ignored(c.ImportRoster(ctx, "fall-26", strings.NewReader("name,email\nAda,ada@example.edu\n")))
+			return ignored(c.ImportRoster(ctx, "fall-26", strings.NewReader("name,email\nAda,ada@example.edu\n"), client.RosterOptions{}))
 		},
 		"getStudent":      func() error { return ignored(c.Student(ctx, "id-student")) },
 		"withdrawStudent": func() error { return ignored(c.WithdrawStudent(ctx, "id-student")) },

@@ -1,18 +1,11 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
-	"github.com/bothylabs/bothy/service/roster"
 )
-
-// rosterName names an imported roster in errors: "roster:4:2".
-const rosterName = "roster"
 
 // ListCohorts gives a page of the cohorts.
 func (s *server) ListCohorts(ctx context.Context, r ListCohortsRequestObject) (ListCohortsResponseObject, error) {
@@ -84,29 +77,6 @@ func enrolledStudent(intent lab.Intent, made lab.Student) EnrollStudent201JSONRe
 		Body:    asStudent(made),
 		Headers: EnrollStudent201ResponseHeaders{Location: "/v1/students/" + made.ID, ETag: etagAfter(intent, made.Revision)},
 	}
-}
-
-// ImportRoster enrolls everybody on a roster.
-func (s *server) ImportRoster(ctx context.Context, r ImportRosterRequestObject) (ImportRosterResponseObject, error) {
-	data, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the roster: %w", err)
-	}
-	rows, err := roster.Parse(bytes.NewReader(data), rosterName)
-	if err != nil {
-		return nil, err
-	}
-	intent := intentOf(ctx)
-	report, err := s.config.Registrar.ImportRoster(ctx, intent, r.Cohort, rows)
-	if err != nil {
-		return nil, err
-	}
-	return ImportRoster200JSONResponse{
-		Body: RosterReport{
-			New: each(report.New, asStudent), Changed: each(report.Changed, asStudent), Unchanged: each(report.Unchanged, asStudent),
-		},
-		Headers: ImportRoster200ResponseHeaders{ETag: etagAfter(intent, report.Cohort.Revision)},
-	}, nil
 }
 
 // GetStudent gives one student.

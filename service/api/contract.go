@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ const (
 const (
 	mediaJSON = "application/json"
 	mediaCSV  = "text/csv"
+	mediaTSV  = "text/tab-separated-values"
 )
 
 // contract is the OpenAPI document, in the form in which requests are checked against it.
@@ -44,9 +46,10 @@ type operation struct {
 
 // body is what the document says about an operation's body.
 type body struct {
-	mediaType string
-	limit     int64
-	schema    *openapi3.Schema
+	// mediaTypes are those that it may have, sorted.
+	mediaTypes []string
+	limit      int64
+	schema     *openapi3.Schema
 	// required says that it can't be left out.
 	required bool
 }
@@ -91,15 +94,16 @@ func newOperation(item *openapi3.PathItem, documented *openapi3.Operation) (*ope
 		return op, nil
 	}
 	content := documented.RequestBody.Value.Content
-	if len(content) != 1 {
-		return nil, errors.New("a body has exactly one media type")
+	op.body = &body{mediaTypes: slices.Sorted(maps.Keys(content)), required: documented.RequestBody.Value.Required}
+	if slices.Contains(op.body.mediaTypes, mediaJSON) && len(content) > 1 {
+		return nil, errors.New("a body that may be JSON is always JSON")
 	}
 	for mediaType, media := range content {
-		op.body = &body{mediaType: mediaType, schema: media.Schema.Value, required: documented.RequestBody.Value.Required}
+		op.body.schema = media.Schema.Value
 		switch mediaType {
 		case mediaJSON:
 			op.body.limit = MaxJSONBody
-		case mediaCSV:
+		case mediaCSV, mediaTSV:
 			op.body.limit = MaxCSVBody
 		default:
 			return nil, fmt.Errorf("no limit is set for %s", mediaType)

@@ -10,7 +10,6 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/placement"
 	"github.com/bothylabs/bothy/service/registrar"
-	"github.com/bothylabs/bothy/service/roster"
 )
 
 const token = "a-token-that-is-long-enough"
@@ -127,8 +126,23 @@ func (f *fakeRegistrar) EnrollStudent(_ context.Context, intent lab.Intent, coho
 	return aStudent, f.note("EnrollStudent", intent, cohort, in)
 }
 
-func (f *fakeRegistrar) ImportRoster(_ context.Context, intent lab.Intent, cohort string, rows []roster.Row) (registrar.RosterReport, error) {
-	return registrar.RosterReport{Cohort: aCohort, New: []lab.Student{aStudent}}, f.note("ImportRoster", intent, cohort, rows)
+func (f *fakeRegistrar) ImportRoster(
+	_ context.Context, intent lab.Intent, cohort string, in registrar.RosterInput,
+) (registrar.RosterReport, error) {
+	return registrar.RosterReport{
+		Cohort: aCohort,
+		Counts: registrar.RosterCounts{New: 1, Changed: 1, Withdrawn: 1, Wrong: 1},
+		Rows: []registrar.RosterRow{
+			{Line: 2, Name: "Ada", Email: "ada@example.edu", Outcome: registrar.RosterNew, StudentID: "id-student"},
+			{
+				Line: 3, Name: "Bob", Email: "bob@example.edu", Outcome: registrar.RosterChanged, StudentID: "id-bob",
+				Changes: []registrar.RosterChange{{Name: "name", From: "Robert", To: "Bob"}},
+			},
+			{Line: 4, Email: "x", Outcome: registrar.RosterWrong, Fields: []lab.Field{{Name: "email", Problem: "is odd", Remedy: "even it out"}}},
+			{Name: "Eve", Email: "eve@example.edu", Outcome: registrar.RosterWithdrawn, StudentID: "id-eve"},
+		},
+		Ignored: []string{"Section"},
+	}, f.note("ImportRoster", intent, cohort, in)
 }
 
 func (f *fakeRegistrar) Students(_ context.Context, cohort string, filter lab.StudentFilter, page lab.Page) (lab.List[lab.Student], error) {

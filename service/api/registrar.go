@@ -5,7 +5,6 @@ import (
 
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
-	"github.com/bothylabs/bothy/service/roster"
 )
 
 // Authenticator says who is behind a bearer token. It gives the actor's name
@@ -23,7 +22,7 @@ type Registrar interface {
 	DeleteCohort(ctx context.Context, intent lab.Intent, ref string) error
 
 	EnrollStudent(ctx context.Context, intent lab.Intent, cohort string, in registrar.StudentInput) (lab.Student, error)
-	ImportRoster(ctx context.Context, intent lab.Intent, cohort string, rows []roster.Row) (registrar.RosterReport, error)
+	ImportRoster(ctx context.Context, intent lab.Intent, cohort string, in registrar.RosterInput) (registrar.RosterReport, error)
 	Students(ctx context.Context, cohort string, filter lab.StudentFilter, page lab.Page) (lab.List[lab.Student], error)
 	Student(ctx context.Context, id string) (lab.Student, error)
 	WithdrawStudent(ctx context.Context, intent lab.Intent, id string) (lab.Student, error)

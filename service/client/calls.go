@@ -48,13 +48,31 @@ func (c *Client) EnrollStudent(ctx context.Context, cohort string, in StudentInp
 	return read(r, err, (*EnrollStudentResponse).GetJSON201)
 }
 
-// ImportRoster enrolls everybody on a roster, which is CSV text.
-func (c *Client) ImportRoster(ctx context.Context, cohort string, csv io.Reader) (RosterReport, error) {
-	content, err := io.ReadAll(csv) // whole, so that it can be sent again
+// RosterOptions say how a roster is written, where that is not to be found out,
+// and what is to be done with it.
+type RosterOptions struct {
+	// Delimiter is "comma", "semicolon", "tab" or "pipe".
+	Delimiter string
+	// Encoding is "utf-8", "utf-16", "utf-16le", "utf-16be", "latin1" or "windows-1252".
+	Encoding string
+	// WithdrawMissing withdraws the enrolled students who are not on the roster.
+	WithdrawMissing bool
+}
+
+// ImportRoster enrolls everybody on a roster, which is a file as a spreadsheet
+// saves it. A dry run reports the rows that are wrong among the others.
+func (c *Client) ImportRoster(ctx context.Context, cohort string, file io.Reader, options RosterOptions) (RosterReport, error) {
+	content, err := io.ReadAll(file) // whole, so that it can be sent again
 	if err != nil {
 		return RosterReport{}, fmt.Errorf("read the roster: %w", err)
 	}
-	r, err := c.raw.ImportRosterWithBodyWithResponse(ctx, cohort, nil, "text/csv", bytes.NewReader(content), c.repeatable)
+	params := &ImportRosterParams{
+		Delimiter: orNil(ImportRosterParamsDelimiter(options.Delimiter)), Encoding: orNil(ImportRosterParamsEncoding(options.Encoding)),
+	}
+	if options.WithdrawMissing {
+		params.WithdrawMissing = &options.WithdrawMissing
+	}
+	r, err := c.raw.ImportRosterWithBodyWithResponse(ctx, cohort, params, "text/csv", bytes.NewReader(content), c.repeatable)
 	return read(r, err, (*ImportRosterResponse).GetJSON200)
 }
 

@@ -170,6 +170,33 @@ func (e PlannedAct) Valid() bool {
 	}
 }
 
+// Defines values for RosterRowOutcome.
+const (
+	RosterRowOutcomeChanged   RosterRowOutcome = "changed"
+	RosterRowOutcomeNew       RosterRowOutcome = "new"
+	RosterRowOutcomeUnchanged RosterRowOutcome = "unchanged"
+	RosterRowOutcomeWithdrawn RosterRowOutcome = "withdrawn"
+	RosterRowOutcomeWrong     RosterRowOutcome = "wrong"
+)
+
+// Valid indicates whether the value is a known member of the RosterRowOutcome enum.
+func (e RosterRowOutcome) Valid() bool {
+	switch e {
+	case RosterRowOutcomeChanged:
+		return true
+	case RosterRowOutcomeNew:
+		return true
+	case RosterRowOutcomeUnchanged:
+		return true
+	case RosterRowOutcomeWithdrawn:
+		return true
+	case RosterRowOutcomeWrong:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WorkspacePlanType.
 const (
 	WorkspacePlanTypeAdded   WorkspacePlanType = "added"
@@ -260,6 +287,60 @@ func (e ListCohortsParamsSort) Valid() bool {
 	case ListCohortsParamsSortName:
 		return true
 	case ListCohortsParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportRosterParamsDelimiter.
+const (
+	ImportRosterParamsDelimiterComma     ImportRosterParamsDelimiter = "comma"
+	ImportRosterParamsDelimiterPipe      ImportRosterParamsDelimiter = "pipe"
+	ImportRosterParamsDelimiterSemicolon ImportRosterParamsDelimiter = "semicolon"
+	ImportRosterParamsDelimiterTab       ImportRosterParamsDelimiter = "tab"
+)
+
+// Valid indicates whether the value is a known member of the ImportRosterParamsDelimiter enum.
+func (e ImportRosterParamsDelimiter) Valid() bool {
+	switch e {
+	case ImportRosterParamsDelimiterComma:
+		return true
+	case ImportRosterParamsDelimiterPipe:
+		return true
+	case ImportRosterParamsDelimiterSemicolon:
+		return true
+	case ImportRosterParamsDelimiterTab:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportRosterParamsEncoding.
+const (
+	ImportRosterParamsEncodingLatin1      ImportRosterParamsEncoding = "latin1"
+	ImportRosterParamsEncodingUTF8        ImportRosterParamsEncoding = "utf-8"
+	ImportRosterParamsEncodingUtf16       ImportRosterParamsEncoding = "utf-16"
+	ImportRosterParamsEncodingUtf16Be     ImportRosterParamsEncoding = "utf-16be"
+	ImportRosterParamsEncodingUtf16Le     ImportRosterParamsEncoding = "utf-16le"
+	ImportRosterParamsEncodingWindows1252 ImportRosterParamsEncoding = "windows-1252"
+)
+
+// Valid indicates whether the value is a known member of the ImportRosterParamsEncoding enum.
+func (e ImportRosterParamsEncoding) Valid() bool {
+	switch e {
+	case ImportRosterParamsEncodingLatin1:
+		return true
+	case ImportRosterParamsEncodingUTF8:
+		return true
+	case ImportRosterParamsEncodingUtf16:
+		return true
+	case ImportRosterParamsEncodingUtf16Be:
+		return true
+	case ImportRosterParamsEncodingUtf16Le:
+		return true
+	case ImportRosterParamsEncodingWindows1252:
 		return true
 	default:
 		return false
@@ -828,12 +909,60 @@ type Resources struct {
 	Ports int64 `json:"ports"`
 }
 
+// RosterChange defines model for RosterChange.
+type RosterChange struct {
+	From string `json:"from"`
+
+	// Name The member of the student: `name` or `email`.
+	Name string `json:"name"`
+	To   string `json:"to"`
+}
+
+// RosterCounts How many rows came to what.
+type RosterCounts struct {
+	Changed   int `json:"changed"`
+	New       int `json:"new"`
+	Unchanged int `json:"unchanged"`
+	Withdrawn int `json:"withdrawn"`
+	Wrong     int `json:"wrong"`
+}
+
 // RosterReport defines model for RosterReport.
 type RosterReport struct {
-	Changed   []Student `json:"changed"`
-	New       []Student `json:"new"`
-	Unchanged []Student `json:"unchanged"`
+	// Counts How many rows came to what.
+	Counts RosterCounts `json:"counts"`
+
+	// IgnoredColumns The headings of columns that were passed over.
+	IgnoredColumns []string `json:"ignored_columns"`
+
+	// Rows What became of each row, in the order of the file; after them, who was withdrawn.
+	Rows []RosterRow `json:"rows"`
 }
+
+// RosterRow defines model for RosterRow.
+type RosterRow struct {
+	// Changes What changed of the student.
+	Changes []RosterChange `json:"changes"`
+	Email   string         `json:"email"`
+
+	// Fields What is wrong with the row.
+	Fields []ProblemField `json:"fields"`
+
+	// Line Where the row begins in the file; null for a student who is not on it.
+	Line *int   `json:"line"`
+	Name string `json:"name"`
+
+	// Outcome `new` (enrolled), `changed` (as `changes` says), `unchanged`, `withdrawn` (not on
+	// the roster), `wrong` (as `fields` says; only a dry run answers with these).
+	Outcome RosterRowOutcome `json:"outcome"`
+
+	// StudentID Null for a wrong row.
+	StudentID *string `json:"student_id"`
+}
+
+// RosterRowOutcome `new` (enrolled), `changed` (as `changes` says), `unchanged`, `withdrawn` (not on
+// the roster), `wrong` (as `fields` says; only a dry run answers with these).
+type RosterRowOutcome string
 
 // Status defines model for Status.
 type Status struct {
@@ -1245,6 +1374,15 @@ type DeleteCohortParams struct {
 
 // ImportRosterParams defines parameters for ImportRoster.
 type ImportRosterParams struct {
+	// Delimiter What stands between two values, where it is not to be found out.
+	Delimiter *ImportRosterParamsDelimiter `form:"delimiter,omitempty" json:"delimiter,omitempty"`
+
+	// Encoding How the characters are written. `utf-16` wants a byte order mark.
+	Encoding *ImportRosterParamsEncoding `form:"encoding,omitempty" json:"encoding,omitempty"`
+
+	// WithdrawMissing Withdraw the enrolled students who are not on the roster, as withdrawing them one by one does.
+	WithdrawMissing *bool `form:"withdraw_missing,omitempty" json:"withdraw_missing,omitempty"`
+
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -1259,6 +1397,12 @@ type ImportRosterParams struct {
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// ImportRosterParamsDelimiter defines parameters for ImportRoster.
+type ImportRosterParamsDelimiter string
+
+// ImportRosterParamsEncoding defines parameters for ImportRoster.
+type ImportRosterParamsEncoding string
 
 // ListStudentsParams defines parameters for ListStudents.
 type ListStudentsParams struct {
@@ -1786,11 +1930,22 @@ type ClientInterface interface {
 
 	// ImportRosterWithBody Import a roster
 	//
-	// Enrolls everybody on a roster, all or nothing. The first line names the
-	// columns; `name` and `email` are needed. Students are matched by e-mail: a new
-	// one is enrolled, a changed name is taken over, nobody is withdrawn. At most
-	// 8 MiB. Errors name the place as `roster:<line>:<column>`. `If-Match` and `ETag`
-	// are the cohort's: its revision rises with its roster.
+	// Enrolls everybody on a roster, all or nothing. The first line names the columns:
+	// `name` (or first and last name) and `email`; others are passed over and said in
+	// `ignored_columns`. Students are matched by e-mail: a new one is enrolled, a
+	// changed name is taken over. Those who are not on the roster stay, unless
+	// `withdraw_missing` is true.
+	//
+	// Values are separated by commas, semicolons, tabs or bars, as the first line
+	// shows. Text is UTF-8, or UTF-16 with a byte order mark; for anything else
+	// `encoding`, or the `charset` of `Content-Type`, says what it is. At most 8 MiB.
+	//
+	// When a row is wrong, nothing is written, and the answer is 400 `invalid` with
+	// fields for the first 100 such rows, named `roster:<line>:<column>`. A dry run
+	// answers 200 with the wrong rows among the others.
+	//
+	// `If-Match` and `ETag` are the cohort's: its revision rises with its roster. A
+	// roster that changes nothing leaves it as it was.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2333,11 +2488,22 @@ func (c *Raw) GetCohort(ctx context.Context, cohort PathCohort, reqEditors ...Re
 
 // ImportRosterWithBody Import a roster
 //
-// Enrolls everybody on a roster, all or nothing. The first line names the
-// columns; `name` and `email` are needed. Students are matched by e-mail: a new
-// one is enrolled, a changed name is taken over, nobody is withdrawn. At most
-// 8 MiB. Errors name the place as `roster:<line>:<column>`. `If-Match` and `ETag`
-// are the cohort's: its revision rises with its roster.
+// Enrolls everybody on a roster, all or nothing. The first line names the columns:
+// `name` (or first and last name) and `email`; others are passed over and said in
+// `ignored_columns`. Students are matched by e-mail: a new one is enrolled, a
+// changed name is taken over. Those who are not on the roster stay, unless
+// `withdraw_missing` is true.
+//
+// Values are separated by commas, semicolons, tabs or bars, as the first line
+// shows. Text is UTF-8, or UTF-16 with a byte order mark; for anything else
+// `encoding`, or the `charset` of `Content-Type`, says what it is. At most 8 MiB.
+//
+// When a row is wrong, nothing is written, and the answer is 400 `invalid` with
+// fields for the first 100 such rows, named `roster:<line>:<column>`. A dry run
+// answers 200 with the wrong rows among the others.
+//
+// `If-Match` and `ETag` are the cohort's: its revision rises with its roster. A
+// roster that changes nothing leaves it as it was.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3964,6 +4130,42 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *Im
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Delimiter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delimiter", *params.Delimiter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Encoding != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "encoding", *params.Encoding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.WithdrawMissing != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "withdraw_missing", *params.WithdrawMissing, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.DryRun != nil {
 
@@ -6003,11 +6205,22 @@ type ClientWithResponsesInterface interface {
 
 	// ImportRosterWithBodyWithResponse Import a roster
 	//
-	// Enrolls everybody on a roster, all or nothing. The first line names the
-	// columns; `name` and `email` are needed. Students are matched by e-mail: a new
-	// one is enrolled, a changed name is taken over, nobody is withdrawn. At most
-	// 8 MiB. Errors name the place as `roster:<line>:<column>`. `If-Match` and `ETag`
-	// are the cohort's: its revision rises with its roster.
+	// Enrolls everybody on a roster, all or nothing. The first line names the columns:
+	// `name` (or first and last name) and `email`; others are passed over and said in
+	// `ignored_columns`. Students are matched by e-mail: a new one is enrolled, a
+	// changed name is taken over. Those who are not on the roster stay, unless
+	// `withdraw_missing` is true.
+	//
+	// Values are separated by commas, semicolons, tabs or bars, as the first line
+	// shows. Text is UTF-8, or UTF-16 with a byte order mark; for anything else
+	// `encoding`, or the `charset` of `Content-Type`, says what it is. At most 8 MiB.
+	//
+	// When a row is wrong, nothing is written, and the answer is 400 `invalid` with
+	// fields for the first 100 such rows, named `roster:<line>:<column>`. A dry run
+	// answers 200 with the wrong rows among the others.
+	//
+	// `If-Match` and `ETag` are the cohort's: its revision rises with its roster. A
+	// roster that changes nothing leaves it as it was.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8017,11 +8230,22 @@ func (c *ClientWithResponses) GetCohortWithResponse(ctx context.Context, cohort 
 
 // ImportRosterWithBodyWithResponse Import a roster
 //
-// Enrolls everybody on a roster, all or nothing. The first line names the
-// columns; `name` and `email` are needed. Students are matched by e-mail: a new
-// one is enrolled, a changed name is taken over, nobody is withdrawn. At most
-// 8 MiB. Errors name the place as `roster:<line>:<column>`. `If-Match` and `ETag`
-// are the cohort's: its revision rises with its roster.
+// Enrolls everybody on a roster, all or nothing. The first line names the columns:
+// `name` (or first and last name) and `email`; others are passed over and said in
+// `ignored_columns`. Students are matched by e-mail: a new one is enrolled, a
+// changed name is taken over. Those who are not on the roster stay, unless
+// `withdraw_missing` is true.
+//
+// Values are separated by commas, semicolons, tabs or bars, as the first line
+// shows. Text is UTF-8, or UTF-16 with a byte order mark; for anything else
+// `encoding`, or the `charset` of `Content-Type`, says what it is. At most 8 MiB.
+//
+// When a row is wrong, nothing is written, and the answer is 400 `invalid` with
+// fields for the first 100 such rows, named `roster:<line>:<column>`. A dry run
+// answers 200 with the wrong rows among the others.
+//
+// `If-Match` and `ETag` are the cohort's: its revision rises with its roster. A
+// roster that changes nothing leaves it as it was.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //

@@ -124,7 +124,7 @@ func TestALostCreationIsSentAgainUnderItsKey(t *testing.T) {
 
 func TestARosterIsSentAgainWhole(t *testing.T) {
 	b := &breaking{failures: 1}
-	_, _ = b.connect(t).With(client.Conditions{IdempotencyKey: "monday"}).ImportRoster(t.Context(), "fall-26", io.MultiReader(strings.NewReader("name,email\n"), strings.NewReader("Ada,a@b.c\n")))
+	_, _ = b.connect(t).With(client.Conditions{IdempotencyKey: "monday"}).ImportRoster(t.Context(), "fall-26", io.MultiReader(strings.NewReader("name,email\n"), strings.NewReader("Ada,a@b.c\n")), client.RosterOptions{})
 	one := "POST monday name,email\nAda,a@b.c\n"
 	if diff := cmp.Diff([]string{one, one}, b.seen); diff != "" {
 		t.Error(diff)

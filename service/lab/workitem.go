@@ -1,5 +1,7 @@
 package lab
 
+import "time"
+
 // WorkItem is a workspace as the reconciler works on it: with what its job is
 // rendered from, and without the student, for whom only the slug stands in a job.
 type WorkItem struct {
@@ -73,3 +75,17 @@ type NewClass struct {
 	Course *Course
 	Audit  Audit
 }
+
+// RosterChange is what an import of a roster decided. It is written as a whole or not at all.
+type RosterChange struct {
+	// Students are new ones, and those whose name or address changed.
+	Students []Student
+	// Withdraw are the ids of enrolled students whose membership ends.
+	Withdraw []string
+	// At is the time of the change.
+	At    time.Time
+	Audit Audit
+}
+
+// Empty says that nothing changes.
+func (c RosterChange) Empty() bool { return len(c.Students) == 0 && len(c.Withdraw) == 0 }

@@ -55,7 +55,7 @@ func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in Class
 		"key": class.Key(), "students": len(students), "new_cohort": newCohort, "new_course": newCourse,
 	})
 	err = r.done(intent, r.Store.CreateClass(ctx, intent, class, func(enrolled []lab.Student) ([]lab.Student, error) {
-		return merge(enrolled, cohort.ID, students, now, r.NewID).toWrite(), nil
+		return merge(enrolled, cohort.ID, students, now, r.NewID), nil
 	}))
 	if err != nil {
 		return lab.Class{}, err

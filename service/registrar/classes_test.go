@@ -8,6 +8,7 @@ import (
 
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
+	"github.com/bothylabs/bothy/service/roster"
 )
 
 func TestAClassMakesWhatIsMissing(t *testing.T) {
@@ -426,7 +427,9 @@ func TestEveryChangeIsRecordedAndWakesTheReconcilerAndADryRunDoesNeither(t *test
 			student, err = o.EnrollStudent(ctx, intent, "fall-26", person("Ada", 1))
 			return err
 		}},
-		{"roster.import", func(intent lab.Intent) error { return second(o.ImportRoster(ctx, intent, "fall-26", nil)) }},
+		{"roster.import", func(intent lab.Intent) error {
+			return second(o.ImportRoster(ctx, intent, "fall-26", rosterOf(roster.Row{Name: "Ada", Email: "S1@example.org"})))
+		}},
 		{"course.create", func(intent lab.Intent) error {
 			return second(o.CreateCourse(ctx, intent, registrar.CourseInput{Name: "py101", Template: "editor"}))
 		}},

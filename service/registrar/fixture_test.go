@@ -103,6 +103,8 @@ var (
 	}}
 	// database gives a test its database. The whole suite runs once on each kind.
 	database func(t testing.TB) store.Config
+	// databaseKind names it.
+	databaseKind string
 )
 
 func TestMain(m *testing.M) {
@@ -113,7 +115,7 @@ func TestMain(m *testing.M) {
 			},
 			store.Postgres: func(t testing.TB) store.Config { return onPostgres(server.Database(t)) },
 		} {
-			database = kind
+			database, databaseKind = kind, name
 			if failed := m.Run(); failed != 0 {
 				fmt.Fprintf(os.Stderr, "these tests ran on %s\n", name)
 				code = failed
@@ -188,7 +190,7 @@ type office struct {
 	database store.Config
 }
 
-func open(t *testing.T) *office {
+func open(t testing.TB) *office {
 	t.Helper()
 	o := &office{
 		t: t, cluster: &cluster{}, now: time.Date(2026, 9, 1, 8, 0, 0, 123_456_789, time.UTC),
@@ -213,7 +215,7 @@ func (o *office) instances(t *testing.T) []*registrar.Registrar {
 }
 
 // start makes the registrar over the office's database.
-func (o *office) start(t *testing.T) {
+func (o *office) start(t testing.TB) {
 	t.Helper()
 	var err error
 	o.store, err = store.Open(context.Background(), o.database)

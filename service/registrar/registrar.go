@@ -34,6 +34,8 @@ type Store interface {
 	Enroll(ctx context.Context, intent lab.Intent, cohortID string,
 		decide func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error)) (lab.Cohort, error)
 	Withdraw(ctx context.Context, intent lab.Intent, id string, at time.Time, audit lab.Audit) (lab.Student, error)
+	ImportRoster(ctx context.Context, intent lab.Intent, cohortID string,
+		decide func(enrolled []lab.Student) (lab.RosterChange, error)) (lab.Cohort, error)
 
 	Courses(ctx context.Context, filter lab.CourseFilter, page lab.Page) (lab.List[lab.Course], error)
 	Course(ctx context.Context, ref string) (lab.Course, error)

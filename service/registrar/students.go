@@ -5,22 +5,12 @@ import (
 	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
-	"github.com/bothylabs/bothy/service/roster"
 )
 
 // StudentInput is a student to be enrolled.
 type StudentInput struct {
 	Name  string
 	Email string
-}
-
-// RosterReport says what an import did with each student of the roster.
-type RosterReport struct {
-	// Cohort is as the import leaves it.
-	Cohort    lab.Cohort
-	New       []lab.Student
-	Changed   []lab.Student
-	Unchanged []lab.Student
 }
 
 // EnrollStudent adds one student to a cohort; CodeConflict when the address
@@ -47,34 +37,6 @@ func (r *Registrar) EnrollStudent(ctx context.Context, intent lab.Intent, cohort
 		return lab.Student{}, err
 	}
 	return student, nil
-}
-
-// ImportRoster enrolls everybody on a roster, all or nothing. Students are
-// matched by address; a changed name is taken over, nobody is withdrawn.
-func (r *Registrar) ImportRoster(ctx context.Context, intent lab.Intent, cohortRef string, rows []roster.Row) (RosterReport, error) {
-	cohort, err := r.Store.Cohort(ctx, cohortRef)
-	if err != nil {
-		return RosterReport{}, err
-	}
-	students := make([]StudentInput, len(rows))
-	for i, row := range rows {
-		students[i] = StudentInput{Name: row.Name, Email: row.Email}
-	}
-	var p problems
-	students = p.people("rows", students)
-	if err := p.err("the roster can't be imported"); err != nil {
-		return RosterReport{}, err
-	}
-	var report RosterReport
-	cohort, err = r.Store.Enroll(ctx, intent, cohort.ID, func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error) {
-		report = merge(enrolled, cohort.ID, students, r.now(), r.NewID)
-		return report.toWrite(), r.audit(intent, "roster.import", cohort.ID, report.detail(cohort.Key)), nil
-	})
-	if err := r.done(intent, err); err != nil {
-		return RosterReport{}, err
-	}
-	report.Cohort = cohort
-	return report, nil
 }
 
 // Students gives a page of a cohort's students that a filter chooses, in the order
@@ -114,32 +76,31 @@ func newStudent(cohortID string, in StudentInput, now time.Time, newID func() st
 	return lab.Student{ID: newID(), CohortID: cohortID, Name: in.Name, Email: in.Email, Revision: 1, CreatedAt: now, UpdatedAt: now}
 }
 
-// merge says what a list of students makes of those who are enrolled.
-func merge(enrolled []lab.Student, cohortID string, list []StudentInput, now time.Time, newID func() string) RosterReport {
-	known := make(map[string]lab.Student, len(enrolled))
-	for _, s := range enrolled {
-		known[foldEmail(s.Email)] = s
-	}
-	var report RosterReport
+// merge gives the new and changed students that a list makes of those who are enrolled.
+func merge(enrolled []lab.Student, cohortID string, list []StudentInput, now time.Time, newID func() string) []lab.Student {
+	known := byEmail(enrolled)
+	var toWrite []lab.Student
 	for _, in := range list {
 		student, ok := known[foldEmail(in.Email)]
 		switch {
 		case !ok:
-			report.New = append(report.New, newStudent(cohortID, in, now, newID))
-		case student.Name == in.Name && student.Email == in.Email:
-			report.Unchanged = append(report.Unchanged, student)
-		default:
-			student.Name, student.Email, student.Revision, student.UpdatedAt = in.Name, in.Email, student.Revision+1, now
-			report.Changed = append(report.Changed, student)
+			toWrite = append(toWrite, newStudent(cohortID, in, now, newID))
+		case student.Name != in.Name || student.Email != in.Email:
+			toWrite = append(toWrite, changedStudent(student, in, now))
 		}
 	}
-	return report
+	return toWrite
 }
 
-func (r RosterReport) toWrite() []lab.Student {
-	return append(append([]lab.Student(nil), r.New...), r.Changed...)
+func changedStudent(student lab.Student, in StudentInput, now time.Time) lab.Student {
+	student.Name, student.Email, student.Revision, student.UpdatedAt = in.Name, in.Email, student.Revision+1, now
+	return student
 }
 
-func (r RosterReport) detail(cohortKey string) map[string]any {
-	return map[string]any{"cohort": cohortKey, "new": len(r.New), "changed": len(r.Changed), "unchanged": len(r.Unchanged)}
+func byEmail(students []lab.Student) map[string]lab.Student {
+	known := make(map[string]lab.Student, len(students))
+	for _, s := range students {
+		known[foldEmail(s.Email)] = s
+	}
+	return known
 }

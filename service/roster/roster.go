@@ -1,9 +1,9 @@
-// Package roster reads the list of a cohort's students as a spreadsheet saves
-// it: CSV, in UTF-8, with a header line.
+// Package roster reads the list of a cohort's students as spreadsheets and
+// learning platforms save it: comma-, semicolon- or tab-separated values with a
+// header line.
 package roster
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
@@ -19,22 +19,23 @@ import (
 )
 
 const (
-	// MaxProblems is how many problems of one file are named; the rest is counted.
+	// MaxProblems is how many problems of one file Parse names; the rest is counted.
 	MaxProblems = 20
 	// MaxRows is the longest roster.
 	MaxRows = 50_000
 	// MaxSize is the largest file, in bytes.
 	MaxSize = 16 << 20
-	// MaxName is the longest name, in bytes.
+	// MaxName is the longest name, in characters.
 	MaxName = 200
 	// MaxEmail is the longest address, in bytes (RFC 5321).
 	MaxEmail = 254
 )
 
-const (
-	columnName  = "name"
-	columnEmail = "email"
-)
+// Format says how a file is written; what is zero is found out.
+type Format struct {
+	Delimiter Delimiter
+	Encoding  Encoding
+}
 
 // Row is one student of a roster.
 type Row struct {
@@ -45,34 +46,122 @@ type Row struct {
 	Line int
 }
 
-// Parse reads a roster whole. Name is the file's name, for the errors. What is
-// wrong is CodeInvalid, with a field "file:line:column" for each of the first
-// MaxProblems problems; there is then no row.
-func Parse(r io.Reader, name string) ([]Row, error) {
-	src, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("read roster %s: %w", name, err)
-	}
-	src = bytes.TrimPrefix(src, []byte("\ufeff"))
-	p := &parser{file: name, seen: make(map[string]int)}
-	if p.refuses(src) {
-		return nil, p.err()
-	}
-	p.lines = bytes.Split(src, []byte("\n"))
-	rows := p.rows(src)
-	if err := p.err(); err != nil {
-		return nil, err
-	}
-	return rows, nil
+// Wrong is a row that can't be used.
+type Wrong struct {
+	// Row is what could be read of it.
+	Row
+	Problems []Problem
 }
 
-// parser collects the problems of one file.
+// Problem is one thing that is wrong with a row.
+type Problem struct {
+	// Column is where the value begins in its line, in characters, from 1.
+	Column int
+	// Value is "name", "email", or "row" for the row as a whole.
+	Value   string
+	Problem string
+	Remedy  string
+}
+
+// Roster is what a file says, row by row in its order.
+type Roster struct {
+	// Rows are the rows that can be used, and Wrong those that can't.
+	Rows  []Row
+	Wrong []Wrong
+	// Ignored are the headings of columns that hold neither name nor address.
+	Ignored []string
+}
+
+// Field is the problem as a field of an error about a file: "students.csv:4:2".
+func (w Wrong) field(file string, p Problem) lab.Field {
+	return lab.Field{Name: fmt.Sprintf("%s:%d:%d", file, w.Line, p.Column), Problem: p.Problem, Remedy: p.Remedy}
+}
+
+// Fields are the row's problems as fields of an error about a file.
+func (w Wrong) Fields(file string) []lab.Field {
+	fields := make([]lab.Field, len(w.Problems))
+	for i, p := range w.Problems {
+		fields[i] = w.field(file, p)
+	}
+	return fields
+}
+
+// Read reads a roster, row by row: a row that is wrong stands in no other's way.
+// File is the file's name, for the errors. A file that can't be read at all is
+// CodeInvalid, with a field "file:line:column" for each problem.
+func Read(src []byte, file string, format Format) (Roster, error) {
+	p := &parser{file: file, seen: make(map[string]int)}
+	text, ok := p.text(src, format.Encoding)
+	if !ok {
+		return Roster{}, p.err()
+	}
+	p.lines = bytes.Split(text, []byte("\n"))
+	if said, ok := saidDelimiter(text); ok {
+		// The line stays as an empty one, so that lines are counted right.
+		text = text[len(p.lines[0]):]
+		p.delimiter = said
+	}
+	switch {
+	case format.Delimiter != 0:
+		p.delimiter = format.Delimiter
+	case p.delimiter == 0:
+		p.delimiter = guessDelimiter(text)
+	}
+	roster := p.read(text)
+	return roster, p.err()
+}
+
+// Parse reads a roster whole, or not at all: a row that is wrong is an error as
+// well, and at most MaxProblems problems are named.
+func Parse(r io.Reader, file string) ([]Row, error) {
+	src, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read roster %s: %w", file, err)
+	}
+	roster, err := Read(src, file, Format{})
+	if err != nil {
+		return nil, err
+	}
+	var fields []lab.Field
+	for _, wrong := range roster.Wrong {
+		fields = append(fields, wrong.Fields(file)...)
+	}
+	if len(fields) == 0 {
+		return roster.Rows, nil
+	}
+	message := "the roster cannot be used"
+	if dropped := len(fields) - MaxProblems; dropped > 0 {
+		message += fmt.Sprintf(" (and %d more problems)", dropped)
+		fields = fields[:MaxProblems]
+	}
+	return nil, lab.Invalid(message, fields...)
+}
+
+// parser collects the problems of a file as a whole.
 type parser struct {
-	file    string
-	fields  []lab.Field
-	dropped int
-	seen    map[string]int // folded address to its line
-	lines   [][]byte
+	file      string
+	delimiter Delimiter
+	fields    []lab.Field
+	seen      map[string]int // folded address to its line
+	lines     [][]byte
+}
+
+// text gives the file's text with Unix line ends; false when there is none.
+func (p *parser) text(src []byte, said Encoding) ([]byte, bool) {
+	if len(src) > MaxSize {
+		p.problem(1, 1, fmt.Sprintf("the file is larger than %d MB", MaxSize>>20), "split it")
+		return nil, false
+	}
+	text, bad := decode(src, said)
+	switch {
+	case bad != nil:
+		p.problem(bad.line, bad.column, bad.problem, bad.remedy)
+		return nil, false
+	case len(bytes.TrimSpace(text)) == 0:
+		p.problem(1, 1, "the file is empty", "the first line names the columns: name,email")
+		return nil, false
+	}
+	return unixLines(text), true
 }
 
 // at gives a field's line and its column in characters, both from 1.
@@ -90,78 +179,29 @@ func (p *parser) characters(line, column int) int {
 }
 
 func (p *parser) problem(line, column int, problem, remedy string) {
-	if len(p.fields) == MaxProblems {
-		p.dropped++
-		return
-	}
-	p.fields = append(p.fields, lab.Field{
-		Name:    fmt.Sprintf("%s:%d:%d", p.file, line, column),
-		Problem: problem,
-		Remedy:  remedy,
-	})
+	p.fields = append(p.fields, lab.Field{Name: fmt.Sprintf("%s:%d:%d", p.file, line, column), Problem: problem, Remedy: remedy})
 }
 
 func (p *parser) err() error {
 	if len(p.fields) == 0 {
 		return nil
 	}
-	message := "the roster cannot be used"
-	if p.dropped > 0 {
-		message += fmt.Sprintf(" (and %d more problems)", p.dropped)
-	}
-	return lab.Invalid(message, p.fields...)
+	return lab.Invalid("the roster cannot be used", p.fields...)
 }
 
-// refuses tells files that are no text in UTF-8, and says what they look like.
-func (p *parser) refuses(src []byte) bool {
-	switch {
-	case len(src) > MaxSize:
-		p.problem(1, 1, fmt.Sprintf("the file is larger than %d MB", MaxSize>>20), "split it")
-	case bytes.HasPrefix(src, []byte{0xff, 0xfe}), bytes.HasPrefix(src, []byte{0xfe, 0xff}):
-		p.problem(1, 1, "the file is UTF-16", `save it as "CSV UTF-8"`)
-	case !utf8.Valid(src):
-		line, column := firstInvalid(src)
-		p.problem(line, column, "the file is not UTF-8 from here on", `save it as "CSV UTF-8"`)
-	case bytes.IndexByte(src, 0) >= 0:
-		line := 1 + bytes.Count(src[:bytes.IndexByte(src, 0)], []byte("\n"))
-		p.problem(line, 1, "the file holds a NUL character", "export the sheet as CSV; this is not a text file")
-	case len(bytes.TrimSpace(src)) == 0:
-		p.problem(1, 1, "the file is empty", "the first line names the columns: name,email")
-	default:
-		return false
-	}
-	return true
-}
-
-func firstInvalid(src []byte) (line, column int) {
-	line, column = 1, 1
-	scan := bufio.NewReader(bytes.NewReader(src))
-	for {
-		r, size, err := scan.ReadRune()
-		if err != nil || (r == utf8.RuneError && size == 1) {
-			return line, column
-		}
-		column++
-		if r == '\n' {
-			line, column = line+1, 1
-		}
-	}
-}
-
-// rows reads the header and every row after it.
-func (p *parser) rows(src []byte) []Row {
-	r := csv.NewReader(bytes.NewReader(src))
-	r.FieldsPerRecord = -1
+// read reads the header and every row after it.
+func (p *parser) read(text []byte) Roster {
+	r := newReader(text, p.delimiter)
 	header, err := r.Read()
 	if err != nil {
 		p.syntax(err)
-		return nil
+		return Roster{}
 	}
-	index, ok := p.header(r, header)
+	columns, ok := p.header(r, header)
 	if !ok {
-		return nil
+		return Roster{}
 	}
-	var rows []Row
+	roster := Roster{Ignored: columns.ignored}
 	for {
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -169,118 +209,101 @@ func (p *parser) rows(src []byte) []Row {
 		}
 		if err != nil {
 			p.syntax(err)
-			return nil
+			return Roster{}
 		}
 		if blank(record) {
 			continue
 		}
-		if len(rows) == MaxRows {
+		if len(roster.Rows)+len(roster.Wrong) == MaxRows {
 			line, _ := r.FieldPos(0)
 			p.problem(line, 1, fmt.Sprintf("a roster has at most %d students", MaxRows), "split the file")
-			return nil
+			return Roster{}
 		}
-		if row, ok := p.row(r, record, index); ok {
-			rows = append(rows, row)
+		if row, problems := p.row(r, record, columns); len(problems) > 0 {
+			roster.Wrong = append(roster.Wrong, Wrong{row, problems})
+		} else {
+			roster.Rows = append(roster.Rows, row)
 		}
 	}
-	if len(rows) == 0 && len(p.fields) == 0 {
+	if len(roster.Rows)+len(roster.Wrong) == 0 {
 		p.problem(1, 1, "the roster names no student", "write one line per student below the header")
 	}
-	return rows
+	return roster
 }
 
 func (p *parser) syntax(err error) {
 	var parse *csv.ParseError
 	if errors.As(err, &parse) {
-		p.problem(parse.Line, p.characters(parse.Line, parse.Column), "not CSV: "+parse.Err.Error(), `a value with a quote or a comma stands in quotes, and a quote in it is doubled: "Ana ""Ani"" Ruiz"`)
+		p.problem(parse.Line, p.characters(parse.Line, parse.Column), "not CSV: "+parse.Err.Error(),
+			fmt.Sprintf(`a value with a quote or a %s stands in quotes, and a quote in it is doubled: "Ana ""Ani"" Ruiz"`, p.delimiter))
 		return
 	}
-	p.problem(1, 1, "not CSV: "+err.Error(), "export the sheet as CSV")
-}
-
-// header finds the two columns; their order is free, others are refused by name.
-func (p *parser) header(r *csv.Reader, header []string) (map[string]int, bool) {
-	if len(header) == 1 && strings.ContainsAny(header[0], ";\t") {
-		p.problem(1, 1, "the columns are not separated by commas", `save it as "CSV", with commas`)
-		return nil, false
-	}
-	index := make(map[string]int, len(header))
-	for i, cell := range header {
-		line, column := p.at(r, i)
-		key := strings.ToLower(strings.TrimSpace(cell))
-		switch {
-		case key != columnName && key != columnEmail:
-			p.problem(line, column, fmt.Sprintf("unknown column %q", cell), "remove it: the columns are name and email")
-		case hasKey(index, key):
-			p.problem(line, column, fmt.Sprintf("the column %q is there twice", key), "remove one")
-		default:
-			index[key] = i
-		}
-	}
-	for _, key := range []string{columnName, columnEmail} {
-		if !hasKey(index, key) {
-			p.problem(1, 1, fmt.Sprintf("the column %q is missing", key), "the first line names the columns: name,email")
-		}
-	}
-	return index, len(p.fields) == 0
-}
-
-func hasKey(index map[string]int, key string) bool {
-	_, ok := index[key]
-	return ok
+	p.problem(1, 1, "the file holds nothing that could be read", "export the sheet as CSV")
 }
 
 func blank(record []string) bool {
 	return !slices.ContainsFunc(record, func(s string) bool { return strings.TrimSpace(s) != "" })
 }
 
-func (p *parser) row(r *csv.Reader, record []string, index map[string]int) (Row, bool) {
+// row checks one row, and gives what could be read of it.
+func (p *parser) row(r *csv.Reader, record []string, c columns) (Row, []Problem) {
 	line, _ := r.FieldPos(0)
-	if len(record) != len(index) {
-		p.problem(line, 1, fmt.Sprintf("%d values where the header names %d columns", len(record), len(index)), "a value with a comma stands in quotes")
-		return Row{}, false
+	row := Row{Line: line, Email: cell(record, c.index, email), Name: cell(record, c.index, name)}
+	nameAt := c.index[name]
+	if _, ok := c.index[name]; !ok {
+		nameAt = c.index[firstName]
+		row.Name = strings.TrimSpace(cell(record, c.index, firstName) + " " + cell(record, c.index, lastName))
 	}
-	before := len(p.fields) + p.dropped
-	name := p.name(r, record, index[columnName])
-	email := p.email(r, record, index[columnEmail])
-	return Row{Name: name, Email: email, Line: line}, before == len(p.fields)+p.dropped
+	if len(record) < c.count && max(nameAt, c.index[email]) >= len(record) || !blank(record[min(len(record), c.count):]) {
+		return row, []Problem{{
+			Column: 1, Value: "row", Problem: fmt.Sprintf("%d values where the header names %d columns", len(record), c.count),
+			Remedy: fmt.Sprintf("a value with a %s stands in quotes", p.delimiter),
+		}}
+	}
+	problems := p.name(nil, r, row.Name, nameAt)
+	return row, p.email(problems, r, row, c.index[email])
 }
 
-func (p *parser) name(r *csv.Reader, record []string, i int) string {
-	line, column := p.at(r, i)
-	name := strings.TrimSpace(record[i])
+func cell(record []string, index map[part]int, p part) string {
+	i, ok := index[p]
+	if !ok || i >= len(record) {
+		return ""
+	}
+	return strings.TrimSpace(record[i])
+}
+
+func (p *parser) name(problems []Problem, r *csv.Reader, name string, i int) []Problem {
+	_, column := p.at(r, i)
+	add := func(problem, remedy string) []Problem {
+		return append(problems, Problem{Column: column, Value: "name", Problem: problem, Remedy: remedy})
+	}
 	switch {
 	case name == "":
-		p.problem(line, column, "the name is empty", "every student has a name")
-	case len(name) > MaxName:
-		p.problem(line, column, fmt.Sprintf("the name is longer than %d bytes", MaxName), "shorten it")
-	default:
-		p.text(line, column, name)
+		return add("the name is empty", "every student has a name")
+	case utf8.RuneCountInString(name) > MaxName:
+		return add(fmt.Sprintf("the name is longer than %d characters", MaxName), "shorten it")
 	}
-	return name
-}
-
-func (p *parser) email(r *csv.Reader, record []string, i int) string {
-	line, column := p.at(r, i)
-	email := strings.TrimSpace(record[i])
-	if problem := EmailProblem(email); problem != "" {
-		p.problem(line, column, problem, "write it as in ana@example.org")
-		return email
-	}
-	folded := strings.ToLower(email)
-	if first, ok := p.seen[folded]; ok {
-		p.problem(line, column, fmt.Sprintf("the address %q is in line %d already", email, first), "keep one of the two lines")
-		return email
-	}
-	p.seen[folded] = line
-	return email
-}
-
-func (p *parser) text(line, column int, s string) {
 	var refused *lab.Error
-	if err := jobspec.ValidateText("name", s); errors.As(err, &refused) && len(refused.Fields) > 0 {
-		p.problem(line, column, refused.Fields[0].Problem, refused.Fields[0].Remedy)
+	if err := jobspec.ValidateText("name", name); errors.As(err, &refused) && len(refused.Fields) > 0 {
+		return add(refused.Fields[0].Problem, refused.Fields[0].Remedy)
 	}
+	return problems
+}
+
+func (p *parser) email(problems []Problem, r *csv.Reader, row Row, i int) []Problem {
+	_, column := p.at(r, i)
+	add := func(problem, remedy string) []Problem {
+		return append(problems, Problem{Column: column, Value: "email", Problem: problem, Remedy: remedy})
+	}
+	if problem := EmailProblem(row.Email); problem != "" {
+		return add(problem, "write it as in ana@example.org")
+	}
+	folded := strings.ToLower(row.Email)
+	if first, ok := p.seen[folded]; ok {
+		return add(fmt.Sprintf("the address %q of line %d is in line %d already", row.Email, row.Line, first), "keep one of the two lines")
+	}
+	p.seen[folded] = row.Line
+	return problems
 }
 
 // EmailProblem says what is wrong with a bare e-mail address, or "".
@@ -293,10 +316,10 @@ func EmailProblem(email string) string {
 	}
 	parsed, err := mail.ParseAddress(email)
 	if err != nil || parsed.Address != email {
-		return fmt.Sprintf("%q is not an e-mail address", email)
+		return fmt.Sprintf("%.100q is not an e-mail address", email)
 	}
 	if err := jobspec.ValidateText("email", email); err != nil {
-		return fmt.Sprintf("%q holds characters that no address needs", email)
+		return fmt.Sprintf("%.100q holds characters that no address needs", email)
 	}
 	return ""
 }

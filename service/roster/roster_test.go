@@ -1,6 +1,7 @@
 package roster_test
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
 
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
@@ -56,43 +59,42 @@ func TestParseRefuses(t *testing.T) {
 		file string
 		want []string // every problem, whole or its beginning
 	}{
-		"an empty file":         {"", []string{"students.csv:1:1: the file is empty"}},
-		"blank lines alone":     {"\n \n", []string{"students.csv:1:1: the file is empty"}},
-		"a mark alone":          {"\ufeff", []string{"students.csv:1:1: the file is empty"}},
-		"a header alone":        {"name,email\n", []string{"students.csv:1:1: the roster names no student"}},
-		"no header":             {"Ada,ada@example.org\n", []string{`students.csv:1:1: unknown column "Ada"`, `students.csv:1:5: unknown column "ada@example.org"`, `students.csv:1:1: the column "name" is missing`, `students.csv:1:1: the column "email" is missing`}},
-		"a column too many":     {"name,email,phone\nAda,ada@example.org,1\n", []string{`students.csv:1:12: unknown column "phone" (remove it: the columns are name and email)`}},
-		"columns in characters": {"name,größe,email\n", []string{`students.csv:1:6: unknown column "größe"`}},
-		"a column twice":        {"name,email,Name\n", []string{`students.csv:1:12: the column "name" is there twice`}},
-		"a column missing":      {"name\nAda\n", []string{`students.csv:1:1: the column "email" is missing`}},
-		"semicolons":            {"name;email\nAda;ada@example.org\n", []string{"students.csv:1:1: the columns are not separated by commas"}},
-		"tabs":                  {"name\temail\nAda\tada@example.org\n", []string{"students.csv:1:1: the columns are not separated by commas"}},
-		"a value too many":      {"name,email\nLovelace, Ada,ada@example.org\n", []string{"students.csv:2:1: 3 values where the header names 2 columns (a value with a comma stands in quotes)"}},
-		"a value missing":       {"name,email\nAda\n", []string{"students.csv:2:1: 1 values where the header names 2 columns"}},
-		"no name":               {"name,email\n,ada@example.org\n", []string{"students.csv:2:1: the name is empty"}},
-		"no address":            {"name,email\nAda,\n", []string{"students.csv:2:5: the e-mail address is empty"}},
-		"address without at":    {"name,email\nAda,ada.example.org\n", []string{`students.csv:2:5: "ada.example.org" is not an e-mail address`}},
-		"address without host":  {"name,email\nAda,ada@\n", []string{`students.csv:2:5: "ada@" is not an e-mail address`}},
-		"address with a name":   {"name,email\nAda,Ada <ada@example.org>\n", []string{`students.csv:2:5: "Ada <ada@example.org>" is not an e-mail address`}},
-		"address with a space":  {"name,email\nAda,a da@example.org\n", []string{`students.csv:2:5: "a da@example.org" is not an e-mail address`}},
-		"two addresses":         {"name,email\nAda,\"a@example.org,b@example.org\"\n", []string{`students.csv:2:5: "a@example.org,b@example.org" is not an e-mail address`}},
-		"a comment":             {"name,email\nAda,ada@example.org (work)\n", []string{`students.csv:2:5: "ada@example.org (work)" is not an e-mail address`}},
-		"a long address":        {"name,email\nAda," + strings.Repeat("a", 243) + "@example.org\n", []string{"students.csv:2:5: the e-mail address is longer than 254 bytes"}},
-		"interpolated address":  {"name,email\nAda,a${x}@example.org\n", []string{"students.csv:2:5: "}},
-		"a duplicate":           {"name,email\nAda,ada@example.org\nBob,b@example.org\nLovelace,ADA@example.ORG\n", []string{`students.csv:4:10: the address "ADA@example.ORG" is in line 2 already (keep one of the two lines)`}},
-		"Unicode duplicate":     {"name,email\nAda,å@example.org\nBob,Å@example.org\n", []string{`students.csv:3:5: the address "Å@example.org" is in line 2 already`}},
-		"interpolation":         {"name,email\nÅda ${attr.x},ada@example.org\n", []string{`students.csv:2:1: contains "${"`}},
-		"a template":            {"name,email\nAda {{ x }},ada@example.org\n", []string{`students.csv:2:1: contains "{{"`}},
-		"a line break":          {"name,email\n\"Ada\nLovelace\",ada@example.org\n", []string{"students.csv:2:1: contains the control character U+000A"}},
-		"reordered text":        {"name,email\nAda \u202eecalevoL,ada@example.org\n", []string{"students.csv:2:1: contains the control character U+202E"}},
-		"a lost character":      {"name,email\nM\ufffdller,m@example.org\n", []string{"students.csv:2:1: contains U+FFFD"}},
-		"a long name":           {"name,email\n" + strings.Repeat("a", 201) + ",a@example.org\n", []string{"students.csv:2:1: the name is longer than 200 bytes"}},
-		"Latin-1":               {"name,email\nAda,a@example.org\nZo\xeb,z@example.org\n", []string{`students.csv:3:3: the file is not UTF-8 from here on (save it as "CSV UTF-8")`}},
-		"UTF-16":                {utf16File("name,email\nAda,ada@example.org\n"), []string{`students.csv:1:1: the file is UTF-16 (save it as "CSV UTF-8")`}},
-		"a spreadsheet":         {"PK\x03\x04\n\x00\x00", []string{"students.csv:2:1: the file holds a NUL character"}},
-		"a stray quote":         {"name,email\nAda \"A\" Lovelace,ada@example.org\n", []string{"students.csv:2:5: not CSV: bare"}},
-		"an open quote":         {"name,email\n\"Ada,ada@example.org\n", []string{"students.csv:2:22: not CSV: extraneous or missing"}},
-		"several at once":       {"name,email\n,\"x\"\nAda,\nBob,bob\n", []string{"students.csv:2:1: the name is empty", `students.csv:2:2: "x" is not`, "students.csv:3:5: the e-mail address is empty", `students.csv:4:5: "bob" is not`}},
+		"an empty file":           {"", []string{"students.csv:1:1: the file is empty"}},
+		"blank lines alone":       {"\n \n", []string{"students.csv:1:1: the file is empty"}},
+		"a mark alone":            {"\ufeff", []string{"students.csv:1:1: the file is empty"}},
+		"a header alone":          {"name,email\n", []string{"students.csv:1:1: the roster names no student"}},
+		"no header":               {"Ada,ada@example.org\n", []string{`students.csv:1:1: the column "name" is missing (the first line names the columns: name,email; it names "Ada", "ada@example.org")`, `students.csv:1:1: the column "email" is missing`}},
+		"a column twice":          {"größe,name,email,Name\n", []string{`students.csv:1:18: the columns "name" and "Name" both hold the name`}},
+		"two columns alike":       {"student;E-Mail;Mail address\n", []string{`students.csv:1:16: the columns "E-Mail" and "Mail address" both hold the email`}},
+		"half a name":             {"first name,email\nAda,a@b.c\n", []string{`students.csv:1:1: the column "name" is missing`}},
+		"a column missing":        {"name\nAda\n", []string{`students.csv:1:1: the column "email" is missing`}},
+		"a value too many":        {"name,email\nLovelace, Ada,ada@example.org\n", []string{"students.csv:2:1: 3 values where the header names 2 columns (a value with a comma stands in quotes)"}},
+		"a value missing":         {"name,email\nAda\n", []string{"students.csv:2:1: 1 values where the header names 2 columns"}},
+		"no name":                 {"name,email\n,ada@example.org\n", []string{"students.csv:2:1: the name is empty"}},
+		"no address":              {"name,email\nAda,\n", []string{"students.csv:2:5: the e-mail address is empty"}},
+		"address without at":      {"name,email\nAda,ada.example.org\n", []string{`students.csv:2:5: "ada.example.org" is not an e-mail address`}},
+		"address without host":    {"name,email\nAda,ada@\n", []string{`students.csv:2:5: "ada@" is not an e-mail address`}},
+		"address with a name":     {"name,email\nAda,Ada <ada@example.org>\n", []string{`students.csv:2:5: "Ada <ada@example.org>" is not an e-mail address`}},
+		"address with a space":    {"name,email\nAda,a da@example.org\n", []string{`students.csv:2:5: "a da@example.org" is not an e-mail address`}},
+		"two addresses":           {"name,email\nAda,\"a@example.org,b@example.org\"\n", []string{`students.csv:2:5: "a@example.org,b@example.org" is not an e-mail address`}},
+		"a comment":               {"name,email\nAda,ada@example.org (work)\n", []string{`students.csv:2:5: "ada@example.org (work)" is not an e-mail address`}},
+		"a long address":          {"name,email\nAda," + strings.Repeat("a", 243) + "@example.org\n", []string{"students.csv:2:5: the e-mail address is longer than 254 bytes"}},
+		"interpolated address":    {"name,email\nAda,a${x}@example.org\n", []string{"students.csv:2:5: "}},
+		"a duplicate":             {"name,email\nAda,ada@example.org\nBob,b@example.org\nLovelace,ADA@example.ORG\n", []string{`students.csv:4:10: the address "ADA@example.ORG" of line 4 is in line 2 already (keep one of the two lines)`}},
+		"Unicode duplicate":       {"name,email\nAda,å@example.org\nBob,Å@example.org\n", []string{`students.csv:3:5: the address "Å@example.org" of line 3 is in line 2 already`}},
+		"interpolation":           {"name,email\nÅda ${attr.x},ada@example.org\n", []string{`students.csv:2:1: contains "${"`}},
+		"a template":              {"name,email\nAda {{ x }},ada@example.org\n", []string{`students.csv:2:1: contains "{{"`}},
+		"a line break":            {"name,email\n\"Ada\nLovelace\",ada@example.org\n", []string{"students.csv:2:1: contains the control character U+000A"}},
+		"reordered text":          {"name,email\nAda \u202eecalevoL,ada@example.org\n", []string{"students.csv:2:1: contains the control character U+202E"}},
+		"a lost character":        {"name,email\nM\ufffdller,m@example.org\n", []string{"students.csv:2:1: contains U+FFFD"}},
+		"a long name":             {"name,email\n" + strings.Repeat("a", 201) + ",a@example.org\n", []string{"students.csv:2:1: the name is longer than 200 characters"}},
+		"Latin-1":                 {"name,email\nAda,a@example.org\nZo\xeb,z@example.org\n", []string{"students.csv:3:3: the file is not UTF-8: the byte 0xEB here is not (save it as \"CSV UTF-8\" in Excel, or convert it: iconv -f WINDOWS-1252 -t UTF-8; or say its encoding"}},
+		"UTF-16 cut in the midst": {utf16File("name,email\nÄda,ada@example.org\n")[:29], []string{`students.csv:2:3: the file is not UTF-16: half a character is here`}},
+		"half a pair":             {utf16File("name,email\nA") + "\x00\xd8" + utf16File(",a@b.c")[2:], []string{`students.csv:2:2: the file is not UTF-16: half a character is here`}},
+		"a spreadsheet":           {"PK\x03\x04\n\x00\x00", []string{"students.csv:2:1: the file holds a NUL character"}},
+		"a stray quote":           {"name,email\nAda \"A\" Lovelace,ada@example.org\n", []string{"students.csv:2:5: not CSV: bare"}},
+		"an open quote":           {"name,email\n\"Ada,ada@example.org\n", []string{"students.csv:2:22: not CSV: extraneous or missing"}},
+		"several at once":         {"name,email\n,\"x\"\nAda,\nBob,bob\n", []string{"students.csv:2:1: the name is empty", `students.csv:2:2: "x" is not`, "students.csv:3:5: the e-mail address is empty", `students.csv:4:5: "bob" is not`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, err := roster.Parse(strings.NewReader(tc.file), "students.csv")
@@ -110,6 +112,205 @@ func TestParseRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestEveryWayToSaveARoster(t *testing.T) {
+	want := []roster.Row{{Name: "Žofie Müller", Email: "z@example.org", Line: 2}, {Name: "Bob; the, \"B\"", Email: "b@example.org", Line: 3}}
+	plain := "name,email\nŽofie Müller,z@example.org\n\"Bob; the, \"\"B\"\"\",b@example.org\n"
+	semicolons := "name;email\nŽofie Müller;z@example.org\n\"Bob; the, \"\"B\"\"\";b@example.org\n"
+	tabs := "name\temail\nŽofie Müller\tz@example.org\n\"Bob; the, \"\"B\"\"\"\tb@example.org\n"
+	windows, err := charmap.Windows1252.NewEncoder().String(semicolons)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bigEndian, err := unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewEncoder().String(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dos := func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
+	for what, test := range map[string]struct {
+		file   string
+		format roster.Format
+		shift  int // lines before the header
+	}{
+		"UTF-8":                        {file: plain},
+		"UTF-8, said":                  {file: plain, format: roster.Format{Encoding: roster.UTF8, Delimiter: roster.Comma}},
+		"with a byte order mark":       {file: "\ufeff" + plain},
+		"Windows' line ends":           {file: dos(plain)},
+		"an old Mac's line ends":       {file: strings.ReplaceAll(plain, "\n", "\r")},
+		"no last line end":             {file: strings.TrimSuffix(plain, "\n")},
+		"semicolons":                   {file: semicolons},
+		"tabs":                         {file: tabs},
+		"bars":                         {file: strings.ReplaceAll(tabs, "\t", "|")},
+		"UTF-16, little end first":     {file: utf16File(tabs)},
+		"UTF-16, said":                 {file: utf16File(tabs), format: roster.Format{Encoding: roster.UTF16}},
+		"UTF-16, big end first":        {file: bigEndian},
+		"UTF-16 without a mark":        {file: utf16File(tabs)[2:], format: roster.Format{Encoding: roster.UTF16LE}},
+		"Windows-1252":                 {file: windows, format: roster.Format{Encoding: roster.Windows1252}},
+		"Excel's first line":           {file: "sep=;\r\n" + dos(semicolons), shift: 1},
+		"Excel's first line, quoted":   {file: "\"SEP=;\"\n" + semicolons, shift: 1},
+		"more columns":                 {file: "id;" + strings.TrimSuffix(strings.ReplaceAll(strings.ReplaceAll(semicolons, "\n", ";x\n9;"), "email;x", "email;section"), "9;")},
+		"the heading of a platform":    {file: strings.Replace(plain, "name,email", "Full Name,E-mail Address", 1)},
+		"another heading":              {file: strings.Replace(plain, "name,email", "STUDENT_NAME,Mail", 1)},
+		"a heading that decides":       {file: semicolons, format: roster.Format{Delimiter: roster.Semicolon}},
+		"blank lines and empty values": {file: plain + "\n,,\n  \n"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			got, err := roster.Read([]byte(test.file), "students.csv", test.format)
+			if err != nil || len(got.Wrong) > 0 {
+				t.Fatalf("got %+v, %v", got.Wrong, err)
+			}
+			for i := range got.Rows {
+				got.Rows[i].Line -= test.shift
+			}
+			if diff := cmp.Diff(want, got.Rows); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestWhatIsPassedOverIsSaid(t *testing.T) {
+	file := "ID,First Name,Surname,Name,Email,,Group\n1,Ada,King,Ada Lovelace,ada@example.org,,\"a\nb\"\n2,,,Bob,bob@example.org\n"
+	got, err := roster.Read([]byte(file), "x", roster.Format{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := roster.Roster{
+		Rows:    []roster.Row{{"Ada Lovelace", "ada@example.org", 2}, {"Bob", "bob@example.org", 4}},
+		Ignored: []string{"ID", "Group", "First Name", "Surname"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	got, err = roster.Read([]byte("Last name\tFirst name\tE-Mail\nLovelace\tAda\tada@example.org\n"), "x", roster.Format{})
+	if err != nil || len(got.Rows) != 1 || got.Rows[0].Name != "Ada Lovelace" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestAWrongRowStandsInNoOthersWay(t *testing.T) {
+	file := "name,email\n=cmd|'/c calc'!A1,a@example.org\n,nobody\nAda {{,A@example.org\nBob,b@example.org,x\nEve,e@example.org\n"
+	got, err := roster.Read([]byte(file), "x.csv", roster.Format{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]roster.Row{{"=cmd|'/c calc'!A1", "a@example.org", 2}, {"Eve", "e@example.org", 6}}, got.Rows); diff != "" {
+		t.Error(diff)
+	}
+	var problems []string
+	for _, wrong := range got.Wrong {
+		for i, f := range wrong.Fields("x.csv") {
+			problems = append(problems, wrong.Problems[i].Value+" "+f.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"name x.csv:3:1", "email x.csv:3:2", "name x.csv:4:1", "email x.csv:4:8", "row x.csv:5:1"}, problems); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnEncodingThatIsNotTheFiles(t *testing.T) {
+	for what, test := range map[string]struct {
+		file     string
+		encoding roster.Encoding
+		want     string
+	}{
+		"UTF-8 is said to be Latin-1":      {"\ufeffname,email\n", roster.Latin1, "x:1:1: the file begins as utf-8 does, and is said to be latin1"},
+		"UTF-16 is said to be UTF-8":       {utf16File("name"), roster.UTF8, "x:1:1: the file begins as utf-16le does"},
+		"UTF-16 of the other end":          {utf16File("name"), roster.UTF16BE, "x:1:1: the file begins as utf-16le does"},
+		"UTF-16 without a mark":            {utf16File("name")[2:], roster.UTF16, "x:1:1: the file does not begin with a byte order mark"},
+		"UTF-16 without a word":            {utf16File("name,email")[2:], "", "x:1:2: the file holds a NUL character"},
+		"a byte that Windows does not use": {"name,email\nAda,a@b.c\nB\x81b,b@b.c\n", roster.Windows1252, "x:3:2: a byte here stands for no character"},
+		"Windows-1252 is said to be UTF-8": {"name,email\r\nAd\xe9,a@b.c\r\n", roster.UTF8, "x:2:3: the file is not UTF-8: the byte 0xE9"},
+		"none that there is":               {"name,email\nA,a@b.c\n", "ebcdic", "x:1:1: the encoding \"ebcdic\" is not known"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, err := roster.Read([]byte(test.file), "x", roster.Format{Encoding: test.encoding})
+			if got := refusal(t, err).Fields[0].String(); !strings.HasPrefix(got, test.want) {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+	// Latin-1 has a character for every byte; those that no name has are found there.
+	got, err := roster.Read([]byte("name,email\nZo\xeb,z@b.c\nO\x92Neil,o@b.c\n"), "x", roster.Format{Encoding: roster.Latin1})
+	if err != nil || len(got.Rows) != 1 || got.Rows[0].Name != "Zoë" || len(got.Wrong) != 1 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestNamesOfEncodingsAndDelimiters(t *testing.T) {
+	for name, want := range map[string]roster.Encoding{
+		"UTF-8": roster.UTF8, "ISO-8859-1": roster.Latin1, "Latin1": roster.Latin1, "CP1252": roster.Windows1252, "utf-16LE": roster.UTF16LE, "koi8-r": "",
+	} {
+		if got, ok := roster.EncodingOf(name); got != want || ok != (want != "") {
+			t.Errorf("%s: got %q, %v", name, got, ok)
+		}
+	}
+	for name, want := range map[string]roster.Delimiter{
+		"comma": roster.Comma, ";": roster.Semicolon, "\t": roster.Tab, `\t`: roster.Tab, "TAB": roster.Tab, "pipe": roster.Pipe, "x": 0,
+	} {
+		if got, ok := roster.DelimiterOf(name); got != want || ok != (want != 0) {
+			t.Errorf("%s: got %q, %v", name, got, ok)
+		}
+	}
+	for _, e := range roster.Encodings() {
+		if got, ok := roster.EncodingOf(string(e)); got != e || !ok {
+			t.Errorf("%s is not known by its own name", e)
+		}
+	}
+}
+
+// FuzzRead: whatever the file and however it is said to be written, it is refused
+// with reasons, or every row is good or wrong; and what was read, written down as
+// CSV, reads the same.
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{
+		"name,email\nAda,ada@example.org\n", "\ufeffemail;name\r\na@b;\"x; y\"\r\n", "sep=\t\nname\temail\n", "Mail|First name|Last name\ra@b|A|B\r",
+		utf16File("name,email\n🎉,a@b\n"), "\xfe\xff\x00n", "name,email\n\"a\nb\",c@d\n", "name,email\nA,a@b\nB,A@B\n", "na\xefve,email\n", "\"", "sep=",
+	} {
+		f.Add([]byte(seed), "", uint8(0))
+		f.Add([]byte(seed), "windows-1252", uint8(1))
+		f.Add([]byte(seed), "utf-16be", uint8(2))
+	}
+	f.Fuzz(func(t *testing.T, file []byte, encoding string, delimiter uint8) {
+		format := roster.Format{
+			Encoding:  roster.Encoding(encoding),
+			Delimiter: []roster.Delimiter{0, roster.Comma, roster.Semicolon, roster.Tab, roster.Pipe}[delimiter%5],
+		}
+		got, err := roster.Read(file, "x", format)
+		if err != nil {
+			for _, field := range refusal(t, err).Fields {
+				if !strings.HasPrefix(field.Name, "x:") || field.Problem == "" || field.Remedy == "" {
+					t.Errorf("a problem without place, reason or remedy: %+v", field)
+				}
+			}
+			return
+		}
+		for _, wrong := range got.Wrong {
+			if wrong.Line < 2 || len(wrong.Problems) == 0 {
+				t.Errorf("a row is wrong without a reason: %+v", wrong)
+			}
+		}
+		var text strings.Builder
+		w := csv.NewWriter(&text)
+		_ = w.Write([]string{"name", "email"})
+		for _, row := range got.Rows {
+			_ = w.Write([]string{row.Name, row.Email})
+		}
+		w.Flush()
+		if len(got.Rows) == 0 {
+			return
+		}
+		again, err := roster.Read([]byte(text.String()), "x", roster.Format{})
+		if err != nil || len(again.Wrong) > 0 || len(again.Rows) != len(got.Rows) {
+			t.Fatalf("what was read does not read again: %v, %+v\n%s", err, again.Wrong, text.String())
+		}
+		for i, row := range again.Rows {
+			if row.Name != got.Rows[i].Name || row.Email != got.Rows[i].Email {
+				t.Errorf("row %d became %+v, was %+v", i, row, got.Rows[i])
+			}
+		}
+	})
 }
 
 func TestProblemsAreBounded(t *testing.T) {

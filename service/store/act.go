@@ -11,7 +11,7 @@ import (
 var errDryRun = errors.New("a dry run ends here")
 
 // act runs fn in a transaction, as update does, for somebody who asks for it, and
-// records what fn did. A dry run goes all the way and is then undone; under a key
+// records what fn did; where it did nothing, its audit has no more than the target. A dry run goes all the way and is then undone; under a key
 // that is used, nothing happens and the error wraps lab.ErrDone.
 func (s *Store) act(ctx context.Context, intent lab.Intent, what string, fn func(session) (lab.Audit, error)) error {
 	err := s.update(ctx, what, func(tx session) error {
@@ -22,8 +22,10 @@ func (s *Store) act(ctx context.Context, intent lab.Intent, what string, fn func
 		if err != nil {
 			return err
 		}
-		if err := record(ctx, tx, audit); err != nil {
-			return err
+		if audit.ID != "" {
+			if err := record(ctx, tx, audit); err != nil {
+				return err
+			}
 		}
 		if err := keepTarget(ctx, tx, intent, audit.Target); err != nil {
 			return err

@@ -58,17 +58,3 @@ func TestCreateRefusesAnIncompleteLine(t *testing.T) {
 	dir := folder(t, map[string]string{"students.csv": "name,email\nAna,nowhere\n"})
 	w.run("class", "create", "-cohort", "a", "-course", "b", "-roster", filepath.Join(dir, "students.csv")).fails(exitLocal, "students.csv:2:5")
 }
-
-func TestRosterImportReportsWhatItDid(t *testing.T) {
-	w := newWorld(t)
-	dir := folder(t, map[string]string{"late.csv": rosterOfThree, "bad.csv": "name\n"})
-	api := newFakeAPI(t, w).on("POST /v1/cohorts/fall-26/roster", 200, client.RosterReport{
-		New: []client.Student{{Name: "Ana Pérez"}}, Changed: []client.Student{}, Unchanged: []client.Student{{}, {}},
-	})
-	w.run("roster", "import", "-cohort", "fall-26", filepath.Join(dir, "late.csv")).ok().says("1 enrolled, 0 changed, 2 unchanged in fall-26.")
-	if api.bodies["POST /v1/cohorts/fall-26/roster"] != rosterOfThree {
-		t.Errorf("the file is to be sent as it is, got %q", api.bodies["POST /v1/cohorts/fall-26/roster"])
-	}
-	w.run("roster", "import", "-cohort", "fall-26", filepath.Join(dir, "bad.csv")).fails(exitLocal, "bad.csv:1:1", "email")
-	w.run("roster", "import", filepath.Join(dir, "late.csv")).fails(exitLocal, "-cohort is missing")
-}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/bothylabs/bothy/service/client"
 )
 
 func TestADryRunSaysThatNothingWasChangedAndAsksNobody(t *testing.T) {
@@ -32,12 +30,6 @@ func TestADryRunSaysThatNothingWasChangedAndAsksNobody(t *testing.T) {
 			anOperation(0, 2, 0),
 			"Class fall-26/py101 would be deleted with its 2 workspaces. The homes are kept.",
 		},
-		"POST /v1/cohorts/fall-26/roster": {
-			[]string{"roster", "import", "-cohort", "fall-26", students},
-			nil,
-			client.RosterReport{New: make([]client.Student, 3)},
-			"It would be: 3 enrolled",
-		},
 		"POST " + workspace + "/reset": {[]string{"workspace", "reset", "fall-26-py101-ana"}, nil, ws("Ana", "ana", "ready", ""), "would be wanted"},
 		"DELETE /v1/workspaces/" + ws("Ana", "ana", "ready", "").ID: {
 			[]string{"workspace", "delete", "fall-26-py101-ana"},
@@ -55,9 +47,6 @@ func TestADryRunSaysThatNothingWasChangedAndAsksNobody(t *testing.T) {
 			status := 202
 			if route == "POST /v1/classes" {
 				status = 201
-			}
-			if strings.HasSuffix(route, "/roster") {
-				status = 200
 			}
 			api.on(route, status, test.body)
 			w.run(append(test.args, "-dry-run")...).ok().says(test.says)
