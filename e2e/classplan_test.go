@@ -52,22 +52,18 @@ type shortage struct {
 }
 
 func shortages() []shortage {
-	three := func(change func(node *smallNode, large bool)) []smallNode {
+	three := func(change func(*smallNode)) []smallNode {
 		nodes := []smallNode{{Name: "a"}, {Name: "b"}, {Name: "c"}}
 		for i := range nodes {
 			nodes[i].CPU, nodes[i].Memory, nodes[i].Disk, nodes[i].Ports = 20_000, 20_000, 20_000, 100
-			change(&nodes[i], nodes[i].Name == "c")
+			change(&nodes[i])
 		}
 		return nodes
 	}
-	// Two nodes take 2 of 300 and one takes 3 once the neighbour is there; each has 200
-	// left over, which make 2 more in sum and none on any node.
-	size := func(large bool) int {
-		if large {
-			return 1750
-		}
-		return 850
-	}
+	// a takes 2 of 300, b takes 4, and c, which is the largest, 2 once the neighbour is
+	// there. What is left over would make one more in sum, and makes none on any node.
+	// Spread by the size of the nodes, or evenly, more would go to c or a than fit there.
+	size := map[string]int{"a": 850, "b": 1450, "c": 2050}
 	takes := func(cpu, memory int) func(*nomadapi.Task, *nomadapi.NetworkResource) {
 		return func(task *nomadapi.Task, _ *nomadapi.NetworkResource) {
 			task.Resources = &nomadapi.Resources{CPU: &cpu, MemoryMB: &memory}
@@ -75,29 +71,24 @@ func shortages() []shortage {
 	}
 	return []shortage{
 		{
-			name: "memory", needs: map[string]any{"memory": 300}, before: 4, students: 9,
-			nodes:     three(func(n *smallNode, large bool) { n.Memory = size(large) }),
-			neighbour: takes(10, 600), says: []string{"memory exhausted on 3 nodes"},
+			name: "memory", needs: map[string]any{"memory": 300}, before: 3, students: 10,
+			nodes:     three(func(n *smallNode) { n.Memory = size[n.Name] }),
+			neighbour: takes(10, 1250), says: []string{"memory exhausted on 3 nodes"},
 		},
 		{
-			name: "cpu", needs: map[string]any{"cpu": 300}, before: 4, students: 9,
-			nodes:     three(func(n *smallNode, large bool) { n.CPU = size(large) }),
-			neighbour: takes(600, 10), says: []string{"cpu exhausted on 3 nodes"},
+			name: "cpu", needs: map[string]any{"cpu": 300}, before: 3, students: 10,
+			nodes:     three(func(n *smallNode) { n.CPU = size[n.Name] }),
+			neighbour: takes(1250, 10), says: []string{"cpu exhausted on 3 nodes"},
 		},
 		{
-			name: "disk", needs: map[string]any{"disk": 300}, before: 4, students: 9,
-			nodes: three(func(n *smallNode, large bool) { n.Disk = size(large) }),
+			name: "disk", needs: map[string]any{"disk": 300}, before: 3, students: 10,
+			nodes: three(func(n *smallNode) { n.Disk = min(size[n.Name], 1450) }),
 			// Its group asks for 600 MB of disk.
 			neighbour: takes(10, 10), says: []string{"disk exhausted on 3 nodes"},
 		},
 		{
-			name: "ports", before: 4, students: 9,
-			nodes: three(func(n *smallNode, large bool) {
-				n.Ports = 2
-				if large {
-					n.Ports = 4
-				}
-			}),
+			name: "ports", before: 3, students: 10,
+			nodes: three(func(n *smallNode) { n.Ports = map[string]int{"a": 2, "b": 4, "c": 3}[n.Name] }),
 			neighbour: func(_ *nomadapi.Task, network *nomadapi.NetworkResource) {
 				network.ReservedPorts = []nomadapi.Port{{Label: "taken", Value: 20001, HostNetwork: "loopback"}}
 			},
@@ -114,7 +105,7 @@ func shortages() []shortage {
 		},
 		{
 			name: "enough of everything", before: 4, students: 40,
-			nodes: three(func(*smallNode, bool) {}), neighbour: takes(600, 600),
+			nodes: three(func(*smallNode) {}), neighbour: takes(600, 600),
 		},
 	}
 }
@@ -152,6 +143,9 @@ func TestClassPlan(t *testing.T) {
 // run gives a row of the table.
 func (s shortage) run(t *testing.T, cluster *smallCluster, pool string) string {
 	nodes := cluster.join(t, pool, s.nodes)
+	if s.neighbour != nil {
+		cluster.settleNeighbour(t, pool, nodes["c"], s.neighbour)
+	}
 	b := newPlacer(t, cluster, pool, s.needs)
 	b.enroll(t, s.before)
 	b.launch(t)
@@ -160,9 +154,6 @@ func (s shortage) run(t *testing.T, cluster *smallCluster, pool string) string {
 		t.Fatalf("%d of the first %d run: %v", first.running(), s.before, first.waits)
 	}
 	b.stopSome(t, first, pool, s.stopOn)
-	if s.neighbour != nil {
-		cluster.settleNeighbour(t, pool, nodes["c"], s.neighbour)
-	}
 	if s.ineligible != "" {
 		if _, err := cluster.operator.Nodes().ToggleEligibility(nodes[s.ineligible], false, nil); err != nil {
 			t.Fatal(err)
@@ -413,15 +404,17 @@ func (p *placer) stopSome(t *testing.T, now outcome, pool, node string) {
 	if stopped == 0 {
 		t.Fatalf("nothing runs on node %s: %v", node, now.where)
 	}
-	p.await(t, "what was stopped has ended", func(snap lab.Snapshot) error {
-		running := 0
+	p.await(t, "what was stopped has ended, and gave its room back", func(snap lab.Snapshot) error {
+		holding := 0
 		for slug := range now.where {
-			if runsOn(snap.Jobs[lab.Slug(slug).JobID()]) != "" {
-				running++
+			for _, a := range snap.Jobs[lab.Slug(slug).JobID()].Allocs {
+				if a.Client == lab.AllocRunning || a.Client == lab.AllocPending {
+					holding++
+				}
 			}
 		}
-		if running > len(now.where)-stopped {
-			return fmt.Errorf("%d run", running)
+		if holding > len(now.where)-stopped {
+			return fmt.Errorf("%d hold their room", holding)
 		}
 		return nil
 	})

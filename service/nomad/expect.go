@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	// surveyAge is how old what is known of nodes may be: what this client does
-	// meanwhile it counts itself.
-	surveyAge = 10 * time.Second
+	// surveyAge is how old what is known of nodes may be while homes are chosen one
+	// after the other, and surveyRest how long nobody may have chosen: what this client
+	// does meanwhile it counts itself, and what others do it does not see.
+	surveyAge  = 5 * time.Second
+	surveyRest = time.Second
 	// expectAge is how long a workspace whose home was made may take to be registered.
 	expectAge = 2 * time.Minute
 )
@@ -32,10 +34,11 @@ type homes struct {
 	// choosing is held by whoever chooses a node: one home after the other.
 	choosing chan struct{}
 
-	mu    sync.Mutex
-	at    time.Time
-	nodes []*api.NodeListStub
-	on    map[string]int
+	mu sync.Mutex
+	// at is when it was looked around, used when a node was last chosen.
+	at, used time.Time
+	nodes    []*api.NodeListStub
+	on       map[string]int
 	// expected are by the home's name.
 	expected map[string]expectation
 	rooms    map[place]roomLeft
@@ -84,7 +87,7 @@ func (h *homes) turn(ctx context.Context) (release func(), err error) {
 func (h *homes) old(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.nodes == nil || now.Sub(h.at) > surveyAge
+	return h.nodes == nil || now.Sub(h.at) > surveyAge || now.Sub(h.used) > surveyRest
 }
 
 // renew takes what was just read. wants says whether Nomad knows a job, and whether it
@@ -92,7 +95,7 @@ func (h *homes) old(now time.Time) bool {
 func (h *homes) renew(now time.Time, nodes []*api.NodeListStub, volumes []*api.HostVolumeStub, wants func(jobID string) (known, waits bool)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.at, h.nodes, h.on, h.rooms = now, nodes, map[string]int{}, map[place]roomLeft{}
+	h.at, h.used, h.nodes, h.on, h.rooms = now, now, nodes, map[string]int{}, map[place]roomLeft{}
 	listed := make(map[string]bool, len(volumes))
 	for _, v := range volumes {
 		h.on[v.NodeID]++
@@ -129,6 +132,7 @@ func (h *homes) expect(name string, e expectation) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.on[e.node]++
+	h.used = e.since
 	h.send(name, e)
 }
 

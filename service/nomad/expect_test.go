@@ -112,8 +112,22 @@ func TestALookAroundForgetsWhoHasArrived(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"n1": 5, "n2": 1}, h.on); diff != "" {
 		t.Errorf("homes, with the one that is being made:\n%s", diff)
 	}
-	if h.old(noon.Add(2*time.Second)) || !h.old(noon.Add(time.Minute)) {
-		t.Error("what is known is old after ten seconds")
+}
+
+func TestWhatIsKnownGrowsOldAndFasterWhileNobodyChooses(t *testing.T) {
+	h := newHomes()
+	if !h.old(noon) {
+		t.Error("what was never looked at is not known")
+	}
+	h.renew(noon, []*api.NodeListStub{}, nil, nil)
+	if h.old(noon.Add(surveyRest)) || !h.old(noon.Add(surveyRest+1)) {
+		t.Errorf("where nobody chooses it is old after %s", surveyRest)
+	}
+	for at := noon; at.Before(noon.Add(surveyAge)); at = at.Add(surveyRest) {
+		h.expect("home-ada", expectation{node: "n1", since: at})
+	}
+	if h.old(noon.Add(surveyAge)) || !h.old(noon.Add(surveyAge+1)) {
+		t.Errorf("where many are chosen it is old after %s", surveyAge)
 	}
 }
 

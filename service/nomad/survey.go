@@ -91,8 +91,9 @@ func (c *Client) look(ctx context.Context, volume volumeFile, job *api.Job) (sig
 	return l, nil
 }
 
-// filterHolds selects the allocations that the scheduler counts: those whose tasks may run.
-const filterHolds = `DesiredStatus == "run" and ClientStatus != "complete" and ClientStatus != "failed" and ClientStatus != "lost"`
+// filterHolds selects the allocations that the scheduler counts: those whose tasks may
+// run, also while they are being stopped.
+const filterHolds = `ClientStatus != "complete" and ClientStatus != "failed" and ClientStatus != "lost"`
 
 // allocRoom is what an allocation reserves, as the listing with resources spells it.
 type allocRoom struct {
@@ -105,6 +106,8 @@ type allocRoom struct {
 		Shared         api.AllocatedSharedResources
 	}
 }
+
+func (a allocRoom) ends() bool { return a.DesiredStatus != api.AllocDesiredStatusRun }
 
 // takes gives what the allocation reserves at any one time.
 func (a allocRoom) takes() amounts {
@@ -134,7 +137,7 @@ func (l sights) jobsOf(ids []string) map[string]placement.Job {
 		}
 	}
 	for _, a := range l.allocs {
-		if job, ok := seen[a.JobID]; ok {
+		if job, ok := seen[a.JobID]; ok && !a.ends() {
 			job.Node, job.Away = a.NodeID, a.ClientStatus == api.AllocClientStatusUnknown
 			seen[a.JobID] = job
 		}
@@ -150,7 +153,9 @@ func (l sights) waiting(asked []string) map[string]int {
 		placed[id] = true
 	}
 	for _, a := range l.allocs {
-		placed[a.JobID] = true
+		if !a.ends() {
+			placed[a.JobID] = true
+		}
 	}
 	home := make(map[string]string, len(l.volumes))
 	for _, v := range l.volumes {
@@ -179,9 +184,15 @@ func (c *Client) measure(ctx context.Context, cluster *placement.Cluster, l sigh
 			return err
 		}
 	}
-	taken := map[string]amounts{}
+	taken, ending := map[string]amounts{}, 0
 	for _, a := range l.allocs {
 		taken[a.NodeID] = taken[a.NodeID].plus(a.takes())
+		if a.ends() && slices.Contains(l.eligible, a.NodeID) {
+			ending++
+		}
+	}
+	if ending > 0 {
+		cluster.Warnings = append(cluster.Warnings, fmt.Sprintf("%s being stopped: the room that this gives back is not counted", allocations(ending)))
 	}
 	homes := map[string]int{}
 	for _, v := range l.volumes {
@@ -247,6 +258,13 @@ func unusable(n *api.NodeListStub, job *api.Job) string {
 		return fmt.Sprintf("is in datacenter %q, not in %s", n.Datacenter, strings.Join(job.Datacenters, ", "))
 	}
 	return ""
+}
+
+func allocations(n int) string {
+	if n == 1 {
+		return "1 allocation is"
+	}
+	return fmt.Sprintf("%d allocations are", n)
 }
 
 func amountsFor(a amounts) placement.Amounts {

@@ -126,8 +126,8 @@ func (c *plan) runOne(ctx context.Context, s *client.Client, class string) error
 }
 
 // changes is the exit code of a plan as an error.
-func changes(any bool) error {
-	if any {
+func changes(some bool) error {
+	if some {
 		return reported{exitChanges}
 	}
 	return nil
