@@ -6,7 +6,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -284,13 +283,3 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return true
 	}
 }
-
-// Why a subscription ends by itself.
-var (
-	// ErrSlow: the subscriber is further behind than the feed keeps events.
-	ErrSlow = errors.New("the subscriber is too slow")
-	// ErrGone: what comes next was removed before it was read.
-	ErrGone = errors.New("the next events are not kept any more")
-	// ErrEnded: the server ends.
-	ErrEnded = errors.New("the feed has ended")
-)

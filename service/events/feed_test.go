@@ -183,9 +183,9 @@ func TestWhoSubscribesNowGetsWhatComes(t *testing.T) {
 	l := newLog()
 	l.add(5, "a")
 	feed := run(t, l)
-	s := subscribe(t, feed, events.Now, all)
-	if s.Position() != 5 || s.Lost {
-		t.Errorf("begins at %d, lost %v", s.Position(), s.Lost)
+	s := subscribe(t, feed, lab.EventsFromNow, all)
+	if s.Position() != 5 || s.Lost() {
+		t.Errorf("begins at %d, lost %v", s.Position(), s.Lost())
 	}
 	l.add(3, "a")
 	wantIDs(t, ids(t, s, 3), upTo(6, 8))
@@ -197,7 +197,7 @@ func TestEachGetsWhatMatches(t *testing.T) {
 	of := func(class string) func(lab.Event) bool {
 		return func(e lab.Event) bool { return e.ClassID == class }
 	}
-	a, b, both := subscribe(t, feed, events.Now, of("a")), subscribe(t, feed, events.Now, of("b")), subscribe(t, feed, events.Now, all)
+	a, b, both := subscribe(t, feed, lab.EventsFromNow, of("a")), subscribe(t, feed, lab.EventsFromNow, of("b")), subscribe(t, feed, lab.EventsFromNow, all)
 	l.add(2, "a")
 	l.add(1, "b")
 	l.add(1, "a")
@@ -209,7 +209,7 @@ func TestEachGetsWhatMatches(t *testing.T) {
 func TestWhatIsPassedOverMovesThePositionToo(t *testing.T) {
 	l := newLog()
 	feed := run(t, l)
-	s := subscribe(t, feed, events.Now, func(e lab.Event) bool { return e.ClassID == "a" })
+	s := subscribe(t, feed, lab.EventsFromNow, func(e lab.Event) bool { return e.ClassID == "a" })
 	l.add(7, "b")
 	l.add(1, "a")
 	wantIDs(t, ids(t, s, 1), []int64{8})
@@ -237,7 +237,7 @@ func TestAResumedSubscriptionHasNoGap(t *testing.T) {
 				continue
 			}
 			batch, err := s.Next(t.Context())
-			if errors.Is(err, events.ErrSlow) { // comes again, as a reader does
+			if errors.Is(err, lab.ErrFollowerSlow) { // comes again, as a reader does
 				s = subscribe(t, feed, position, all)
 				continue
 			}
@@ -262,7 +262,7 @@ func TestAResumedSubscriptionHasNoGap(t *testing.T) {
 func TestWhoIsTooSlowIsDroppedAndNobodyElse(t *testing.T) {
 	l := newLog()
 	feed := run(t, l, func(c *events.Config) { c.Backlog = 8 })
-	slow, quick := subscribe(t, feed, events.Now, all), subscribe(t, feed, events.Now, all)
+	slow, quick := subscribe(t, feed, lab.EventsFromNow, all), subscribe(t, feed, lab.EventsFromNow, all)
 	l.add(1, "a")
 	wantIDs(t, ids(t, slow, 1), upTo(1, 1))
 	wantIDs(t, ids(t, quick, 1), upTo(1, 1))
@@ -270,7 +270,7 @@ func TestWhoIsTooSlowIsDroppedAndNobodyElse(t *testing.T) {
 		l.add(1, "a")
 		wantIDs(t, ids(t, quick, 1), []int64{id})
 	}
-	if _, err := slow.Next(t.Context()); !errors.Is(err, events.ErrSlow) {
+	if _, err := slow.Next(t.Context()); !errors.Is(err, lab.ErrFollowerSlow) {
 		t.Errorf("got %v", err)
 	}
 	wantIDs(t, ids(t, subscribe(t, feed, slow.Position(), all), 19), upTo(2, 20))
@@ -283,8 +283,8 @@ func TestWhatIsNotKeptCannotBeResumed(t *testing.T) {
 	feed := run(t, l)
 	for after, lost := range map[int64]bool{0: true, 5: true, 6: false, 9: false, 10: false, 11: true} {
 		s := subscribe(t, feed, after, all)
-		if s.Lost != lost || (lost && s.Position() != 10) || (!lost && s.Position() != after) {
-			t.Errorf("after %d: lost %v, at %d", after, s.Lost, s.Position())
+		if s.Lost() != lost || (lost && s.Position() != 10) || (!lost && s.Position() != after) {
+			t.Errorf("after %d: lost %v, at %d", after, s.Lost(), s.Position())
 		}
 	}
 }
@@ -298,7 +298,7 @@ func TestWhatGoesWhileOneCatchesUpIsNotPassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.forget(10)
-	if _, err := s.Next(t.Context()); !errors.Is(err, events.ErrGone) {
+	if _, err := s.Next(t.Context()); !errors.Is(err, lab.ErrEventsGone) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -307,7 +307,7 @@ func TestAnInstanceThatIsBehindGoesOnWhereAnotherWas(t *testing.T) {
 	l := newLog()
 	l.add(1, "a")
 	feed := run(t, l)
-	subscribe(t, feed, events.Now, all)
+	subscribe(t, feed, lab.EventsFromNow, all)
 	<-l.heard
 	l.mu.Lock()
 	wake := l.wake
@@ -315,7 +315,7 @@ func TestAnInstanceThatIsBehindGoesOnWhereAnotherWas(t *testing.T) {
 	l.mu.Unlock()
 	l.add(4, "a")
 	s := subscribe(t, feed, 4, all) // as read from another instance
-	if s.Lost {
+	if s.Lost() {
 		t.Fatal("lost")
 	}
 	wake()
@@ -325,24 +325,24 @@ func TestAnInstanceThatIsBehindGoesOnWhereAnotherWas(t *testing.T) {
 func TestSubscriptionsEndWithTheFeed(t *testing.T) {
 	l := newLog()
 	feed, stop := runUntil(t, l)
-	s := subscribe(t, feed, events.Now, all)
+	s := subscribe(t, feed, lab.EventsFromNow, all)
 	ended := make(chan error, 1)
 	go func() {
 		_, err := s.Next(t.Context())
 		ended <- err
 	}()
 	stop()
-	if err := <-ended; !errors.Is(err, events.ErrEnded) {
+	if err := <-ended; !errors.Is(err, lab.ErrEventsEnd) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := feed.Subscribe(t.Context(), events.Now, all); lab.CodeOf(err) != lab.CodeUnavailable {
+	if _, err := feed.Subscribe(t.Context(), lab.EventsFromNow, all); lab.CodeOf(err) != lab.CodeUnavailable {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestWhoLeavesIsNotHeld(t *testing.T) {
 	feed := run(t, newLog())
-	s := subscribe(t, feed, events.Now, all)
+	s := subscribe(t, feed, lab.EventsFromNow, all)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Next(ctx); !errors.Is(err, context.Canceled) {
@@ -354,7 +354,7 @@ func TestADatabaseThatDoesNotTellIsAsked(t *testing.T) {
 	l := newLog()
 	l.deaf = true
 	feed := run(t, l, func(c *events.Config) { c.Poll = time.Millisecond })
-	s := subscribe(t, feed, events.Now, all)
+	s := subscribe(t, feed, lab.EventsFromNow, all)
 	l.add(2, "a")
 	wantIDs(t, ids(t, s, 2), upTo(1, 2))
 }
@@ -362,7 +362,7 @@ func TestADatabaseThatDoesNotTellIsAsked(t *testing.T) {
 func TestADatabaseThatWasAwayIsReadOn(t *testing.T) {
 	l := newLog()
 	feed := run(t, l, func(c *events.Config) { c.Poll = time.Millisecond })
-	s := subscribe(t, feed, events.Now, all)
+	s := subscribe(t, feed, lab.EventsFromNow, all)
 	l.fails(lab.Errorf(lab.CodeUnavailable, "away"))
 	l.add(3, "a")
 	for range 3 {
@@ -381,7 +381,7 @@ func TestUntilTheDatabaseAnsweredNobodyCanSubscribe(t *testing.T) {
 	feed := run(t, l)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := feed.Subscribe(ctx, events.Now, all); lab.CodeOf(err) != lab.CodeUnavailable {
+	if _, err := feed.Subscribe(ctx, lab.EventsFromNow, all); lab.CodeOf(err) != lab.CodeUnavailable {
 		t.Errorf("got %v", err)
 	}
 }

@@ -19,16 +19,10 @@ type Subscription struct {
 	position int64
 	// along says that it has caught up with what the feed keeps in memory.
 	along bool
-	// Lost says that what was asked for is not kept, or never was: the
-	// subscription begins with what comes now.
-	Lost bool
+	lost  bool
 }
 
-// Now asks for a subscription to what comes from now on.
-const Now int64 = -1
-
-// Subscribe begins after the event with the id given, or with what comes from Now
-// on. matches says which events are wanted; it is called by Next alone.
+// Subscribe begins after the event with the id given, or with lab.EventsFromNow. matches says which events are wanted; it is called by Next alone.
 // CodeUnavailable when the database does not answer or the server is ending.
 func (f *Feed) Subscribe(ctx context.Context, after int64, matches func(lab.Event) bool) (*Subscription, error) {
 	select {
@@ -43,7 +37,7 @@ func (f *Feed) Subscribe(ctx context.Context, after int64, matches func(lab.Even
 		return nil, lab.Errorf(lab.CodeUnavailable, "the server is ending").WithHint("try again")
 	}
 	s := &Subscription{feed: f, matches: matches, position: position}
-	if after == Now {
+	if after == lab.EventsFromNow {
 		return s, nil
 	}
 	// The database knows more than this instance may have read.
@@ -52,7 +46,7 @@ func (f *Feed) Subscribe(ctx context.Context, after int64, matches func(lab.Even
 		return nil, fmt.Errorf("find where to go on: %w", err)
 	}
 	if after < first-1 || after > last {
-		s.Lost = true
+		s.lost = true
 		return s, nil
 	}
 	s.position = after
@@ -62,8 +56,13 @@ func (f *Feed) Subscribe(ctx context.Context, after int64, matches func(lab.Even
 // Position is the id up to which everything was read or passed over.
 func (s *Subscription) Position() int64 { return s.position }
 
+// Lost says that what was asked for is not kept, or never was: the subscription
+// begins with what comes now.
+func (s *Subscription) Lost() bool { return s.lost }
+
 // Next waits for events that are wanted and gives them, some hundred at most. Its
-// error is that of ctx, ErrSlow, ErrGone or ErrEnded, or the database's.
+// error is that of ctx, lab.ErrFollowerSlow, lab.ErrEventsGone or
+// lab.ErrEventsEnd, or the database's.
 func (s *Subscription) Next(ctx context.Context) ([]lab.Event, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -106,7 +105,7 @@ func (s *Subscription) read(ctx context.Context) (events []lab.Event, moved <-ch
 	switch {
 	case f.ended:
 		f.mu.Unlock()
-		return nil, nil, ErrEnded
+		return nil, nil, lab.ErrEventsEnd
 	case s.position+1 >= f.first:
 		defer f.mu.Unlock()
 		s.along = true
@@ -116,7 +115,7 @@ func (s *Subscription) read(ctx context.Context) (events []lab.Event, moved <-ch
 		return events, f.moved, nil
 	case s.along:
 		f.mu.Unlock()
-		return nil, nil, ErrSlow
+		return nil, nil, lab.ErrFollowerSlow
 	}
 	moved = f.moved
 	f.mu.Unlock()
@@ -127,7 +126,7 @@ func (s *Subscription) read(ctx context.Context) (events []lab.Event, moved <-ch
 	case err != nil:
 		return nil, nil, fmt.Errorf("read events: %w", err)
 	case len(events) == 0 || events[0].ID != s.position+1:
-		return nil, nil, ErrGone
+		return nil, nil, lab.ErrEventsGone
 	}
 	return events, moved, nil
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 )
@@ -47,6 +48,19 @@ type Event struct {
 	// deleted: a JSON object, with neither a person's name nor a secret.
 	Data json.RawMessage
 }
+
+// EventsFromNow asks for the events that come, in place of the id after which they are wanted.
+const EventsFromNow int64 = -1
+
+// Why events stop coming to somebody who follows them.
+var (
+	// ErrFollowerSlow: the follower is further behind than events are held ready.
+	ErrFollowerSlow = errors.New("too slow: more came than is held ready")
+	// ErrEventsGone: what comes next was removed before it was read.
+	ErrEventsGone = errors.New("what comes next is not kept any more")
+	// ErrEventsEnd: the server ends.
+	ErrEventsEnd = errors.New("the server is ending")
+)
 
 // EventFilter says which events are asked for; of each field, the zero value asks for any.
 type EventFilter struct {

@@ -139,7 +139,7 @@ func TestAnEventTellsWhatTheChangeMadeAndWhoItBelongsTo(t *testing.T) {
 		f.must(json.Unmarshal(got[0].Data, &data))
 		wantEqual(t, data, map[string]any{
 			"id": w.ID, "slug": "fall-26-py101-ada", "class_id": class.ID, "class": "fall-26/py101", "student_id": ada.ID,
-			"desired": "running", "phase": "ready", "reason": "It runs.", "phase_since": f.now.Format(time.RFC3339Nano),
+			"desired": "running", "phase": "ready", "reason": "It runs.", "since": f.now.Format(time.RFC3339Nano),
 			"drifted": true, "outdated": true, "node": "lab-1", "revision": 2.0,
 		})
 		got[0].Data = nil

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -90,19 +91,19 @@ func (s session) tell(event lab.Event, data any) {
 }
 
 type toldWorkspace struct {
-	ID         string     `json:"id"`
-	Slug       string     `json:"slug"`
-	ClassID    string     `json:"class_id"`
-	Class      string     `json:"class"`
-	StudentID  string     `json:"student_id"`
-	Desired    string     `json:"desired"`
-	Phase      string     `json:"phase"`
-	Reason     string     `json:"reason"`
-	PhaseSince *time.Time `json:"phase_since"`
-	Drifted    bool       `json:"drifted"`
-	Outdated   bool       `json:"outdated"`
-	Node       string     `json:"node"`
-	Revision   int64      `json:"revision"`
+	ID        string     `json:"id"`
+	Slug      string     `json:"slug"`
+	ClassID   string     `json:"class_id"`
+	Class     string     `json:"class"`
+	StudentID string     `json:"student_id"`
+	Desired   string     `json:"desired"`
+	Phase     string     `json:"phase"`
+	Reason    string     `json:"reason"`
+	Since     *time.Time `json:"since"`
+	Drifted   bool       `json:"drifted"`
+	Outdated  bool       `json:"outdated"`
+	Node      string     `json:"node"`
+	Revision  int64      `json:"revision"`
 }
 
 // tellWorkspaces tells of workspaces as they are in the transaction now.
@@ -139,7 +140,7 @@ func (s session) tellWorkspaces(ctx context.Context, what lab.EventType, ids ...
 		}
 		s.tell(event, toldWorkspace{
 			ID: r.ID, Slug: r.Slug, ClassID: r.ClassID, Class: r.CohortKey + "/" + r.CourseKey, StudentID: r.StudentID,
-			Desired: r.Desired, Phase: r.Phase, Reason: r.Reason, PhaseSince: r.PhaseSince.pointer(),
+			Desired: r.Desired, Phase: cmp.Or(r.Phase, string(lab.PhaseUnknown)), Reason: r.Reason, Since: r.PhaseSince.pointer(),
 			Drifted: r.Drifted, Outdated: r.Outdated, Node: r.NodeName, Revision: r.Version,
 		})
 	}
