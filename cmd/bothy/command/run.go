@@ -43,6 +43,7 @@ func actions(env *Env) map[string]func() action {
 		"config validate":   func() action { return &configValidate{env: env} },
 		"course list":       func() action { return &courseList{env: env} },
 		"dev":               func() action { return &devCommand{env: env} },
+		"events":            func() action { return &events{env: env} },
 		"operation list":    func() action { return &operationList{env: env} },
 		"operation status":  func() action { return &operationStatus{env: env} },
 		"plan":              func() action { return &plan{env: env} },
