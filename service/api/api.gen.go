@@ -39,6 +39,60 @@ func (e Desired) Valid() bool {
 	}
 }
 
+// Defines values for EventType.
+const (
+	EventTypeClassChanged     EventType = "class.changed"
+	EventTypeClassCreated     EventType = "class.created"
+	EventTypeClassDeleted     EventType = "class.deleted"
+	EventTypeCohortChanged    EventType = "cohort.changed"
+	EventTypeCohortCreated    EventType = "cohort.created"
+	EventTypeCohortDeleted    EventType = "cohort.deleted"
+	EventTypeCourseChanged    EventType = "course.changed"
+	EventTypeCourseCreated    EventType = "course.created"
+	EventTypeCourseDeleted    EventType = "course.deleted"
+	EventTypeStudentChanged   EventType = "student.changed"
+	EventTypeStudentCreated   EventType = "student.created"
+	EventTypeWorkspaceChanged EventType = "workspace.changed"
+	EventTypeWorkspaceCreated EventType = "workspace.created"
+	EventTypeWorkspaceDeleted EventType = "workspace.deleted"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case EventTypeClassChanged:
+		return true
+	case EventTypeClassCreated:
+		return true
+	case EventTypeClassDeleted:
+		return true
+	case EventTypeCohortChanged:
+		return true
+	case EventTypeCohortCreated:
+		return true
+	case EventTypeCohortDeleted:
+		return true
+	case EventTypeCourseChanged:
+		return true
+	case EventTypeCourseCreated:
+		return true
+	case EventTypeCourseDeleted:
+		return true
+	case EventTypeStudentChanged:
+		return true
+	case EventTypeStudentCreated:
+		return true
+	case EventTypeWorkspaceChanged:
+		return true
+	case EventTypeWorkspaceCreated:
+		return true
+	case EventTypeWorkspaceDeleted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OperationState.
 const (
 	OperationStateDone       OperationState = "done"
@@ -681,6 +735,94 @@ type DependencyStatus struct {
 
 // Desired What a workspace should be.
 type Desired string
+
+// Event The `data` of all other messages. Beside its id, type and time it has the one
+// member that the type begins with: how that is since the change, or was when it
+// was deleted.
+type Event struct {
+	At      time.Time     `json:"at"`
+	Class   *EventClass   `json:"class,omitempty"`
+	Cohort  *EventCohort  `json:"cohort,omitempty"`
+	Course  *EventCourse  `json:"course,omitempty"`
+	ID      string        `json:"id"`
+	Student *EventStudent `json:"student,omitempty"`
+
+	// Type What happened to what.
+	Type      EventType       `json:"type"`
+	Workspace *EventWorkspace `json:"workspace,omitempty"`
+}
+
+// EventClass defines model for EventClass.
+type EventClass struct {
+	CohortID string `json:"cohort_id"`
+	CourseID string `json:"course_id"`
+	Deleting bool   `json:"deleting"`
+	ID       string `json:"id"`
+	Key      string `json:"key"`
+	Revision int64  `json:"revision"`
+}
+
+// EventCohort defines model for EventCohort.
+type EventCohort struct {
+	ID       string `json:"id"`
+	Key      string `json:"key"`
+	Name     string `json:"name"`
+	Revision int64  `json:"revision"`
+}
+
+// EventCourse defines model for EventCourse.
+type EventCourse struct {
+	ID       string `json:"id"`
+	Key      string `json:"key"`
+	Name     string `json:"name"`
+	Revision int64  `json:"revision"`
+	Template string `json:"template"`
+}
+
+// EventID The name of an event: its number, which rises with each change, and after the
+// hyphen the installation's mark. Take it as a whole.
+type EventID = string
+
+// EventPosition The `data` of `hello` and `reset`.
+type EventPosition struct {
+	// ID The newest event there was; what comes next comes after it.
+	ID string `json:"id"`
+}
+
+// EventStudent defines model for EventStudent.
+type EventStudent struct {
+	CohortID    string     `json:"cohort_id"`
+	ID          string     `json:"id"`
+	Revision    int64      `json:"revision"`
+	WithdrawnAt *time.Time `json:"withdrawn_at"`
+}
+
+// EventType What happened to what.
+type EventType string
+
+// EventWorkspace defines model for EventWorkspace.
+type EventWorkspace struct {
+	// Class The class's key, `fall-26/py101`.
+	Class   string `json:"class"`
+	ClassID string `json:"class_id"`
+
+	// Desired As of a workspace.
+	Desired  string `json:"desired"`
+	Drifted  bool   `json:"drifted"`
+	ID       string `json:"id"`
+	Node     string `json:"node"`
+	Outdated bool   `json:"outdated"`
+
+	// Phase As of a workspace.
+	Phase  string `json:"phase"`
+	Reason string `json:"reason"`
+
+	// Revision As in its `ETag`. It only grows: pass over what is older than what you have.
+	Revision  int64      `json:"revision"`
+	Since     *time.Time `json:"since"`
+	Slug      string     `json:"slug"`
+	StudentID string     `json:"student_id"`
+}
 
 // Key A part of a workspace's name. Unique, and never changed.
 type Key = string
@@ -1495,6 +1637,24 @@ type UpdateCourseParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// Class Only what belongs to this class, given by its id or as `cohort~course`.
+	Class *ClassRef `form:"class,omitempty" json:"class,omitempty"`
+
+	// Cohort Only what belongs to this cohort, given by its id or key; its classes and their workspaces do.
+	Cohort *Ref `form:"cohort,omitempty" json:"cohort,omitempty"`
+
+	// Workspace Only this workspace, given by its id or slug.
+	Workspace *Ref `form:"workspace,omitempty" json:"workspace,omitempty"`
+
+	// Type Only these types, with commas between them. `hello` and `reset` come in any case.
+	Type *[]EventType `form:"type,omitempty" json:"type,omitempty"`
+
+	// LastEventID The `id` of the last message that was read.
+	LastEventID *EventID `json:"Last-Event-ID,omitempty"`
+}
+
 // ListOperationsParams defines parameters for ListOperations.
 type ListOperationsParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -1771,6 +1931,9 @@ type ServerInterface interface {
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
 	UpdateCourse(c *gin.Context, course PathCourse, params UpdateCourseParams)
+	// StreamEvents Follow changes
+	// (GET /v1/events)
+	StreamEvents(c *gin.Context, params StreamEventsParams)
 	// ListOperations List the operations
 	// (GET /v1/operations)
 	ListOperations(c *gin.Context, params ListOperationsParams)
@@ -3119,6 +3282,78 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 	siw.Handler.UpdateCourse(c, course, params)
 }
 
+// StreamEvents operation middleware
+func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+
+	// ------------- Optional query parameter "class" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "class", c.Request.URL.Query(), &params.Class, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cohort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cohort", c.Request.URL.Query(), &params.Cohort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cohort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "workspace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workspace", c.Request.URL.Query(), &params.Workspace, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workspace: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "type", c.Request.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID EventID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Last-Event-ID, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Last-Event-ID: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.StreamEvents(c, params)
+}
+
 // ListOperations operation middleware
 func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
 
@@ -4028,6 +4263,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/courses/:course", wrapper.DeleteCourse)
 	router.GET(options.BaseURL+"/v1/courses/:course", wrapper.GetCourse)
 	router.PATCH(options.BaseURL+"/v1/courses/:course", wrapper.UpdateCourse)
+	router.GET(options.BaseURL+"/v1/events", wrapper.StreamEvents)
 	router.GET(options.BaseURL+"/v1/operations", wrapper.ListOperations)
 	router.GET(options.BaseURL+"/v1/operations/:operation", wrapper.GetOperation)
 	router.GET(options.BaseURL+"/v1/operations/:operation/items", wrapper.ListOperationItems)
@@ -4748,6 +4984,63 @@ func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.Res
 	return err
 }
 
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200ResponseHeaders struct {
+	XAccelBuffering string
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       StreamEvents200ResponseHeaders
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Accel-Buffering", fmt.Sprint(response.Headers.XAccelBuffering))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
 type ListOperationsRequestObject struct {
 	Params ListOperationsParams
 }
@@ -5253,6 +5546,9 @@ type StrictServerInterface interface {
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
 	UpdateCourse(ctx context.Context, request UpdateCourseRequestObject) (UpdateCourseResponseObject, error)
+	// StreamEvents Follow changes
+	// (GET /v1/events)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// ListOperations List the operations
 	// (GET /v1/operations)
 	ListOperations(ctx context.Context, request ListOperationsRequestObject) (ListOperationsResponseObject, error)
@@ -6050,6 +6346,32 @@ func (sh *strictHandler) UpdateCourse(ctx *gin.Context, course PathCourse, param
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(UpdateCourseResponseObject); ok {
 		if err := validResponse.VisitUpdateCourseResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParams) {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx, request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		if err := validResponse.VisitStreamEventsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -47,6 +47,10 @@ type Config struct {
 	Dependencies []Dependency
 	// Reconciler tells how this instance's reconciler is doing; nil is shown as not known.
 	Reconciler func() ReconcilerState
+	// Events is where changes are followed; nil is shown as not available.
+	Events EventSource
+	// Heartbeat is how often a stream of events gives a sign of life. Default 15 s.
+	Heartbeat time.Duration
 	// Metrics is the registry behind /metrics, to which the API adds its own; nil makes one.
 	Metrics *prometheus.Registry
 	// TrustedOrigins may write from a browser besides the address that a request
@@ -100,6 +104,14 @@ func (config Config) withDefaults() Config {
 	if config.Streams == nil {
 		config.Streams = NewStreams()
 	}
+	if config.Events == nil {
+		config.Events = func(context.Context, int64, func(lab.Event) bool) (EventStream, error) {
+			return nil, lab.Errorf(lab.CodeUnavailable, "this server tells of no changes")
+		}
+	}
+	if config.Heartbeat == 0 {
+		config.Heartbeat = heartbeat
+	}
 	if config.Metrics == nil {
 		config.Metrics = prometheus.NewRegistry()
 	}
@@ -129,6 +141,7 @@ func newHandler(config Config) (*handler, error) {
 	if h.metrics, err = newMetrics(config.Metrics); err != nil {
 		return nil, err
 	}
+	h.server.metrics = h.metrics
 	if h.landing, err = newLanding(config.Version); err != nil {
 		return nil, err
 	}
@@ -208,10 +221,11 @@ func notBound(err error) error {
 	return e
 }
 
-// headAsGet answers HEAD as GET; net/http leaves the body away.
+// headAsGet answers HEAD as GET, but for a stream, which would never end; net/http
+// leaves the body away.
 func headAsGet(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
+		if r.Method == http.MethodHead && r.URL.Path != pathEvents {
 			r = r.WithContext(r.Context())
 			r.Method = http.MethodGet
 		}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -25,7 +26,13 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 	ctx := t.Context()
 	name, class := "New", "fall-26/py101"
 	calls := map[string]func() error{
-		"getStatus":    func() error { return ignored(c.Status(ctx)) },
+		"getStatus": func() error { return ignored(c.Status(ctx)) },
+		"streamEvents": func() error {
+			for _, err := range c.Events(ctx, client.EventFilter{Class: class}, "") {
+				return err
+			}
+			return errors.New("nothing came")
+		},
 		"listCohorts":  func() error { return ignored(c.Cohorts(ctx)) },
 		"createCohort": func() error { return ignored(c.CreateCohort(ctx, client.CohortInput{Name: name})) },
 		"getCohort":    func() error { return ignored(c.Cohort(ctx, "fall-26")) },

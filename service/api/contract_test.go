@@ -45,7 +45,7 @@ func (d documented) request() *http.Request {
 
 // streams says whether the answer is no document that has a state.
 func (d documented) streams() bool {
-	return strings.HasSuffix(d.Path, "/logs") || strings.HasSuffix(d.Path, "/exec")
+	return strings.HasSuffix(d.Path, "/logs") || strings.HasSuffix(d.Path, "/exec") || strings.HasSuffix(d.Path, "/events")
 }
 
 // operations walks the contract.
@@ -96,7 +96,11 @@ func conforms(t *testing.T, d documented, answer answer) {
 		Status:                 answer.StatusCode,
 		Header:                 answer.Header,
 		Body:                   io.NopCloser(strings.NewReader(body)),
-		Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+		Options: &openapi3filter.Options{
+			IncludeResponseStatus: true, MultiError: true,
+			// Of a stream, each event is held against its own schema elsewhere.
+			ExcludeResponseBody: answer.Header.Get("Content-Type") == "text/event-stream",
+		},
 	})
 	if err != nil {
 		t.Errorf("%d is not as the contract says: %v\n%s", answer.StatusCode, err, body)
@@ -116,7 +120,7 @@ func TestEveryOperationSucceedsAsDocumented(t *testing.T) {
 				t.Fatalf("got %d: %s", answer.StatusCode, answer.Body)
 			}
 			conforms(t, d, answer)
-			if id != "getStatus" && len(b.registrar.called()) != 1 {
+			if id != "getStatus" && id != "streamEvents" && len(b.registrar.called()) != 1 {
 				t.Errorf("called the registrar %v", b.registrar.called())
 			}
 		})
@@ -150,8 +154,8 @@ func current(code lab.Code) any {
 func TestEveryOperationFailsAsDocumented(t *testing.T) {
 	b := newBench(t)
 	for id, d := range operations(t, document(t, b)) {
-		if id == "getStatus" {
-			continue // it asks the registrar nothing
+		if id == "getStatus" || id == "streamEvents" {
+			continue // these ask the registrar nothing that can fail, as they are asked
 		}
 		for code, status := range codes() {
 			if d.Operation.Responses.Status(status) == nil || code == lab.CodeUnauthenticated {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/lab"
 )
 
 // bench is an API over a fake registrar, with its log at hand.
@@ -45,6 +46,12 @@ func newBench(t testing.TB, change ...func(*api.Config)) *bench {
 		InstallationID: "id-installation",
 		Dependencies: []api.Dependency{
 			{Name: "store", Required: true, Ready: func(context.Context) error { return nil }},
+		},
+		// Streams end by themselves, for those who read an answer whole.
+		Events: func(ctx context.Context, after int64, matches func(lab.Event) bool) (api.EventStream, error) {
+			f := newFakeEvents(anEvent(41, lab.EventCourseCreated, ""))
+			f.end <- lab.ErrEventsEnd
+			return f.source(ctx, after, matches)
 		},
 		Reconciler: func() api.ReconcilerState { return api.ReconcilerState{Active: true, LastPassAt: noon} },
 	}

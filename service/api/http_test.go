@@ -56,8 +56,8 @@ func TestAnAuthenticatorThatFailsLetsNobodyIn(t *testing.T) {
 
 type broken struct{}
 
-func (broken) Authenticate(context.Context, string) (string, error) {
-	return "token:test", errors.New("the secret place is on fire")
+func (broken) Authenticate(context.Context, string) (lab.Caller, error) {
+	return lab.Caller{Name: "token:test"}, errors.New("the secret place is on fire")
 }
 
 func TestInternalsAreLoggedAndNotShown(t *testing.T) {

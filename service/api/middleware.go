@@ -59,7 +59,7 @@ func (h *handler) observe(c *gin.Context) {
 			fail(c, lab.Errorf(lab.CodeInternal, "panic: %v", cause))
 		}
 		took := h.config.Now().Sub(started)
-		h.metrics.observe(name, c.Writer.Status(), took)
+		h.metrics.observe(name, c.Writer.Status(), took, streamed(c.Writer.Header()))
 		h.logAccess(c, name, slog.Duration("took", took))
 		if abort != nil {
 			panic(abort) // an answer that breaks off is net/http's to end
@@ -89,7 +89,8 @@ func (h *handler) logAccess(c *gin.Context, name string, took slog.Attr) {
 		attrs = append(attrs, slog.String("actor", actor.Name))
 	}
 	level := slog.LevelInfo
-	if strings.HasPrefix(name, "probe:") {
+	// Probes, polling and looking come by the thousand and change nothing.
+	if c.Request.Method == http.MethodGet && status < http.StatusBadRequest && len(c.Errors) == 0 {
 		level = slog.LevelDebug
 	}
 	if last := c.Errors.Last(); last != nil {
@@ -135,7 +136,7 @@ type actorKey struct{}
 
 // authenticate finds out who makes the request, or refuses it.
 func (h *handler) authenticate(c *gin.Context) {
-	name, err := h.actorName(c.Request)
+	caller, err := h.caller(c.Request)
 	if err != nil {
 		if lab.CodeOf(err) == lab.CodeUnauthenticated {
 			c.Header("WWW-Authenticate", `Bearer realm="bothy"`)
@@ -143,29 +144,44 @@ func (h *handler) authenticate(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	actor := lab.Actor{Name: name, Remote: c.ClientIP()}
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), actorKey{}, actor))
+	ctx := context.WithValue(c.Request.Context(), actorKey{}, lab.Actor{Name: caller.Name, Remote: c.ClientIP()})
+	request := c.Request
+	ctx = context.WithValue(ctx, sightKey{}, sight{
+		scope: caller.Scope,
+		again: func() (lab.Caller, error) { return h.caller(request) },
+	})
+	c.Request = request.WithContext(ctx)
 }
 
-func (h *handler) actorName(r *http.Request) (string, error) {
+// sightKey is the context key of the sight of whoever makes a request.
+type sightKey struct{}
+
+// sight is what a caller may see, and how to find out whether that still holds.
+type sight struct {
+	scope lab.Scope
+	again func() (lab.Caller, error)
+}
+
+// caller finds out who makes the request, by its token.
+func (h *handler) caller(r *http.Request) (lab.Caller, error) {
 	const hint = `send the header "Authorization: Bearer <token>" with a token of this installation`
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
-		return "", lab.Errorf(lab.CodeUnauthenticated, "no token was sent").WithHint(hint)
+		return lab.Caller{}, lab.Errorf(lab.CodeUnauthenticated, "no token was sent").WithHint(hint)
 	}
 	scheme, token, found := strings.Cut(values[0], " ")
 	if len(values) > 1 || !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", lab.Errorf(lab.CodeUnauthenticated, "the Authorization header holds no bearer token").WithHint(hint)
+		return lab.Caller{}, lab.Errorf(lab.CodeUnauthenticated, "the Authorization header holds no bearer token").WithHint(hint)
 	}
-	name, err := h.config.Authenticator.Authenticate(r.Context(), token)
+	caller, err := h.config.Authenticator.Authenticate(r.Context(), token)
 	var known *lab.Error
 	if errors.As(err, &known) && known.Code == lab.CodeUnauthenticated && known.Hint == "" {
-		return "", lab.Wrap(known.Code, err, "%s", known.Message).WithHint(hint)
+		return lab.Caller{}, lab.Wrap(known.Code, err, "%s", known.Message).WithHint(hint)
 	}
 	if err != nil {
-		return "", fmt.Errorf("authenticate: %w", err)
+		return lab.Caller{}, fmt.Errorf("authenticate: %w", err)
 	}
-	return name, nil
+	return caller, nil
 }
 
 // checkRequest holds a request against the contract before anything acts on it.

@@ -10,7 +10,7 @@ import (
 // Authenticator says who is behind a bearer token. It gives the actor's name
 // for the audit; an unknown token is lab.CodeUnauthenticated.
 type Authenticator interface {
-	Authenticate(ctx context.Context, bearer string) (actor string, err error)
+	Authenticate(ctx context.Context, bearer string) (lab.Caller, error)
 }
 
 // Registrar does what people ask for. Its errors are coded. A ref is an id or

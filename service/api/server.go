@@ -10,7 +10,10 @@ import (
 
 // server carries out the contract's operations. Its methods get requests that
 // the contract's check has passed, and the intent in the context.
-type server struct{ config Config }
+type server struct {
+	config  Config
+	metrics *metrics
+}
 
 var _ StrictServerInterface = (*server)(nil)
 

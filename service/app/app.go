@@ -23,6 +23,8 @@ import (
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/consul"
+	"github.com/bothylabs/bothy/service/events"
+	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/nomad"
 	"github.com/bothylabs/bothy/service/reconcile"
 	"github.com/bothylabs/bothy/service/registrar"
@@ -57,6 +59,7 @@ type App struct {
 	vault    *vault.Client
 	role     *role
 	loop     *reconcile.Loop
+	feed     *events.Feed
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -172,6 +175,14 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		Store: a.store, Catalog: catalog, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
 		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
 	})
+	if a.feed, err = events.New(events.Config{
+		Log: a.store, Logger: deps.Logger.With("part", "events"), Registry: metrics, Now: deps.Now,
+		MaxAge: a.cfg.Events.MaxAge, MaxRows: int64(a.cfg.Events.MaxRows),
+		// One instance is enough, and the reconciler's role has one holder.
+		Cleans: func() bool { return a.role.state().Active },
+	}); err != nil {
+		return fmt.Errorf("make the feed of events: %w", err)
+	}
 	return a.makeAPI(people, installation, metrics, deps)
 }
 
@@ -193,6 +204,9 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics 
 			{Name: "nomad", Ready: a.nomad.Ready},
 			{Name: "consul", Ready: a.consul.Ready},
 			{Name: "vault", Ready: a.vault.Ready},
+		},
+		Events: func(ctx context.Context, after int64, matches func(lab.Event) bool) (api.EventStream, error) {
+			return a.feed.Subscribe(ctx, after, matches)
 		},
 		Reconciler: a.role.state, Metrics: metrics, TrustedOrigins: []string{a.cfg.ConsoleURL}, TrustedProxies: a.cfg.API.TrustedProxies, Now: deps.Now,
 	})

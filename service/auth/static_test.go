@@ -16,8 +16,8 @@ func TestAStaticTokenNamesItsActor(t *testing.T) {
 		t.Fatal(err)
 	}
 	actor, err := static.Authenticate(t.Context(), token)
-	if err != nil || actor != "token:dev" {
-		t.Fatalf("got %q, %v", actor, err)
+	if err != nil || actor.Name != "token:dev" || !actor.Scope.All {
+		t.Fatalf("got %+v, %v", actor, err)
 	}
 }
 
@@ -28,8 +28,8 @@ func TestAnyOtherTokenIsUnauthenticated(t *testing.T) {
 	}
 	for _, other := range []string{"", token + "x", token[:len(token)-1], strings.ToUpper(token), " " + token} {
 		actor, err := static.Authenticate(t.Context(), other)
-		if lab.CodeOf(err) != lab.CodeUnauthenticated || actor != "" {
-			t.Errorf("%q: got %q, %v", other, actor, err)
+		if lab.CodeOf(err) != lab.CodeUnauthenticated || actor.Name != "" || actor.Scope.All {
+			t.Errorf("%q: got %+v, %v", other, actor, err)
 		}
 		if err != nil && other != "" && strings.Contains(err.Error(), other) {
 			t.Errorf("the error repeats the token: %v", err)

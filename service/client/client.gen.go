@@ -38,6 +38,60 @@ func (e Desired) Valid() bool {
 	}
 }
 
+// Defines values for EventType.
+const (
+	EventTypeClassChanged     EventType = "class.changed"
+	EventTypeClassCreated     EventType = "class.created"
+	EventTypeClassDeleted     EventType = "class.deleted"
+	EventTypeCohortChanged    EventType = "cohort.changed"
+	EventTypeCohortCreated    EventType = "cohort.created"
+	EventTypeCohortDeleted    EventType = "cohort.deleted"
+	EventTypeCourseChanged    EventType = "course.changed"
+	EventTypeCourseCreated    EventType = "course.created"
+	EventTypeCourseDeleted    EventType = "course.deleted"
+	EventTypeStudentChanged   EventType = "student.changed"
+	EventTypeStudentCreated   EventType = "student.created"
+	EventTypeWorkspaceChanged EventType = "workspace.changed"
+	EventTypeWorkspaceCreated EventType = "workspace.created"
+	EventTypeWorkspaceDeleted EventType = "workspace.deleted"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case EventTypeClassChanged:
+		return true
+	case EventTypeClassCreated:
+		return true
+	case EventTypeClassDeleted:
+		return true
+	case EventTypeCohortChanged:
+		return true
+	case EventTypeCohortCreated:
+		return true
+	case EventTypeCohortDeleted:
+		return true
+	case EventTypeCourseChanged:
+		return true
+	case EventTypeCourseCreated:
+		return true
+	case EventTypeCourseDeleted:
+		return true
+	case EventTypeStudentChanged:
+		return true
+	case EventTypeStudentCreated:
+		return true
+	case EventTypeWorkspaceChanged:
+		return true
+	case EventTypeWorkspaceCreated:
+		return true
+	case EventTypeWorkspaceDeleted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OperationState.
 const (
 	OperationStateDone       OperationState = "done"
@@ -680,6 +734,94 @@ type DependencyStatus struct {
 
 // Desired What a workspace should be.
 type Desired string
+
+// Event The `data` of all other messages. Beside its id, type and time it has the one
+// member that the type begins with: how that is since the change, or was when it
+// was deleted.
+type Event struct {
+	At      time.Time     `json:"at"`
+	Class   *EventClass   `json:"class,omitempty"`
+	Cohort  *EventCohort  `json:"cohort,omitempty"`
+	Course  *EventCourse  `json:"course,omitempty"`
+	ID      string        `json:"id"`
+	Student *EventStudent `json:"student,omitempty"`
+
+	// Type What happened to what.
+	Type      EventType       `json:"type"`
+	Workspace *EventWorkspace `json:"workspace,omitempty"`
+}
+
+// EventClass defines model for EventClass.
+type EventClass struct {
+	CohortID string `json:"cohort_id"`
+	CourseID string `json:"course_id"`
+	Deleting bool   `json:"deleting"`
+	ID       string `json:"id"`
+	Key      string `json:"key"`
+	Revision int64  `json:"revision"`
+}
+
+// EventCohort defines model for EventCohort.
+type EventCohort struct {
+	ID       string `json:"id"`
+	Key      string `json:"key"`
+	Name     string `json:"name"`
+	Revision int64  `json:"revision"`
+}
+
+// EventCourse defines model for EventCourse.
+type EventCourse struct {
+	ID       string `json:"id"`
+	Key      string `json:"key"`
+	Name     string `json:"name"`
+	Revision int64  `json:"revision"`
+	Template string `json:"template"`
+}
+
+// EventID The name of an event: its number, which rises with each change, and after the
+// hyphen the installation's mark. Take it as a whole.
+type EventID = string
+
+// EventPosition The `data` of `hello` and `reset`.
+type EventPosition struct {
+	// ID The newest event there was; what comes next comes after it.
+	ID string `json:"id"`
+}
+
+// EventStudent defines model for EventStudent.
+type EventStudent struct {
+	CohortID    string     `json:"cohort_id"`
+	ID          string     `json:"id"`
+	Revision    int64      `json:"revision"`
+	WithdrawnAt *time.Time `json:"withdrawn_at"`
+}
+
+// EventType What happened to what.
+type EventType string
+
+// EventWorkspace defines model for EventWorkspace.
+type EventWorkspace struct {
+	// Class The class's key, `fall-26/py101`.
+	Class   string `json:"class"`
+	ClassID string `json:"class_id"`
+
+	// Desired As of a workspace.
+	Desired  string `json:"desired"`
+	Drifted  bool   `json:"drifted"`
+	ID       string `json:"id"`
+	Node     string `json:"node"`
+	Outdated bool   `json:"outdated"`
+
+	// Phase As of a workspace.
+	Phase  string `json:"phase"`
+	Reason string `json:"reason"`
+
+	// Revision As in its `ETag`. It only grows: pass over what is older than what you have.
+	Revision  int64      `json:"revision"`
+	Since     *time.Time `json:"since"`
+	Slug      string     `json:"slug"`
+	StudentID string     `json:"student_id"`
+}
 
 // Key A part of a workspace's name. Unique, and never changed.
 type Key = string
@@ -1494,6 +1636,24 @@ type UpdateCourseParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// Class Only what belongs to this class, given by its id or as `cohort~course`.
+	Class *ClassRef `form:"class,omitempty" json:"class,omitempty"`
+
+	// Cohort Only what belongs to this cohort, given by its id or key; its classes and their workspaces do.
+	Cohort *Ref `form:"cohort,omitempty" json:"cohort,omitempty"`
+
+	// Workspace Only this workspace, given by its id or slug.
+	Workspace *Ref `form:"workspace,omitempty" json:"workspace,omitempty"`
+
+	// Type Only these types, with commas between them. `hello` and `reset` come in any case.
+	Type *[]EventType `form:"type,omitempty" json:"type,omitempty"`
+
+	// LastEventID The `id` of the last message that was read.
+	LastEventID *EventID `json:"Last-Event-ID,omitempty"`
+}
+
 // ListOperationsParams defines parameters for ListOperations.
 type ListOperationsParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -2041,6 +2201,38 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 	UpdateCourse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StreamEvents Follow changes
+	//
+	// A stream of server-sent events (`text/event-stream`) that goes on until either
+	// side ends it: one small message for each change, within about a second of it.
+	// Every instance of the server gives the same messages with the same ids.
+	//
+	// `event:` is the type, `id:` the event's id, and `data:` one line of JSON: an
+	// `Event`, or for `hello` and `reset` an `EventPosition`.
+	//
+	// Without `Last-Event-ID` the stream begins with `hello`, which names the
+	// newest event. To have a state and keep it: **connect, wait for `hello`, read
+	// the lists, then apply what comes.** Each message tells how its subject is, not
+	// what differs; one whose `revision` is smaller than what you have is old.
+	//
+	// With `Last-Event-ID` the stream goes on after that event, without a gap and
+	// with nothing twice, also on another instance. When that event is not kept any
+	// more, or is another installation's, the first message is `reset`: read the
+	// lists again, as after `hello`, and apply what comes.
+	//
+	// About every 15 seconds there is a sign of life: a comment, and an `id:` alone,
+	// which moves the reader on past events that were not for them. Whoever hears
+	// nothing for 45 seconds should connect again. The server ends a stream whose
+	// reader does not keep up, or whose token is no longer good, with a comment that
+	// says why; and all of them when it ends.
+	//
+	// With a filter, only what matches all of it is told. Whatever is deleted takes
+	// along what belongs to it: of a deleted cohort's students nothing is told. A
+	// person's name and address are never told; read them where they are kept.
+	//
+	// Corresponds with GET /v1/events (the `StreamEvents` operationId).
+	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOperations List the operations
 	//
@@ -2700,6 +2892,48 @@ func (c *Raw) UpdateCourseWithBody(ctx context.Context, course PathCourse, param
 // Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 func (c *Raw) UpdateCourse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateCourseRequest(c.Server, course, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamEvents Follow changes
+//
+// A stream of server-sent events (`text/event-stream`) that goes on until either
+// side ends it: one small message for each change, within about a second of it.
+// Every instance of the server gives the same messages with the same ids.
+//
+// `event:` is the type, `id:` the event's id, and `data:` one line of JSON: an
+// `Event`, or for `hello` and `reset` an `EventPosition`.
+//
+// Without `Last-Event-ID` the stream begins with `hello`, which names the
+// newest event. To have a state and keep it: **connect, wait for `hello`, read
+// the lists, then apply what comes.** Each message tells how its subject is, not
+// what differs; one whose `revision` is smaller than what you have is old.
+//
+// With `Last-Event-ID` the stream goes on after that event, without a gap and
+// with nothing twice, also on another instance. When that event is not kept any
+// more, or is another installation's, the first message is `reset`: read the
+// lists again, as after `hello`, and apply what comes.
+//
+// About every 15 seconds there is a sign of life: a comment, and an `id:` alone,
+// which moves the reader on past events that were not for them. Whoever hears
+// nothing for 45 seconds should connect again. The server ends a stream whose
+// reader does not keep up, or whose token is no longer good, with a comment that
+// says why; and all of them when it ends.
+//
+// With a filter, only what matches all of it is told. Whatever is deleted takes
+// along what belongs to it: of a deleted cohort's students nothing is told. A
+// person's name and address are never told; read them where they are kept.
+//
+// Corresponds with GET /v1/events (the `StreamEvents` operationId).
+func (c *Raw) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4802,6 +5036,111 @@ func NewUpdateCourseRequestWithBody(server string, course PathCourse, params *Up
 	return req, nil
 }
 
+// NewStreamEventsRequest constructs an http.Request for the StreamEvents method
+func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Class != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "class", *params.Class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cohort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cohort", *params.Cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Workspace != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "workspace", *params.Workspace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListOperationsRequest constructs an http.Request for the ListOperations method
 func NewListOperationsRequest(server string, params *ListOperationsParams) (*http.Request, error) {
 	var err error
@@ -6325,6 +6664,40 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 	UpdateCourseWithResponse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error)
 
+	// StreamEventsWithResponse Follow changes
+	//
+	// A stream of server-sent events (`text/event-stream`) that goes on until either
+	// side ends it: one small message for each change, within about a second of it.
+	// Every instance of the server gives the same messages with the same ids.
+	//
+	// `event:` is the type, `id:` the event's id, and `data:` one line of JSON: an
+	// `Event`, or for `hello` and `reset` an `EventPosition`.
+	//
+	// Without `Last-Event-ID` the stream begins with `hello`, which names the
+	// newest event. To have a state and keep it: **connect, wait for `hello`, read
+	// the lists, then apply what comes.** Each message tells how its subject is, not
+	// what differs; one whose `revision` is smaller than what you have is old.
+	//
+	// With `Last-Event-ID` the stream goes on after that event, without a gap and
+	// with nothing twice, also on another instance. When that event is not kept any
+	// more, or is another installation's, the first message is `reset`: read the
+	// lists again, as after `hello`, and apply what comes.
+	//
+	// About every 15 seconds there is a sign of life: a comment, and an `id:` alone,
+	// which moves the reader on past events that were not for them. Whoever hears
+	// nothing for 45 seconds should connect again. The server ends a stream whose
+	// reader does not keep up, or whose token is no longer good, with a comment that
+	// says why; and all of them when it ends.
+	//
+	// With a filter, only what matches all of it is told. Whatever is deleted takes
+	// along what belongs to it: of a deleted cohort's students nothing is told. A
+	// person's name and address are never told; read them where they are kept.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/events (the `StreamEvents` operationId).
+	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
+
 	// ListOperationsWithResponse List the operations
 	//
 	// All acts on classes, the newest first; those on classes that are gone as well.
@@ -7337,6 +7710,39 @@ func (r UpdateCourseResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r UpdateCourseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// StreamEventsResponse200Headers the declared response headers of an HTTP 200 response for StreamEvents
+type StreamEventsResponse200Headers struct {
+	XAccelBuffering string
+}
+
+type StreamEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *StreamEventsResponse200Headers
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamEventsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -8414,6 +8820,46 @@ func (c *ClientWithResponses) UpdateCourseWithResponse(ctx context.Context, cour
 		return nil, err
 	}
 	return ParseUpdateCourseResponse(rsp)
+}
+
+// StreamEventsWithResponse Follow changes
+//
+// A stream of server-sent events (`text/event-stream`) that goes on until either
+// side ends it: one small message for each change, within about a second of it.
+// Every instance of the server gives the same messages with the same ids.
+//
+// `event:` is the type, `id:` the event's id, and `data:` one line of JSON: an
+// `Event`, or for `hello` and `reset` an `EventPosition`.
+//
+// Without `Last-Event-ID` the stream begins with `hello`, which names the
+// newest event. To have a state and keep it: **connect, wait for `hello`, read
+// the lists, then apply what comes.** Each message tells how its subject is, not
+// what differs; one whose `revision` is smaller than what you have is old.
+//
+// With `Last-Event-ID` the stream goes on after that event, without a gap and
+// with nothing twice, also on another instance. When that event is not kept any
+// more, or is another installation's, the first message is `reset`: read the
+// lists again, as after `hello`, and apply what comes.
+//
+// About every 15 seconds there is a sign of life: a comment, and an `id:` alone,
+// which moves the reader on past events that were not for them. Whoever hears
+// nothing for 45 seconds should connect again. The server ends a stream whose
+// reader does not keep up, or whose token is no longer good, with a comment that
+// says why; and all of them when it ends.
+//
+// With a filter, only what matches all of it is told. Whatever is deleted takes
+// along what belongs to it: of a deleted cohort's students nothing is told. A
+// person's name and address are never told; read them where they are kept.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/events (the `StreamEvents` operationId).
+func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error) {
+	rsp, err := c.StreamEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamEventsResponse(rsp)
 }
 
 // ListOperationsWithResponse List the operations
@@ -9662,6 +10108,35 @@ func ParseUpdateCourseResponse(rsp *http.Response) (*UpdateCourseResponse, error
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStreamEventsResponse parses an HTTP response from a StreamEventsWithResponse call
+func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers StreamEventsResponse200Headers
+		if values := rsp.Header.Values("X-Accel-Buffering"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Accel-Buffering", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XAccelBuffering = value
 		}
 		response.Headers200 = &headers
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net"
 	"net/http"
@@ -70,6 +71,7 @@ func New(addr, token string, options ...Option) (*Client, error) {
 	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	doer := &doer{
 		addr: addr, token: token, random: rand.Reader, firstRetry: firstRetry, transport: transport,
+		mediaType: "application/json", limit: maxAnswer,
 		http: &http.Client{Timeout: callTimeout, Transport: transport, CheckRedirect: noRedirect},
 	}
 	for _, option := range options {
@@ -137,12 +139,23 @@ type doer struct {
 	conditions  Conditions
 	random      io.Reader
 	firstRetry  time.Duration
+	// mediaType is what answers are, and limit how many bytes of one are read.
+	mediaType string
+	limit     int64
 }
 
-// Do sends a request. The answer that it gives back is a success, and JSON if it has a body.
+// streaming gives a doer of requests whose answers go on for as long as they are read.
+func (d *doer) streaming() *doer {
+	stream, calls := *d, *d.http
+	calls.Timeout = 0
+	stream.http, stream.mediaType, stream.limit = &calls, "text/event-stream", math.MaxInt64
+	return &stream
+}
+
+// Do sends a request. The answer that it gives back is a success, and of the media type if it has a body.
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Authorization", "Bearer "+d.token)
-	r.Header.Set("Accept", "application/json, application/problem+json")
+	r.Header.Set("Accept", d.mediaType+", application/problem+json")
 	d.conditions.put(r)
 	answer, err := d.send(r)
 	if err != nil {
@@ -153,7 +166,7 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	case answer.StatusCode >= http.StatusBadRequest && mediaType == "application/problem+json":
 		return nil, readProblem(answer)
 	case answer.StatusCode == http.StatusNoContent,
-		answer.StatusCode < http.StatusMultipleChoices && mediaType == "application/json":
+		answer.StatusCode < http.StatusMultipleChoices && mediaType == d.mediaType:
 		return answer, nil
 	}
 	return nil, errors.Join(stranger(d.addr, answer), answer.Body.Close())

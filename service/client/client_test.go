@@ -199,3 +199,53 @@ func problemOf(t *testing.T, err error) *client.Problem {
 	}
 	return problem
 }
+
+func TestAMessageThatIsCutOffIsNotGivenAndReadAgain(t *testing.T) {
+	var resumed []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resumed = append(resumed, r.Header.Get("Last-Event-ID"))
+		w.Header().Set("Content-Type", "text/event-stream")
+		first := "id: 1-a\nevent: hello\ndata: {\"id\":\"1-a\"}\n\n: alive\nid: 5-a\n\nid: 6-a\nevent: class.changed\ndata: {\"id\":\"6-a\"}\n"
+		if len(resumed) > 1 {
+			first = "id: 6-a\nevent: class.changed\ndata: {\"id\":\"6-a\"}\n\n"
+		}
+		_, _ = w.Write([]byte(first))
+	}))
+	defer server.Close()
+	var got []string
+	for event, err := range connect(t, server.URL).Events(t.Context(), client.EventFilter{}, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, event.ID); len(got) == 2 {
+			break
+		}
+	}
+	if diff := cmp.Diff([][]string{{"1-a", "6-a"}, {"", "5-a"}}, [][]string{got, resumed}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAServerThatIsAwayIsTriedAgain(t *testing.T) {
+	answers := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if answers++; answers < 3 {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte(`{"code":"unavailable","status":503,"detail":"not now"}`))
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = w.Write([]byte("id: 1-a\nevent: hello\ndata: {\"id\":\"1-a\"}\n\n"))
+	}))
+	defer server.Close()
+	var codes []lab.Code
+	for event, err := range connect(t, server.URL).Events(t.Context(), client.EventFilter{}, "") {
+		if codes = append(codes, lab.CodeOf(err)); event.Type == client.EventHello {
+			break
+		}
+	}
+	if diff := cmp.Diff([]lab.Code{lab.CodeUnavailable, lab.CodeUnavailable, ""}, codes); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -51,7 +51,7 @@ func (d *doer) send(r *http.Request) (*http.Response, error) {
 	if r.Header.Get(headerIdempotencyKey) == "" || (r.Body != nil && r.GetBody == nil) {
 		answer, err := d.http.Do(r)
 		if err == nil {
-			answer.Body = limited{io.LimitReader(answer.Body, maxAnswer), answer.Body}
+			answer.Body = limited{io.LimitReader(answer.Body, d.limit), answer.Body}
 		}
 		return answer, err //nolint:wrapcheck // its caller explains it
 	}

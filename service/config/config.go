@@ -32,6 +32,7 @@ type Config struct {
 	Home      Home
 	Log       Log
 	Reconcile Reconcile
+	Events    Events
 }
 
 // ListenerTLS is the certificate that Bothy itself serves; empty for plain HTTP.
@@ -138,6 +139,14 @@ type Reconcile struct {
 	Interval time.Duration
 }
 
+// Events is how long changes are kept for those who follow them and were away.
+type Events struct {
+	// MaxAge is how old an event gets.
+	MaxAge time.Duration
+	// MaxRows is how many are kept at most.
+	MaxRows int
+}
+
 // Default gives the settings that hold where nothing else is said.
 func Default() Config {
 	return Config{
@@ -157,6 +166,7 @@ func Default() Config {
 		Home:      Home{Type: "host", UID: 1000, GID: 1000},
 		Log:       Log{Level: "info", Format: "text"},
 		Reconcile: Reconcile{Workers: 8, Interval: 15 * time.Second},
+		Events:    Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
 	}
 }
 

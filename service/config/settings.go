@@ -65,6 +65,8 @@ func settings(c *Config) []setting {
 			{name: "log.format", usage: "Form of the log: text or json.", read: oneOf(&c.Log.Format, "text", "json")},
 			{name: "reconcile.workers", usage: "Most changes made at Nomad at the same time, 1 to 256.", read: integer(&c.Reconcile.Workers, 1, 256)},
 			{name: "reconcile.interval", usage: "Longest time between two comparisons of desired and observed state, 1s to 10m.", read: duration(&c.Reconcile.Interval, time.Second, 10*time.Minute)},
+			{name: "events.max_age", usage: "How long events are kept for those who were away, 1m to 720h.", read: duration(&c.Events.MaxAge, time.Minute, 720*time.Hour)},
+			{name: "events.max_rows", usage: "How many events are kept at most, 1000 to 10000000.", read: integer(&c.Events.MaxRows, 1000, 10_000_000)},
 		},
 	)
 }

@@ -64,11 +64,13 @@ func (s *Store) CreateClass(
 			if err := insert(ctx, tx, insertCohort, rowOfCohort(*class.Cohort)); err != nil {
 				return lab.Audit{}, err
 			}
+			tx.tellCohort(lab.EventCohortCreated, *class.Cohort)
 		}
 		if class.Course != nil {
 			if err := insert(ctx, tx, insertCourse, rowOfCourse(*class.Course)); err != nil {
 				return lab.Audit{}, err
 			}
+			tx.tellCourse(lab.EventCourseCreated, *class.Course)
 		}
 		if err := tx.lock(ctx, "cohort", lockCohort, class.CohortID); err != nil {
 			return lab.Audit{}, err
@@ -81,9 +83,10 @@ func (s *Store) CreateClass(
 		if err != nil {
 			return lab.Audit{}, err
 		}
-		if err := enroll(ctx, tx, class.CohortID, students, class.Audit.At); err != nil {
+		if err := enroll(ctx, tx, class.CohortID, enrolled, students, class.Audit.At); err != nil {
 			return lab.Audit{}, err
 		}
+		tx.tellClass(lab.EventClassCreated, class.Class)
 		return class.Audit, insert(ctx, tx, insertClass, rowOfClass(class.Class))
 	})
 }
@@ -125,8 +128,15 @@ func changeClass(ctx context.Context, tx session, class lab.Class, change lab.Cl
 	if err := updateWorkspaces(ctx, tx, change.Update); err != nil {
 		return class, err
 	}
+	idOf := func(w lab.Workspace) string { return w.ID }
 	// The act overtakes what earlier ones want otherwise; its own items are not among those.
-	if err := settle(ctx, tx, convert(change.Update, func(w lab.Workspace) string { return w.ID }), now); err != nil {
+	if err := settle(ctx, tx, convert(change.Update, idOf), now); err != nil {
+		return class, err
+	}
+	if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceCreated, convert(change.Add, idOf)...); err != nil {
+		return class, err
+	}
+	if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceChanged, convert(change.Update, idOf)...); err != nil {
 		return class, err
 	}
 	if err := addOperation(ctx, tx, change.Operation, change.Items); err != nil {
@@ -140,6 +150,7 @@ func changeClass(ctx context.Context, tx session, class lab.Class, change lab.Cl
 		if err != nil {
 			return class, err
 		}
+		tx.tellClass(lab.EventClassChanged, class)
 	}
 	if !change.Delete {
 		return class, nil
@@ -188,6 +199,11 @@ func finishClass(ctx context.Context, tx session, id string) error {
 	if err != nil || open > 0 {
 		return err
 	}
+	var row classRow
+	if err := tx.find(ctx, "class", id, &row, selectClasses+`WHERE c.id = ?`, id); err != nil {
+		return err
+	}
+	tx.tellClass(lab.EventClassDeleted, row.class())
 	if _, err := tx.exec(ctx, `DELETE FROM workspaces WHERE class_id = ?`, id); err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ func (s *Store) Cohort(ctx context.Context, ref string) (lab.Cohort, error) {
 // CreateCohort adds a cohort; CodeConflict when its key is taken.
 func (s *Store) CreateCohort(ctx context.Context, intent lab.Intent, cohort lab.Cohort, audit lab.Audit) error {
 	return s.act(ctx, intent, "create a cohort", func(tx session) (lab.Audit, error) {
+		tx.tellCohort(lab.EventCohortCreated, cohort)
 		return audit, insert(ctx, tx, insertCohort, rowOfCohort(cohort))
 	})
 }
@@ -52,7 +53,8 @@ func (s *Store) CreateCohort(ctx context.Context, intent lab.Intent, cohort lab.
 // DeleteCohort removes a cohort and its students; CodeConflict while it has classes.
 func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error {
 	return s.act(ctx, intent, "delete a cohort", func(tx session) (lab.Audit, error) {
-		if _, err := holdCohort(ctx, tx, intent, id); err != nil {
+		cohort, err := holdCohort(ctx, tx, intent, id)
+		if err != nil {
 			return lab.Audit{}, err
 		}
 		if err := hasNoClasses(ctx, tx, "cohort", `WHERE c.cohort_id = ?`, id); err != nil {
@@ -61,7 +63,8 @@ func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, 
 		if _, err := tx.exec(ctx, `DELETE FROM students WHERE cohort_id = ?`, id); err != nil {
 			return lab.Audit{}, err
 		}
-		_, err := tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id)
+		tx.tellCohort(lab.EventCohortDeleted, cohort)
+		_, err = tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id)
 		return audit, err
 	})
 }
@@ -81,8 +84,15 @@ func holdCohort(ctx context.Context, tx session, intent lab.Intent, id string) (
 
 // changedRoster raises the revision of a cohort, which must be held.
 func changedRoster(ctx context.Context, tx session, id string, at time.Time) error {
-	_, err := tx.exec(ctx, `UPDATE cohorts SET revision = revision + 1, updated_at = ? WHERE id = ?`, stamp(at), id)
-	return err
+	if _, err := tx.exec(ctx, `UPDATE cohorts SET revision = revision + 1, updated_at = ? WHERE id = ?`, stamp(at), id); err != nil {
+		return err
+	}
+	var row cohortRow
+	if err := tx.find(ctx, "cohort", id, &row, selectCohorts+`WHERE id = ?`, id); err != nil {
+		return err
+	}
+	tx.tellCohort(lab.EventCohortChanged, row.cohort())
+	return nil
 }
 
 // hasNoClasses is CodeConflict, naming the classes that still stand in the way, when there are any.

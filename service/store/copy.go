@@ -36,6 +36,8 @@ func copied() []struct{ name, key string } {
 		{"idempotency_keys", "actor, key"},
 		{"operations", "id"},
 		{"operation_items", "operation_id, workspace_id"},
+		{"event_counter", "one"},
+		{"events", "id"},
 	}
 }
 
@@ -168,13 +170,16 @@ func copyAll(ctx context.Context, c copier, lockStatement string) ([]CopiedTable
 	return tables, nil
 }
 
-// wantEmpty refuses a target in which anything was ever stored, and clears the one row that a new one has.
+// wantEmpty refuses a target in which anything was ever stored, and clears the rows that a new one has.
 func (c copier) wantEmpty(ctx context.Context) error {
 	var used []string
 	for _, t := range copied() {
 		query := `SELECT COUNT(*) FROM ` + t.name
-		if t.name == "reconciler" {
+		switch t.name {
+		case "reconciler":
 			query += ` WHERE epoch > 0`
+		case "event_counter":
+			query += ` WHERE last > 0`
 		}
 		var n int64
 		if err := c.tx.get(ctx, &n, query); err != nil {
@@ -188,8 +193,12 @@ func (c copier) wantEmpty(ctx context.Context) error {
 		return lab.Errorf(lab.CodeConflict, "the target is not empty: it has rows in %s", strings.Join(used, ", ")).
 			WithHint("nothing was changed; name a new database in which no server was started")
 	}
-	_, err := c.tx.exec(ctx, `DELETE FROM reconciler`)
-	return err
+	for _, name := range []string{"reconciler", "event_counter"} {
+		if _, err := c.tx.exec(ctx, `DELETE FROM `+name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c copier) copy(ctx context.Context, table, key string) (done int64, err error) {
@@ -278,7 +287,7 @@ func openRows(ctx context.Context, s session, table string, columns []string, ke
 	if columns != nil {
 		list = strings.Join(columns, ", ")
 	}
-	if key == "one" { // a number
+	if key == "one" || table == "events" { // their keys are numbers
 		order = ""
 	}
 	rows, err := s.QueryxContext(ctx, `SELECT `+list+` FROM `+table+` ORDER BY `+strings.ReplaceAll(key, ",", order+",")+order)

@@ -43,6 +43,7 @@ func (s *Store) Course(ctx context.Context, ref string) (lab.Course, error) {
 // CreateCourse adds a course; CodeConflict when its key is taken.
 func (s *Store) CreateCourse(ctx context.Context, intent lab.Intent, course lab.Course, audit lab.Audit) error {
 	return s.act(ctx, intent, "create a course", func(tx session) (lab.Audit, error) {
+		tx.tellCourse(lab.EventCourseCreated, course)
 		return audit, insert(ctx, tx, insertCourse, rowOfCourse(course))
 	})
 }
@@ -65,6 +66,7 @@ func (s *Store) ChangeCourse(
 		}
 		changed = course
 		changed.Revision = next
+		tx.tellCourse(lab.EventCourseChanged, changed)
 		_, err = tx.exec(ctx, `UPDATE courses SET name = ?, template = ?, parameters = ?, search = ?, revision = ?, updated_at = ? WHERE id = ?`,
 			course.Name, course.Template, document(course.Parameters), fold(course.Key, course.Name), next, stamp(course.UpdatedAt), id)
 		return audit, err
@@ -75,13 +77,15 @@ func (s *Store) ChangeCourse(
 // DeleteCourse removes a course; CodeConflict while it has classes.
 func (s *Store) DeleteCourse(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error {
 	return s.act(ctx, intent, "delete a course", func(tx session) (lab.Audit, error) {
-		if _, err := holdCourse(ctx, tx, intent, id); err != nil {
+		course, err := holdCourse(ctx, tx, intent, id)
+		if err != nil {
 			return lab.Audit{}, err
 		}
 		if err := hasNoClasses(ctx, tx, "course", `WHERE c.course_id = ?`, id); err != nil {
 			return lab.Audit{}, err
 		}
-		_, err := tx.exec(ctx, `DELETE FROM courses WHERE id = ?`, id)
+		tx.tellCourse(lab.EventCourseDeleted, course)
+		_, err = tx.exec(ctx, `DELETE FROM courses WHERE id = ?`, id)
 		return audit, err
 	})
 }

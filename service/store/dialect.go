@@ -30,6 +30,11 @@ type dialect struct {
 	// lockTables keeps all others from writing to the tables named in place of %s;
 	// empty where a transaction that writes does so by itself.
 	lockTables string
+	// notify tells other instances, once the transaction commits, that there are new
+	// events; empty where there are no others.
+	notify string
+	// listen calls wake when others notify, until ctx ends or it cannot any more.
+	listen func(ctx context.Context, dsn func() (string, error), wake func()) error
 	// byteOrder makes ORDER BY sort text by its bytes.
 	byteOrder string
 	// settle does after a migration what the shared SQL can't; nil where there is nothing.

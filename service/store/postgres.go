@@ -48,6 +48,8 @@ func postgres() dialect {
 		// NO KEY: rows that refer to the one held can still be added.
 		locks:      rowLocks{own: " FOR NO KEY UPDATE", share: " FOR SHARE", free: " FOR UPDATE SKIP LOCKED"},
 		lockTables: `LOCK TABLE %s IN EXCLUSIVE MODE`,
+		notify:     `SELECT pg_notify('` + eventChannel + `', '')`,
+		listen:     listenPostgres,
 		byteOrder:  ` COLLATE "C"`,
 		settle:     settlePostgres,
 		openWrite:  openPostgres,

@@ -131,6 +131,10 @@ func (s *Store) RecordStatuses(ctx context.Context, epoch int64, statuses map[st
 		if err != nil {
 			return err
 		}
+		changedIDs := convert(changed, func(row []any) string { return fmt.Sprint(row[0]) })
+		if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceChanged, changedIDs...); err != nil {
+			return err
+		}
 		return settle(ctx, tx, ids, s.now())
 	})
 }
@@ -204,6 +208,9 @@ func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID stri
 				updated_at = ?, deleted_at = ?, revision = revision + 1 WHERE id = ?`,
 			string(lab.PhaseStopped), releasedReason(w.ReleaseHome), stamp(at), stamp(at), stamp(at), workspaceID)
 		if err != nil {
+			return err
+		}
+		if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceDeleted, workspaceID); err != nil {
 			return err
 		}
 		if err := settle(ctx, tx, []string{workspaceID}, at); err != nil {

@@ -21,6 +21,8 @@ const batchRows = 250
 type session struct {
 	sqlx.ExtContext
 	locks rowLocks
+	// outbox is nil outside of a transaction.
+	outbox *outbox
 }
 
 // get reads one row; sql.ErrNoRows when there is none.

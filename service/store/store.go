@@ -73,6 +73,9 @@ type Store struct {
 	write *sqlx.DB
 	read  *sqlx.DB
 	now   func() time.Time
+	dsn   func() (string, error)
+	// news holds something after a commit of events.
+	news chan struct{}
 }
 
 // Open opens the database and brings its schema up to date; instances that start
@@ -83,7 +86,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dialect: d, now: cfg.Now}
+	s := &Store{dialect: d, now: cfg.Now, dsn: cfg.DSN, news: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -186,7 +189,11 @@ func (s *Store) transact(ctx context.Context, fn func(session) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	if err := fn(session{tx, s.dialect.locks}); err != nil {
+	open := session{tx, s.dialect.locks, &outbox{}}
+	if err = fn(open); err == nil {
+		err = s.publish(ctx, open)
+	}
+	if err != nil {
 		// A failed rollback has no more to undo: the connection is dropped with its transaction.
 		_ = tx.Rollback()
 		return err
@@ -194,11 +201,17 @@ func (s *Store) transact(ctx context.Context, fn func(session) error) error {
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	if len(open.outbox.events) > 0 {
+		select {
+		case s.news <- struct{}{}:
+		default: // it is known already that there are some
+		}
+	}
 	return nil
 }
 
 // reader gives a session for single reads outside of a transaction.
-func (s *Store) reader() session { return session{s.read, rowLocks{}} }
+func (s *Store) reader() session { return session{s.read, rowLocks{}, nil} }
 
 // failed gives an error of the database its code: a refused row is a conflict
 // that names its field, a database that can't work is unavailable, and the rest

@@ -74,17 +74,20 @@ func (s *Store) Enroll(
 		if len(students) > 0 {
 			cohort.Revision, cohort.UpdatedAt = cohort.Revision+1, audit.At
 		}
-		return audit, enroll(ctx, tx, cohortID, students, audit.At)
+		return audit, enroll(ctx, tx, cohortID, enrolled, students, audit.At)
 	})
 	return cohort, err
 }
 
-// enroll writes students of a cohort, which must be held.
-func enroll(ctx context.Context, tx session, cohortID string, students []lab.Student, at time.Time) error {
+// enroll writes students of a cohort, which must be held, where enrolled are there before.
+func enroll(ctx context.Context, tx session, cohortID string, enrolled, students []lab.Student, at time.Time) error {
 	if len(students) == 0 {
 		return nil
 	}
 	if err := insert(ctx, tx, upsertStudent, convert(students, rowOfStudent)...); err != nil {
+		return err
+	}
+	if err := tx.tellEnrolled(ctx, enrolled, students); err != nil {
 		return err
 	}
 	return changedRoster(ctx, tx, cohortID, at)
@@ -128,6 +131,9 @@ func withdraw(ctx context.Context, tx session, student lab.Student, at time.Time
 	if err != nil {
 		return err
 	}
+	if err := tx.tellStudents(ctx, lab.EventStudentChanged, student.ID); err != nil {
+		return err
+	}
 	if err := deleteWorkspacesOf(ctx, tx, student.ID, at); err != nil {
 		return err
 	}
@@ -144,6 +150,9 @@ func deleteWorkspacesOf(ctx context.Context, tx session, studentID string, at ti
 	_, err = tx.exec(ctx, `UPDATE workspaces SET desired = 'deleted', revision = revision + 1, updated_at = ?
 		WHERE student_id = ? AND desired <> 'deleted'`, stamp(at), studentID)
 	if err != nil {
+		return err
+	}
+	if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceChanged, ids...); err != nil {
 		return err
 	}
 	return settle(ctx, tx, ids, at)

@@ -143,6 +143,9 @@ func (s *Store) ChangeWorkspace(
 			if err := updateWorkspaces(ctx, tx, []lab.Workspace{workspace}); err != nil {
 				return lab.Audit{}, err
 			}
+			if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceChanged, id); err != nil {
+				return lab.Audit{}, err
+			}
 		}
 		if err := settle(ctx, tx, []string{id}, s.now()); err != nil {
 			return lab.Audit{}, err

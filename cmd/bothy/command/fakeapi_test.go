@@ -24,6 +24,8 @@ type fakeAPI struct {
 	bodies map[string]string
 	keys   map[string]string
 	tokens map[string]bool
+	// events is the stream of events, piece by piece; nil for a server that has none.
+	events chan string
 }
 
 // newFakeAPI serves w's commands.
@@ -63,7 +65,37 @@ func (f *fakeAPI) problem(route string, p client.Problem) *fakeAPI {
 	return f
 }
 
+// stream answers for the stream of events.
+func (f *fakeAPI) stream(w http.ResponseWriter, r *http.Request) {
+	if f.events == nil {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"code":"not_found","status":404,"detail":"there is no such path"}`))
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	for {
+		select {
+		case piece, more := <-f.events:
+			if !more {
+				return
+			}
+			_, _ = w.Write([]byte(piece))
+			w.(http.Flusher).Flush()
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v1/events" {
+		f.mu.Lock()
+		f.asked = append(f.asked, r.Method+" "+r.URL.RequestURI()+" after "+r.Header.Get("Last-Event-ID"))
+		f.mu.Unlock()
+		f.stream(w, r)
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	route := r.Method + " " + r.URL.Path

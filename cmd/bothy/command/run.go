@@ -49,6 +49,7 @@ func actions(env *Env) map[string]func() action {
 		"context use":       func() action { return &contextUse{env: env} },
 		"course list":       func() action { return &courseList{env: env} },
 		"dev":               func() action { return &devCommand{env: env} },
+		"events":            func() action { return &events{env: env} },
 		"exec":              func() action { return &execCommand{env: env} },
 		"login":             func() action { return &login{env: env} },
 		"logout":            func() action { return &logout{env: env} },

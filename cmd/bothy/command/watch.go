@@ -17,6 +17,8 @@ func (e *Env) watch(ctx context.Context, s *client.Client, class string) error {
 	if e.OutTerminal {
 		view = &watchScreen{env: e, screen: &screen{out: e.Stdout}, class: class}
 	}
+	told := e.news(ctx, s, client.EventFilter{Class: class})
+	defer told.close()
 	for {
 		workspaces, err := s.Workspaces(ctx, client.WorkspaceFilter{Class: class})
 		if ctx.Err() != nil {
@@ -26,10 +28,8 @@ func (e *Env) watch(ctx context.Context, s *client.Client, class string) error {
 			return err
 		}
 		view.show(workspaces, err)
-		select {
-		case <-ctx.Done():
+		if told.wait(ctx); ctx.Err() != nil {
 			return nil
-		case <-e.After(pollEvery):
 		}
 	}
 }
