@@ -42,6 +42,7 @@ func TestClass(t *testing.T) {
 		{"a student in the browser", func(t *testing.T, d *dev) { inBrowser(t, d, root) }},
 		{"the API's reference in the browser", func(t *testing.T, d *dev) { reference(t, d, root) }},
 		{"a class of terminals from launch to deletion", lifecycle},
+		{"logs, and commands inside a workspace", tasks},
 		{"whose job it is", ownership},
 		{"bad input", refusals},
 		{"job files without Bothy", filesAlone},

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/cli"
@@ -11,6 +12,7 @@ func Run(args []string, env *Env) int {
 	if len(args) == 1 && (args[0] == "-v" || args[0] == "-version" || args[0] == "--version") {
 		args = []string{"version"}
 	}
+	args = guardExec(env, args)
 	c := &cli.CLI{
 		Name:         "bothy",
 		Args:         args,
@@ -25,6 +27,21 @@ func Run(args []string, env *Env) int {
 		return env.report(err)
 	}
 	return code
+}
+
+// guardExec puts "--" before the command of `bothy exec`: the library looks for
+// -h in the whole line, and "df -h" is not asking for help.
+func guardExec(env *Env, args []string) []string {
+	if len(args) == 0 || args[0] != "exec" {
+		return args
+	}
+	f := newFlags("exec")
+	(&execCommand{env: env}).flags(f)
+	if err := f.set.Parse(args[1:]); err != nil || f.set.NArg() < 2 || f.set.Arg(1) == "--" {
+		return args
+	}
+	at := len(args) - f.set.NArg() + 1
+	return slices.Insert(slices.Clone(args), at, "--")
 }
 
 // actions are all commands by their names.

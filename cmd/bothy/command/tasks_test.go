@@ -83,9 +83,9 @@ func TestExecHandsInputAndOutputOnAndEndsWithTheExitCode(t *testing.T) {
 	w := newWorld(t)
 	w.Stdin = strings.NewReader("input")
 	asked := execServer(t, w, `{"exit_code":7}`)
-	w.run("exec", "ws", "ls", "-la", "--", "-t").fails(7, "trouble").says("\x00input")
+	w.run("exec", "-task", "nginx", "ws", "df", "-h", "--", "-t").fails(7, "trouble").says("\x00input")
 	var command []string
-	if err := json.Unmarshal([]byte(asked.URL.Query().Get("command")), &command); err != nil || strings.Join(command, " ") != "ls -la -- -t" {
+	if err := json.Unmarshal([]byte(asked.URL.Query().Get("command")), &command); err != nil || strings.Join(command, " ") != "df -h -- -t" {
 		t.Errorf("the command is %v (%v)", command, err)
 	}
 	if asked.URL.Query().Get("tty") != "" || asked.Header.Get("Authorization") != "Bearer a-token-of-the-tests" {

@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/client"
+)
+
+// tasks reads logs and runs commands in the demo class, with Bothy's own token
+// and the ACLs on.
+func tasks(t *testing.T, d *dev) {
+	slug := d.classReady(t, demoClass)[0].Slug
+	t.Run("a command's output, input and exit code", func(t *testing.T) { d.commands(t, slug) })
+	t.Run("a terminal has the caller's size, and its changes", func(t *testing.T) { d.terminal(t, slug) })
+	t.Run("the end of a log", func(t *testing.T) { d.logEnd(t, slug) })
+	t.Run("a followed log sees what is written later, and the workspace's end", func(t *testing.T) { d.followed(t, slug) })
+	t.Run("what does not run has no commands", func(t *testing.T) { d.notRunning(t, slug) })
+}
+
+// commands runs commands with `bothy exec`.
+func (d *dev) commands(t *testing.T, slug string) {
+	t.Helper()
+	owner := d.must(t, "exec", "-i=false", slug, "id", "-u")
+	if want, err := d.exec(t.Context(), slug, "/usr/bin/id", "-u"); err != nil || owner != want {
+		t.Errorf("id -u says %q, and %q by Nomad itself (%v)", owner, want, err)
+	}
+	out, errs, exit := d.run(t.Context(), "from outside", "exec", slug, "--", "sh", "-c", "cat; echo trouble >&2; exit 7")
+	if exit != 7 || out != "from outside" || errs != "trouble\n" {
+		t.Errorf("exit %d, %q, %q", exit, out, errs)
+	}
+	// A program that is not there must not take the task's later commands with it.
+	if _, errs, exit := d.run(t.Context(), "", "exec", slug, "no-such-program"); exit != 127 || !strings.Contains(errs, "not found") {
+		t.Errorf("a program that is not there: exit %d, %q", exit, errs)
+	}
+	if got := d.must(t, "exec", "-i=false", "-task", "nginx", slug, "id", "-un"); got != "nobody\n" {
+		t.Errorf("in nginx: %q", got)
+	}
+	if _, errs, exit := d.run(t.Context(), "", "exec", "-task", "nothing", slug, "id"); exit != 2 || !strings.Contains(errs, "nginx") {
+		t.Errorf("an unknown task: exit %d, %q", exit, errs)
+	}
+}
+
+func (d *dev) terminal(t *testing.T, slug string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	sizes := make(chan client.TerminalSize, 1)
+	sizes <- client.TerminalSize{Columns: 101, Rows: 33}
+	in, typed := io.Pipe()
+	shown, out := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		c, err := d.api.Exec(ctx, slug, client.ExecOptions{
+			Command: []string{"sh", "-c", `trap 'stty size' WINCH; stty size; while read -r line; do [ "$line" = end ] && exit 3; stty size; done`},
+			TTY:     true, Sizes: sizes, Stdin: in, Stdout: out, Stderr: out,
+		})
+		_ = out.CloseWithError(errors.Join(err, io.EOF))
+		code <- c
+	}()
+	lines := bufio.NewScanner(shown)
+	until := func(want string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), want) {
+				return
+			}
+			fmt.Fprintln(typed, "size") // the first size may come after the command has begun
+		}
+		t.Fatalf("the terminal ended without %q: %v", want, lines.Err())
+	}
+	until("33 101")
+	sizes <- client.TerminalSize{Columns: 120, Rows: 40}
+	fmt.Fprintln(typed, "size")
+	until("40 120")
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
+	fmt.Fprintln(typed, "end")
+	if got := <-code; got != 3 {
+		t.Errorf("exit code %d", got)
+	}
+}
+
+func (d *dev) logEnd(t *testing.T, slug string) {
+	t.Helper()
+	all := d.must(t, "logs", "-n", "10000", slug)
+	if !strings.Contains(all, "HTTP server listening") {
+		t.Errorf("the editor's log is:\n%s", all)
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(all, "\n"), "\n")
+	if got, want := d.must(t, "logs", "-n", "2", slug), strings.Join(lines[len(lines)-2:], "")+"\n"; got != want {
+		t.Errorf("the last two lines are %q, not %q", got, want)
+	}
+	if got := d.must(t, "logs", "-n", "0", slug); got != "" {
+		t.Errorf("no line is %q", got)
+	}
+}
+
+// followed follows NGINX's log from its end, makes a request, and stops the workspace.
+func (d *dev) followed(t *testing.T, slug string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), readyLimit)
+	defer cancel()
+	visit := func(path string) {
+		t.Helper()
+		if _, err := d.get(ctx, d.labsHost(), "/"+slug+path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	visit("/before")
+	eventually(t, 10*time.Second, "the visit is in NGINX's log", func(ctx context.Context) error {
+		if out, _, _ := d.run(ctx, "", "logs", "-task", "nginx", slug); !strings.Contains(out, "/before") {
+			return fmt.Errorf("it is %q", out)
+		}
+		return nil
+	})
+	cmd := exec.CommandContext(ctx, d.bothy, "logs", "-f", "-n", "1", "-task", "nginx", slug)
+	cmd.Env = []string{"BOTHY_ADDR=" + d.env["BOTHY_ADDR"], "BOTHY_TOKEN=" + d.env["BOTHY_TOKEN"]}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() { // it follows now
+		t.Fatalf("no line: %v", lines.Err())
+	}
+	visit("/later")
+	until := func(want string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), want) {
+				return
+			}
+		}
+		t.Fatalf("the log ended without %q: %v", want, lines.Err())
+	}
+	until("/later")
+	d.must(t, "stop", slug)
+	until("has ended: complete <==")
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("bothy logs -f ended with %v", err)
+	}
+}
+
+func (d *dev) notRunning(t *testing.T, slug string) {
+	t.Helper()
+	if _, errs, exit := d.run(t.Context(), "", "exec", "-i=false", slug, "id"); exit != 2 || !strings.Contains(errs, "Error:") || !strings.Contains(errs, "Hint:") {
+		t.Errorf("exit %d: %s", exit, errs)
+	}
+	if log := d.must(t, "logs", slug); !strings.Contains(log, "HTTP server listening") {
+		t.Errorf("the log of a stopped workspace is:\n%s", log)
+	}
+	d.must(t, "start", slug)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.env["BOTHY_ADDR"]+"/v1/workspaces/"+slug+"/exec?command=%5B%22id%22%5D", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+d.env["BOTHY_TOKEN"])
+	request.Header.Set("Origin", "http://"+d.labsHost())
+	if p, err := ask(http.DefaultTransport, request); err != nil || p.status != http.StatusForbidden {
+		t.Errorf("from the labs origin: %d, %v", p.status, err)
+	}
+}
