@@ -5,8 +5,7 @@ cohort=$1 course=$2 roster=$3 template=${TEMPLATE:-code-server-exec}
 
 class=$(bothy class create -json -cohort "$cohort" -course "$course" -template "$template")
 key=$(echo "$class" | jq -r .key)
-report=$(bothy roster import -json -cohort "${key%/*}" "$roster")
-echo "$report" | jq -r 'to_entries[] | select(.value | type == "array") | "\(.value | length) \(.key)"'
+bothy roster import -json "$key" "$roster" | jq -r '.counts | to_entries[] | select(.value > 0) | "\(.value) \(.key)"'
 
 launched=$(bothy run -json -detach "$key") # an operation: the work goes on without this script
 until bothy operation status -json "$(echo "$launched" | jq -r .id)" | jq -e '.ended_at' >/dev/null; do

@@ -14,6 +14,9 @@ import (
 // completionTimeout is how long somebody who pressed Tab waits for names at most.
 const completionTimeout = 1500 * time.Millisecond
 
+// maxCompletions is how many workspaces are offered at most.
+const maxCompletions = 200
+
 // The scripts hand the line to the binary itself, which answers in the library's way (COMP_LINE).
 const (
 	bashCompletion = `_bothy() {
@@ -74,10 +77,8 @@ func (b *bound) AutocompleteArgs() complete.Predictor {
 	}
 	kind := strings.Trim(args[0], "<>[]")
 	switch kind {
-	case "class", "workspace", "class or workspace", "context":
-		return complete.PredictFunc(func(complete.Args) []string { return b.env.complete(kind) })
-	case "template":
-		return complete.PredictFunc(func(complete.Args) []string { return b.env.complete(kind) })
+	case "class", "workspace", "class or workspace", "context", "template":
+		return complete.PredictFunc(func(a complete.Args) []string { return b.env.complete(kind, a.Last) })
 	case "bash|zsh|fish":
 		return complete.PredictSet("bash", "zsh", "fish")
 	default:
@@ -100,7 +101,7 @@ func (b *bound) flagValues(one *flag.Flag) complete.Predictor {
 	}
 	switch one.Name {
 	case "context", "cohort", "course", "template":
-		return complete.PredictFunc(func(complete.Args) []string { return b.env.complete(one.Name) })
+		return complete.PredictFunc(func(a complete.Args) []string { return b.env.complete(one.Name, a.Last) })
 	case "task":
 		return complete.PredictSet("workspace", "nginx")
 	}
@@ -115,7 +116,7 @@ func (b *bound) flagValues(one *flag.Flag) complete.Predictor {
 }
 
 // complete gives the names of a kind, and nothing when they cannot be had soon.
-func (e *Env) complete(kind string) []string {
+func (e *Env) complete(kind, typed string) []string {
 	if kind == "context" {
 		all, err := e.contexts()
 		if err != nil {
@@ -129,22 +130,22 @@ func (e *Env) complete(kind string) []string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), completionTimeout)
 	defer cancel()
-	return namesOf(ctx, s, kind)
+	return namesOf(ctx, s, kind, typed)
 }
 
 // namesOf asks the server for names. What goes wrong gives none.
-func namesOf(ctx context.Context, s *client.Client, kind string) []string {
+func namesOf(ctx context.Context, s *client.Client, kind, typed string) []string {
 	var names []string
 	switch kind {
 	case "class or workspace":
-		return append(namesOf(ctx, s, "class"), namesOf(ctx, s, "workspace")...)
+		return append(namesOf(ctx, s, "class", typed), namesOf(ctx, s, "workspace", typed)...)
 	case "class":
 		all, _ := s.Classes(ctx)
 		for _, one := range all {
 			names = append(names, one.Key)
 		}
 	case "workspace":
-		all, _ := s.Workspaces(ctx, client.WorkspaceFilter{})
+		all, _ := s.Workspaces(ctx, client.WorkspaceFilter{ListOptions: client.ListOptions{Search: typed, Limit: maxCompletions}})
 		for _, one := range all {
 			names = append(names, one.Slug)
 		}
