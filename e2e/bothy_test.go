@@ -47,6 +47,7 @@ func TestClass(t *testing.T) {
 		{"job files without Bothy", filesAlone},
 		{"the adapters' own tests", adapters},
 		{"faults", faults},
+		{"two instances share one role", instances},
 		{"no secret is anywhere", noSecrets},
 		{"a second start in the same folder is refused", secondStart},
 	} {

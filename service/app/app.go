@@ -54,9 +54,11 @@ type App struct {
 	streams  *api.Streams
 	nomad    *nomad.Client
 	consul   *consul.Watcher
+	toConsul consul.Config
 	vault    *vault.Client
 	role     *role
 	loop     *reconcile.Loop
+	lock     lock
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -73,13 +75,16 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (_ *App, err error) 
 	if err := a.openStore(ctx, deps.Now); err != nil {
 		return nil, err
 	}
+	if err := a.listen(ctx); err != nil {
+		return nil, err
+	}
+	if a.role.instance, err = a.instance(); err != nil {
+		return nil, err
+	}
 	if err := a.makeAdapters(deps); err != nil {
 		return nil, err
 	}
-	if err := a.makeService(ctx, deps); err != nil {
-		return nil, err
-	}
-	return a, a.listen(ctx)
+	return a, a.makeService(ctx, deps)
 }
 
 func (d Deps) withDefaults() Deps {
@@ -104,10 +109,11 @@ func (a *App) makeAdapters(deps Deps) error {
 	if a.nomad, err = NewNomad(a.cfg.Nomad, deps); err != nil {
 		return err
 	}
-	if a.consul, err = consul.New(consul.Config{
+	a.toConsul = consul.Config{
 		Address: a.cfg.Consul.Address, Datacenter: a.cfg.Consul.Datacenter, Namespace: a.cfg.Consul.Namespace,
 		Token: tokenOf(a.cfg.Consul.Token), TLS: consulTLS, Logger: deps.Logger.With("part", "consul"),
-	}); err != nil {
+	}
+	if a.consul, err = consul.New(a.toConsul); err != nil {
 		return fmt.Errorf("make the Consul client: %w", err)
 	}
 	if a.vault, err = vault.New(vault.Config{
@@ -168,11 +174,34 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}); err != nil {
 		return fmt.Errorf("make the reconciler: %w", err)
 	}
+	if err := a.makeLock(installation); err != nil {
+		return err
+	}
 	people := registrar.New(registrar.Config{
 		Store: a.store, Catalog: catalog, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
 		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
 	})
 	return a.makeAPI(people, installation, metrics, deps)
+}
+
+// makeLock makes what decides which instance reconciles.
+func (a *App) makeLock(installation string) error {
+	if a.cfg.Reconcile.Lock == "none" {
+		a.lock = noLock{log: a.log.With("part", "reconciler")}
+		return nil
+	}
+	path := a.cfg.Reconcile.LockPath
+	if path == "" {
+		path = "bothy/" + installation + "/reconciler"
+	}
+	made, err := consul.NewLock(a.toConsul, consul.LockConfig{
+		Path: path, Instance: a.role.instance, TTL: a.cfg.Reconcile.LockTTL, Delay: a.cfg.Reconcile.LockDelay,
+	})
+	if err != nil {
+		return fmt.Errorf("make the reconciler's lock: %w", err)
+	}
+	a.lock = made
+	return nil
 }
 
 func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics *prometheus.Registry, deps Deps) error {
@@ -194,7 +223,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics 
 			{Name: "consul", Ready: a.consul.Ready},
 			{Name: "vault", Ready: a.vault.Ready},
 		},
-		Reconciler: a.role.state, Metrics: metrics, TrustedOrigins: []string{a.cfg.ConsoleURL}, TrustedProxies: a.cfg.API.TrustedProxies, Now: deps.Now,
+		Reconciler: func() api.ReconcilerState { return a.role.state(a.lock) }, Metrics: metrics, TrustedOrigins: []string{a.cfg.ConsoleURL}, TrustedProxies: a.cfg.API.TrustedProxies, Now: deps.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)

@@ -11,6 +11,9 @@ import (
 // Config is everything that `bothy server` can be told. The zero value is not
 // usable: Default and Load give one.
 type Config struct {
+	// Instance names this one of several instances to people; "" means its host's
+	// name and the port of Listen.
+	Instance string
 	// Listen is the host:port that the API and the console are served on.
 	Listen string
 	// ConsoleURL is the origin of console and API as browsers see it, without a trailing slash.
@@ -136,6 +139,16 @@ type Reconcile struct {
 	// Interval is the longest time between two comparisons of desired and observed
 	// state; changes are acted upon at once.
 	Interval time.Duration
+	// Lock decides which of several instances reconciles: "consul" by a lock there,
+	// or "none" for an installation of one instance.
+	Lock string
+	// LockPath is the lock's key in Consul's KV store; "" means
+	// bothy/<installation id>/reconciler.
+	LockPath string
+	// LockTTL is how long the lock's session lives that is not renewed.
+	LockTTL time.Duration
+	// LockDelay is how long Consul keeps the lock free after its holder was lost.
+	LockDelay time.Duration
 }
 
 // Default gives the settings that hold where nothing else is said.
@@ -152,11 +165,14 @@ func Default() Config {
 			NodePool:    "default",
 			Datacenters: []string{"dc1"},
 		},
-		Consul:    Consul{Address: "http://127.0.0.1:8500"},
-		Vault:     Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
-		Home:      Home{Type: "host", UID: 1000, GID: 1000},
-		Log:       Log{Level: "info", Format: "text"},
-		Reconcile: Reconcile{Workers: 8, Interval: 15 * time.Second},
+		Consul: Consul{Address: "http://127.0.0.1:8500"},
+		Vault:  Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
+		Home:   Home{Type: "host", UID: 1000, GID: 1000},
+		Log:    Log{Level: "info", Format: "text"},
+		Reconcile: Reconcile{
+			Workers: 8, Interval: 15 * time.Second,
+			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,
+		},
 	}
 }
 

@@ -98,13 +98,15 @@ func (l *Loop) Wake() {
 
 // Run takes the reconciler's role over and fulfils it until ctx ends, which is no
 // error, or until another instance takes the role (ErrFenced). When it returns,
-// no action is under way any more.
+// no action is under way any more, and it may be called again.
 func (l *Loop) Run(ctx context.Context) error {
 	epoch, err := l.claim(ctx)
 	if err != nil {
 		return ended2nil(ctx, err)
 	}
 	l.cfg.Logger.InfoContext(ctx, "reconciling", "epoch", epoch)
+	l.metrics.begin()
+	defer l.metrics.end()
 	r := &round{
 		cfg: l.cfg, metrics: l.metrics, epoch: epoch,
 		faults: newFaults(l.cfg.Jitter),
