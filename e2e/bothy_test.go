@@ -48,6 +48,7 @@ func TestClass(t *testing.T) {
 		{"the adapters' own tests", adapters},
 		{"faults", faults},
 		{"two instances share one role", instances},
+		{"the doctor", doctored},
 		{"no secret is anywhere", noSecrets},
 		{"a second start in the same folder is refused", secondStart},
 	} {

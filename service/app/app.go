@@ -52,13 +52,10 @@ type App struct {
 	listener net.Listener
 	http     *http.Server
 	streams  *api.Streams
-	nomad    *nomad.Client
-	consul   *consul.Watcher
-	toConsul consul.Config
-	vault    *vault.Client
-	role     *role
-	loop     *reconcile.Loop
-	lock     lock
+	adapters
+	role *role
+	loop *reconcile.Loop
+	lock lock
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -81,7 +78,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (_ *App, err error) 
 	if a.role.instance, err = a.instance(); err != nil {
 		return nil, err
 	}
-	if err := a.makeAdapters(deps); err != nil {
+	if a.adapters, err = newAdapters(a.cfg, deps); err != nil {
 		return nil, err
 	}
 	return a, a.makeService(ctx, deps)
@@ -97,32 +94,42 @@ func (d Deps) withDefaults() Deps {
 	return d
 }
 
-func (a *App) makeAdapters(deps Deps) error {
-	consulTLS, err := clientTLS("consul.tls", a.cfg.Consul.TLS)
+// adapters are the clients of the servers that Bothy needs.
+type adapters struct {
+	nomad  *nomad.Client
+	consul *consul.Watcher
+	vault  *vault.Client
+	// toConsul is how consul was made; the lock is made like it.
+	toConsul consul.Config
+}
+
+// newAdapters makes them; nothing is asked yet.
+func newAdapters(cfg config.Config, deps Deps) (a adapters, err error) {
+	consulTLS, err := clientTLS("consul.tls", cfg.Consul.TLS)
 	if err != nil {
-		return err
+		return a, err
 	}
-	vaultTLS, err := clientTLS("vault.tls", a.cfg.Vault.TLS)
+	vaultTLS, err := clientTLS("vault.tls", cfg.Vault.TLS)
 	if err != nil {
-		return err
+		return a, err
 	}
-	if a.nomad, err = NewNomad(a.cfg.Nomad, deps); err != nil {
-		return err
+	if a.nomad, err = NewNomad(cfg.Nomad, deps); err != nil {
+		return a, err
 	}
 	a.toConsul = consul.Config{
-		Address: a.cfg.Consul.Address, Datacenter: a.cfg.Consul.Datacenter, Namespace: a.cfg.Consul.Namespace,
-		Token: tokenOf(a.cfg.Consul.Token), TLS: consulTLS, Logger: deps.Logger.With("part", "consul"),
+		Address: cfg.Consul.Address, Datacenter: cfg.Consul.Datacenter, Namespace: cfg.Consul.Namespace,
+		Token: tokenOf(cfg.Consul.Token), TLS: consulTLS, Logger: deps.Logger.With("part", "consul"),
 	}
 	if a.consul, err = consul.New(a.toConsul); err != nil {
-		return fmt.Errorf("make the Consul client: %w", err)
+		return a, fmt.Errorf("make the Consul client: %w", err)
 	}
 	if a.vault, err = vault.New(vault.Config{
-		Address: a.cfg.Vault.Address, Namespace: a.cfg.Vault.Namespace, Mount: a.cfg.Vault.Mount,
-		Token: tokenOf(a.cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"),
+		Address: cfg.Vault.Address, Namespace: cfg.Vault.Namespace, Mount: cfg.Vault.Mount,
+		Token: tokenOf(cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"),
 	}); err != nil {
-		return fmt.Errorf("make the Vault client: %w", err)
+		return a, fmt.Errorf("make the Vault client: %w", err)
 	}
-	return nil
+	return a, nil
 }
 
 // NewNomad makes the client of Nomad; it asks nothing of it.
@@ -156,13 +163,9 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	if err != nil {
 		return fmt.Errorf("name the installation: %w", err)
 	}
-	folders := []fs.FS{jobspecs.FS}
-	if a.cfg.TemplateDir != "" {
-		folders = append(folders, os.DirFS(a.cfg.TemplateDir))
-	}
-	catalog, err := registrar.NewCatalog(folders...)
+	catalog, err := catalogOf(a.cfg)
 	if err != nil {
-		return fmt.Errorf("read the templates: %w", err)
+		return err
 	}
 	settings := JobSettings(a.cfg, installation)
 	metrics := prometheus.NewRegistry()
@@ -182,6 +185,19 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
 	})
 	return a.makeAPI(people, installation, metrics, deps)
+}
+
+// catalogOf reads the built-in templates and the operator's own.
+func catalogOf(cfg config.Config) (*registrar.Templates, error) {
+	folders := []fs.FS{jobspecs.FS}
+	if cfg.TemplateDir != "" {
+		folders = append(folders, os.DirFS(cfg.TemplateDir))
+	}
+	catalog, err := registrar.NewCatalog(folders...)
+	if err != nil {
+		return nil, fmt.Errorf("read the templates: %w", err)
+	}
+	return catalog, nil
 }
 
 // makeLock makes what decides which instance reconciles.

@@ -22,8 +22,9 @@ const (
 
 // client asks Consul, with the token of the moment, and translates its errors.
 type client struct {
-	cfg Config
-	api *api.Client
+	cfg  Config
+	api  *api.Client
+	http *http.Client
 }
 
 func newClient(cfg Config) (client, error) {
@@ -40,14 +41,14 @@ func newClient(cfg Config) (client, error) {
 	if cfg.TLS != nil {
 		transport.TLSClientConfig = cfg.TLS.Clone()
 	}
+	web := &http.Client{Transport: transport}
 	made, err := api.NewClient(&api.Config{
-		Address: cfg.Address, Scheme: u.Scheme, Datacenter: cfg.Datacenter, Namespace: cfg.Namespace,
-		HttpClient: &http.Client{Transport: transport},
+		Address: cfg.Address, Scheme: u.Scheme, Datacenter: cfg.Datacenter, Namespace: cfg.Namespace, HttpClient: web,
 	})
 	if err != nil {
 		return client{}, fmt.Errorf("make the Consul client: %w", err)
 	}
-	return client{cfg: cfg, api: made}, nil
+	return client{cfg: cfg, api: made, http: web}, nil
 }
 
 // Ready says whether Consul answers, has a leader and shows the services.

@@ -130,7 +130,11 @@ func (d *Dev) startBothy(ctx context.Context) error {
 	if err := writeSecret(d.cfg.envFile(), envText(d.cfg, token, d.stack.Env(), d.user)); err != nil {
 		return err
 	}
-	if d.server, err = startServer(ctx, d.cfg.logFile(), settings(d.cfg, d.stack.Env(), d.user, token), d.cfg.Version); err != nil {
+	chosen := settings(d.cfg, d.stack.Env(), d.user, token)
+	if err := writeSecret(d.cfg.configFile(), configText(d.cfg, chosen)); err != nil {
+		return err
+	}
+	if d.server, err = startServer(ctx, d.cfg.logFile(), chosen, d.cfg.Version); err != nil {
 		return err
 	}
 	if d.api, err = client.New(d.cfg.apiAddr(), token.Reveal()); err != nil {

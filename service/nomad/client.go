@@ -49,6 +49,7 @@ const (
 type Client struct {
 	cfg     Config
 	api     *api.Client
+	http    *http.Client
 	cache   *cache
 	changed chan struct{}
 	homes   *homes
@@ -72,14 +73,14 @@ func New(cfg Config) (*Client, error) {
 			Remedy: `write it like "http://127.0.0.1:4646"`,
 		})
 	}
+	web := &http.Client{Transport: transport(cfg.TLS)}
 	client, err := api.NewClient(&api.Config{
-		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace,
-		HttpClient: &http.Client{Transport: transport(cfg.TLS)},
+		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace, HttpClient: web,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the Nomad client: %w", err)
 	}
-	return &Client{cfg: cfg, api: client, cache: newCache(), changed: make(chan struct{}, 1), homes: newHomes()}, nil
+	return &Client{cfg: cfg, api: client, http: web, cache: newCache(), changed: make(chan struct{}, 1), homes: newHomes()}, nil
 }
 
 // transport keeps enough connections for all workers. It has no timeout of its

@@ -30,6 +30,8 @@ type dialect struct {
 	// lockTables keeps all others from writing to the tables named in place of %s;
 	// empty where a transaction that writes does so by itself.
 	lockTables string
+	// clock reads the database's time in ms since 1970; empty where it is this machine's.
+	clock string
 	// byteOrder makes ORDER BY sort text by its bytes.
 	byteOrder string
 	// settle does after a migration what the shared SQL can't; nil where there is nothing.

@@ -48,6 +48,7 @@ func postgres() dialect {
 		// NO KEY: rows that refer to the one held can still be added.
 		locks:      rowLocks{own: " FOR NO KEY UPDATE", share: " FOR SHARE", free: " FOR UPDATE SKIP LOCKED"},
 		lockTables: `LOCK TABLE %s IN EXCLUSIVE MODE`,
+		clock:      `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)`,
 		byteOrder:  ` COLLATE "C"`,
 		settle:     settlePostgres,
 		openWrite:  openPostgres,

@@ -48,6 +48,7 @@ func actions(env *Env) map[string]func() action {
 		"context show":      func() action { return &contextShow{env: env} },
 		"context use":       func() action { return &contextUse{env: env} },
 		"course list":       func() action { return &courseList{env: env} },
+		"doctor":            func() action { return &doctorCommand{env: env} },
 		"dev":               func() action { return &devCommand{env: env} },
 		"exec":              func() action { return &execCommand{env: env} },
 		"login":             func() action { return &login{env: env} },
