@@ -49,6 +49,7 @@ func TestClass(t *testing.T) {
 		{"faults", faults},
 		{"two instances share one role", instances},
 		{"the doctor", doctored},
+		{"the traces of a launch", traces},
 		{"no secret is anywhere", noSecrets},
 		{"a second start in the same folder is refused", secondStart},
 	} {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/jobspecs"
 	"github.com/bothylabs/bothy/service/api"
@@ -42,6 +43,9 @@ type Deps struct {
 	NewID func() string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+
+	// traces takes spans; nil while there is no tracing.
+	traces trace.TracerProvider
 }
 
 // App is a server that has been made and not yet run, or is running.
@@ -53,9 +57,12 @@ type App struct {
 	http     *http.Server
 	streams  *api.Streams
 	adapters
-	role *role
-	loop *reconcile.Loop
-	lock lock
+	telemetry telemetry
+	// metrics is the registry of all that is counted.
+	metrics *prometheus.Registry
+	role    *role
+	loop    *reconcile.Loop
+	lock    lock
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -64,18 +71,22 @@ type App struct {
 func New(ctx context.Context, cfg config.Config, deps Deps) (_ *App, err error) {
 	deps = deps.withDefaults()
 	a := &App{cfg: cfg, log: deps.Logger, role: &role{}, streams: api.NewStreams()}
-	defer func() {
+	defer func() { //nolint:contextcheck // what was begun is ended also when ctx has ended
 		if err != nil {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if err := a.openStore(ctx, deps.Now); err != nil {
-		return nil, err
-	}
 	if err := a.listen(ctx); err != nil {
 		return nil, err
 	}
 	if a.role.instance, err = a.instance(); err != nil {
+		return nil, err
+	}
+	if a.telemetry, err = newTelemetry(ctx, a.cfg.Telemetry.OTLPEndpoint, deps.Version, a.role.instance, deps.Logger.With("part", "telemetry")); err != nil {
+		return nil, err
+	}
+	deps.traces = a.telemetry.provider()
+	if err := a.openStore(ctx, deps); err != nil {
 		return nil, err
 	}
 	if a.adapters, err = newAdapters(a.cfg, deps); err != nil {
@@ -118,14 +129,14 @@ func newAdapters(cfg config.Config, deps Deps) (a adapters, err error) {
 	}
 	a.toConsul = consul.Config{
 		Address: cfg.Consul.Address, Datacenter: cfg.Consul.Datacenter, Namespace: cfg.Consul.Namespace,
-		Token: tokenOf(cfg.Consul.Token), TLS: consulTLS, Logger: deps.Logger.With("part", "consul"),
+		Token: tokenOf(cfg.Consul.Token), TLS: consulTLS, Logger: deps.Logger.With("part", "consul"), Traces: deps.traces,
 	}
 	if a.consul, err = consul.New(a.toConsul); err != nil {
 		return a, fmt.Errorf("make the Consul client: %w", err)
 	}
 	if a.vault, err = vault.New(vault.Config{
 		Address: cfg.Vault.Address, Namespace: cfg.Vault.Namespace, Mount: cfg.Vault.Mount,
-		Token: tokenOf(cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"),
+		Token: tokenOf(cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"), Traces: deps.traces,
 	}); err != nil {
 		return a, fmt.Errorf("make the Vault client: %w", err)
 	}
@@ -141,7 +152,7 @@ func NewNomad(cfg config.Nomad, deps Deps) (*nomad.Client, error) {
 	deps = deps.withDefaults()
 	client, err := nomad.New(nomad.Config{
 		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace,
-		Token: tokenOf(cfg.Token), TLS: settings, Logger: deps.Logger.With("part", "nomad"), Now: deps.Now,
+		Token: tokenOf(cfg.Token), TLS: settings, Logger: deps.Logger.With("part", "nomad"), Traces: deps.traces, Now: deps.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the Nomad client: %w", err)
@@ -168,11 +179,11 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		return err
 	}
 	settings := JobSettings(a.cfg, installation)
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.metrics = prometheus.NewRegistry()
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if a.loop, err = reconcile.New(reconcile.Config{
 		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{catalog: catalog, settings: settings},
-		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: metrics,
+		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: a.metrics, Traces: deps.traces,
 		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now, Passed: a.role.passed,
 	}); err != nil {
 		return fmt.Errorf("make the reconciler: %w", err)
@@ -184,7 +195,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		Store: a.store, Catalog: catalog, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
 		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
 	})
-	return a.makeAPI(people, installation, metrics, deps)
+	return a.makeAPI(people, installation, deps)
 }
 
 // catalogOf reads the built-in templates and the operator's own.
@@ -220,7 +231,7 @@ func (a *App) makeLock(installation string) error {
 	return nil
 }
 
-func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics *prometheus.Registry, deps Deps) error {
+func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Deps) error {
 	token, err := a.cfg.API.Token.Read()
 	if err != nil {
 		return fmt.Errorf("read the API token: %w", err)
@@ -239,7 +250,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics 
 			{Name: "consul", Ready: a.consul.Ready},
 			{Name: "vault", Ready: a.vault.Ready},
 		},
-		Reconciler: func() api.ReconcilerState { return a.role.state(a.lock) }, Metrics: metrics, TrustedOrigins: []string{a.cfg.ConsoleURL}, TrustedProxies: a.cfg.API.TrustedProxies, Now: deps.Now,
+		Reconciler: func() api.ReconcilerState { return a.role.state(a.lock) }, Metrics: a.metrics, Traces: deps.traces, TrustedOrigins: []string{a.cfg.ConsoleURL}, TrustedProxies: a.cfg.API.TrustedProxies, Now: deps.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)

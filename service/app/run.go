@@ -68,7 +68,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.election().Run(ctx) })
 	err := g.Wait()
 	a.log.Info("ended")
-	return errors.Join(err, a.Close())
+	return errors.Join(err, a.Close()) //nolint:contextcheck // the last spans are sent when ctx has ended
 }
 
 func (a *App) serve() error {
@@ -116,6 +116,7 @@ func (a *App) instance() (string, error) {
 
 // Close closes what New opened. Run does it by itself; twice does no harm.
 func (a *App) Close() error {
+	a.telemetry.end(context.Background())
 	var errs []error
 	if a.listener != nil {
 		if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

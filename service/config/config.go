@@ -34,6 +34,7 @@ type Config struct {
 	Vault     Vault
 	Home      Home
 	Log       Log
+	Telemetry Telemetry
 	Reconcile Reconcile
 }
 
@@ -130,6 +131,12 @@ type Log struct {
 	Level string
 	// Format is "text" or "json".
 	Format string
+}
+
+// Telemetry is where traces go.
+type Telemetry struct {
+	// OTLPEndpoint is the base URL of an OTLP collector over HTTP; "" for no traces.
+	OTLPEndpoint string
 }
 
 // Reconcile is how the desired state is brought about.

@@ -57,6 +57,7 @@ func everySetting(t *testing.T) []settingCase {
 		{"home.csi.plugin_id", `"one"`, "two", "three", func(c Config) any { return c.Home.CSI.PluginID }},
 		{"home.csi.file_system", `"one"`, "two", "three", func(c Config) any { return c.Home.CSI.FileSystem }},
 		{"instance", `"one"`, "two:8080", "three", func(c Config) any { return c.Instance }},
+		{"telemetry.otlp_endpoint", `"http://one:4318"`, "http://two:4318", "http://three:4318/base", func(c Config) any { return c.Telemetry.OTLPEndpoint }},
 		{"reconcile.lock", `"none"`, "consul", "none", func(c Config) any { return c.Reconcile.Lock }},
 		{"reconcile.lock_path", `"one"`, "two/x", "three", func(c Config) any { return c.Reconcile.LockPath }},
 		{"reconcile.lock_ttl", `"11s"`, "12s", "13s", func(c Config) any { return c.Reconcile.LockTTL.String() }},

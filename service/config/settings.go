@@ -64,6 +64,7 @@ func settings(c *Config) []setting {
 			{name: "home.csi.file_system", usage: "EFS file system that holds the homes, where home.type is csi.", inJobs: true, read: name(&c.Home.CSI.FileSystem)},
 			{name: "log.level", usage: "Least level that is logged: debug, info, warn or error.", read: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
 			{name: "log.format", usage: "Form of the log: text or json.", read: oneOf(&c.Log.Format, "text", "json")},
+			{name: "telemetry.otlp_endpoint", usage: "Base URL of an OpenTelemetry collector (OTLP over HTTP) that traces are sent to, as http://127.0.0.1:4318 (default none).", env: also("OTEL_EXPORTER_OTLP_ENDPOINT"), read: serverAddress(&c.Telemetry.OTLPEndpoint)},
 			{name: "reconcile.workers", usage: "Most changes made at Nomad at the same time, 1 to 256.", read: integer(&c.Reconcile.Workers, 1, 256)},
 			{name: "reconcile.interval", usage: "Longest time between two comparisons of desired and observed state, 1s to 10m.", read: duration(&c.Reconcile.Interval, time.Second, 10*time.Minute)},
 			{name: "reconcile.lock", usage: "What decides which of several instances reconciles: consul, or none where there is one instance only.", read: oneOf(&c.Reconcile.Lock, "consul", "none")},

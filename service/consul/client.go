@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 const (
@@ -41,7 +42,7 @@ func newClient(cfg Config) (client, error) {
 	if cfg.TLS != nil {
 		transport.TLSClientConfig = cfg.TLS.Clone()
 	}
-	web := &http.Client{Transport: transport}
+	web := &http.Client{Transport: tracing.Transport(transport, "consul", cfg.Traces)}
 	made, err := api.NewClient(&api.Config{
 		Address: cfg.Address, Scheme: u.Scheme, Datacenter: cfg.Datacenter, Namespace: cfg.Namespace, HttpClient: web,
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/consul/api"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -30,6 +31,8 @@ type Config struct {
 	// TLS is nil for the system's own settings.
 	TLS    *tls.Config
 	Logger *slog.Logger
+	// Traces takes the spans of requests; nil for none.
+	Traces trace.TracerProvider
 
 	// Pause is the shortest time between two readings. Default 250 ms. It grows with
 	// the number of services, to 1 s for ten thousand.

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 // Config is how Nomad is reached. Fields without a default must be set.
@@ -28,6 +30,8 @@ type Config struct {
 	// TLS is nil for the system's own settings.
 	TLS    *tls.Config
 	Logger *slog.Logger
+	// Traces takes the spans of requests; nil for none.
+	Traces trace.TracerProvider
 
 	// Relist is the longest time between two listings of everything. Default 5 min.
 	Relist time.Duration
@@ -73,7 +77,7 @@ func New(cfg Config) (*Client, error) {
 			Remedy: `write it like "http://127.0.0.1:4646"`,
 		})
 	}
-	web := &http.Client{Transport: transport(cfg.TLS)}
+	web := &http.Client{Transport: tracing.Transport(transport(cfg.TLS), "nomad", cfg.Traces)}
 	client, err := api.NewClient(&api.Config{
 		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace, HttpClient: web,
 	})

@@ -19,8 +19,10 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 // Config is how Vault is reached. Fields without a default must be set.
@@ -36,6 +38,8 @@ type Config struct {
 	// TLS is nil for the system's own settings.
 	TLS    *tls.Config
 	Logger *slog.Logger
+	// Traces takes the spans of requests; nil for none.
+	Traces trace.TracerProvider
 	// Random is where secrets come from. Default crypto/rand.
 	Random io.Reader
 }
@@ -77,7 +81,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.TLS != nil {
 		transport.TLSClientConfig = cfg.TLS.Clone()
 	}
-	web := &http.Client{Transport: transport}
+	web := &http.Client{Transport: tracing.Transport(transport, "vault", cfg.Traces)}
 	// No retries here: whoever calls tries again, and knows when to give up.
 	client, err := api.NewClient(&api.Config{
 		Address: cfg.Address, HttpClient: web, Timeout: requestTimeout,
