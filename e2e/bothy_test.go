@@ -48,6 +48,9 @@ func TestClass(t *testing.T) {
 		{"job files without Bothy", filesAlone},
 		{"the adapters' own tests", adapters},
 		{"faults", faults},
+		{"two instances share one role", instances},
+		{"the doctor", doctored},
+		{"the traces of a launch", traces},
 		{"no secret is anywhere", noSecrets},
 		{"a second start in the same folder is refused", secondStart},
 	} {

@@ -35,7 +35,7 @@ func TestContainers(t *testing.T) {
 	d := newDev(t, root, bothy)
 	d.start(t)
 	d.runsDocker(t)
-	s := newServer(t, d)
+	s := newServer(t, d, "server", "")
 	second := *d
 	second.api = s.api
 

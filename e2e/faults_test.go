@@ -11,7 +11,7 @@ import (
 
 // faults: a Nomad that does not answer, and a Bothy that is killed.
 func faults(t *testing.T, d *dev) {
-	s := newServer(t, d)
+	s := newServer(t, d, "server", "")
 	// The helpers speak to this server from here on.
 	second := *d
 	second.api = s.api

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,15 +31,16 @@ type server struct {
 	ended  chan struct{}
 }
 
-// newServer writes the configuration of a server and starts it.
-func newServer(t *testing.T, d *dev) *server {
+// newServer writes the configuration of a server, with what more holds in HCL
+// before its blocks, and starts it. The name is that of its folder.
+func newServer(t *testing.T, d *dev, name, more string) *server {
 	t.Helper()
-	dir := filepath.Join(d.dir, "server")
+	dir := filepath.Join(d.dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	token := rand.Text()
-	d.seen.add("the second server's token", token)
+	d.seen.add("the token of "+name, token)
 	if err := os.WriteFile(filepath.Join(dir, "api.token"), []byte(token), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +60,11 @@ listen      = %q
 console_url = "http://bothy.localhost:%d"
 labs_url    = %q
 data_dir    = %q
-
+%s
 api {
   token_file = %q
 }
-`, listen, port, "http://"+d.labsHost(), filepath.Join(dir, "data"), filepath.Join(dir, "api.token"))
+`, listen, port, "http://"+d.labsHost(), filepath.Join(dir, "data"), more, filepath.Join(dir, "api.token"))
 	for name, address := range map[string]string{
 		"nomad": "http://" + s.nomad.address, "consul": d.env["CONSUL_HTTP_ADDR"], "vault": d.env["VAULT_ADDR"],
 	} {
@@ -79,7 +81,7 @@ api {
 	t.Cleanup(func() {
 		s.kill(t)
 		if t.Failed() {
-			t.Logf("---- bothy server, last lines\n%s", d.seen.redact(lastLines(s.out.String(), 40)))
+			t.Logf("---- "+name+", last lines\n%s", d.seen.redact(lastLines(s.out.String(), 40)))
 		}
 	})
 	return s
@@ -105,6 +107,14 @@ func (s *server) start(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// signal sends the server's process a signal.
+func (s *server) signal(t *testing.T, signal syscall.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // kill ends the server without a chance to clean up.

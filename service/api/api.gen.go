@@ -1019,6 +1019,13 @@ type ProblemField struct {
 	Remedy string `json:"remedy"`
 }
 
+// ReconcilerHolder defines model for ReconcilerHolder.
+type ReconcilerHolder struct {
+	// Instance Example: lab1:8080
+	Instance string    `json:"instance"`
+	Since    time.Time `json:"since"`
+}
+
 // ReconcilerStatus What this instance's reconciler does.
 type ReconcilerStatus struct {
 	// Active This instance makes Nomad as it should be; false while another instance does, or none.
@@ -1027,7 +1034,15 @@ type ReconcilerStatus struct {
 	// Detail What keeps it from working; empty when nothing does.
 	Detail string `json:"detail"`
 
-	// LastPassAt When the last complete pass over all workspaces ended.
+	// Holder Which instance does, this or another one; null while that is not known.
+	Holder *ReconcilerHolder `json:"holder"`
+
+	// Instance The name of the instance that answers.
+	//
+	// Example: lab1:8080
+	Instance string `json:"instance"`
+
+	// LastPassAt When this instance's last complete pass over all workspaces ended.
 	LastPassAt *time.Time `json:"last_pass_at"`
 }
 

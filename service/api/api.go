@@ -14,8 +14,10 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 // Time limits that suit a server of this handler: the longest answer waits for
@@ -62,6 +64,9 @@ type Config struct {
 	// AnswerWait is how long a request waits for the answer of the same request that
 	// is just being carried out under its key; default 2 s.
 	AnswerWait time.Duration
+	// Traces takes the spans of requests; nil for none.
+	Traces trace.TracerProvider
+
 	// Now and NewRequestID may be set by tests.
 	Now          func() time.Time
 	NewRequestID func() string
@@ -76,6 +81,7 @@ type handler struct {
 	landing     *landing
 	server      *server
 	reference   *reference
+	tracer      trace.Tracer
 }
 
 // New makes the handler of everything that Bothy serves on its console and API
@@ -128,7 +134,7 @@ func (config Config) withDefaults() Config {
 }
 
 func newHandler(config Config) (*handler, error) {
-	h := &handler{config: config, crossOrigin: http.NewCrossOriginProtection(), server: &server{config: config}}
+	h := &handler{config: config, tracer: tracing.Tracer(config.Traces), crossOrigin: http.NewCrossOriginProtection(), server: &server{config: config}}
 	for _, origin := range config.TrustedOrigins {
 		if err := h.crossOrigin.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("trusted origin: %w", err)

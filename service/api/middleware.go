@@ -47,6 +47,7 @@ func requestID(c *gin.Context) string { return c.Writer.Header().Get(headerReque
 func (h *handler) observe(c *gin.Context) {
 	started := h.config.Now()
 	name := h.operationName(c)
+	span := h.trace(c, name)
 	defer func() {
 		cause := recover()
 		abort, _ := cause.(error)
@@ -61,6 +62,7 @@ func (h *handler) observe(c *gin.Context) {
 		took := h.config.Now().Sub(started)
 		h.metrics.observe(name, c.Writer.Status(), took, streamed(c.Writer.Header()))
 		h.logAccess(c, name, slog.Duration("took", took))
+		endTrace(c, span)
 		if abort != nil {
 			panic(abort) // an answer that breaks off is net/http's to end
 		}

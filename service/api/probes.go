@@ -27,8 +27,14 @@ type Dependency struct {
 
 // ReconcilerState is how this instance's reconciler is doing.
 type ReconcilerState struct {
+	// Instance is this instance's name.
+	Instance string
 	// Active says that this instance holds the reconciler's role.
 	Active bool
+	// Holder names the instance that holds the role, this or another one, and
+	// HeldSince says since when; "" while that is not known.
+	Holder    string
+	HeldSince time.Time
 	// LastPassAt is when the last complete pass ended, zero before the first.
 	LastPassAt time.Time
 	// Err is what keeps it from working. It is shown as far as it is a lab.Error's message.

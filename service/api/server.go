@@ -34,7 +34,10 @@ func (s *server) GetStatus(ctx context.Context, _ GetStatusRequestObject) (GetSt
 	}
 	state := s.config.Reconciler()
 	status.Reconciler = ReconcilerStatus{
-		Active: state.Active, LastPassAt: timeOrNil(state.LastPassAt), Detail: shown(state.Err),
+		Instance: state.Instance, Active: state.Active, LastPassAt: timeOrNil(state.LastPassAt), Detail: shown(state.Err),
+	}
+	if state.Holder != "" {
+		status.Reconciler.Holder = &ReconcilerHolder{Instance: state.Holder, Since: state.HeldSince}
 	}
 	return GetStatus200JSONResponse(status), nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/jobspecs"
 	"github.com/bothylabs/bothy/service/api"
@@ -44,6 +45,9 @@ type Deps struct {
 	NewID func() string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+
+	// traces takes spans; nil while there is no tracing.
+	traces trace.TracerProvider
 }
 
 // App is a server that has been made and not yet run, or is running.
@@ -54,12 +58,14 @@ type App struct {
 	listener net.Listener
 	http     *http.Server
 	streams  *api.Streams
-	nomad    *nomad.Client
-	consul   *consul.Watcher
-	vault    *vault.Client
-	role     *role
-	loop     *reconcile.Loop
-	feed     *events.Feed
+	adapters
+	telemetry telemetry
+	// metrics is the registry of all that is counted.
+	metrics *prometheus.Registry
+	role    *role
+	loop    *reconcile.Loop
+	feed    *events.Feed
+	lock    lock
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -68,21 +74,28 @@ type App struct {
 func New(ctx context.Context, cfg config.Config, deps Deps) (_ *App, err error) {
 	deps = deps.withDefaults()
 	a := &App{cfg: cfg, log: deps.Logger, role: &role{}, streams: api.NewStreams()}
-	defer func() {
+	defer func() { //nolint:contextcheck // what was begun is ended also when ctx has ended
 		if err != nil {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if err := a.openStore(ctx, deps.Now); err != nil {
+	if err := a.listen(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.makeAdapters(deps); err != nil {
+	if a.role.instance, err = a.instance(); err != nil {
 		return nil, err
 	}
-	if err := a.makeService(ctx, deps); err != nil {
+	if a.telemetry, err = newTelemetry(ctx, a.cfg.Telemetry.OTLPEndpoint, deps.Version, a.role.instance, deps.Logger.With("part", "telemetry")); err != nil {
 		return nil, err
 	}
-	return a, a.listen(ctx)
+	deps.traces = a.telemetry.provider()
+	if err := a.openStore(ctx, deps); err != nil {
+		return nil, err
+	}
+	if a.adapters, err = newAdapters(a.cfg, deps); err != nil {
+		return nil, err
+	}
+	return a, a.makeService(ctx, deps)
 }
 
 func (d Deps) withDefaults() Deps {
@@ -95,31 +108,42 @@ func (d Deps) withDefaults() Deps {
 	return d
 }
 
-func (a *App) makeAdapters(deps Deps) error {
-	consulTLS, err := clientTLS("consul.tls", a.cfg.Consul.TLS)
+// adapters are the clients of the servers that Bothy needs.
+type adapters struct {
+	nomad  *nomad.Client
+	consul *consul.Watcher
+	vault  *vault.Client
+	// toConsul is how consul was made; the lock is made like it.
+	toConsul consul.Config
+}
+
+// newAdapters makes them; nothing is asked yet.
+func newAdapters(cfg config.Config, deps Deps) (a adapters, err error) {
+	consulTLS, err := clientTLS("consul.tls", cfg.Consul.TLS)
 	if err != nil {
-		return err
+		return a, err
 	}
-	vaultTLS, err := clientTLS("vault.tls", a.cfg.Vault.TLS)
+	vaultTLS, err := clientTLS("vault.tls", cfg.Vault.TLS)
 	if err != nil {
-		return err
+		return a, err
 	}
-	if a.nomad, err = NewNomad(a.cfg.Nomad, deps); err != nil {
-		return err
+	if a.nomad, err = NewNomad(cfg.Nomad, deps); err != nil {
+		return a, err
 	}
-	if a.consul, err = consul.New(consul.Config{
-		Address: a.cfg.Consul.Address, Datacenter: a.cfg.Consul.Datacenter, Namespace: a.cfg.Consul.Namespace,
-		Token: tokenOf(a.cfg.Consul.Token), TLS: consulTLS, Logger: deps.Logger.With("part", "consul"),
-	}); err != nil {
-		return fmt.Errorf("make the Consul client: %w", err)
+	a.toConsul = consul.Config{
+		Address: cfg.Consul.Address, Datacenter: cfg.Consul.Datacenter, Namespace: cfg.Consul.Namespace,
+		Token: tokenOf(cfg.Consul.Token), TLS: consulTLS, Logger: deps.Logger.With("part", "consul"), Traces: deps.traces,
+	}
+	if a.consul, err = consul.New(a.toConsul); err != nil {
+		return a, fmt.Errorf("make the Consul client: %w", err)
 	}
 	if a.vault, err = vault.New(vault.Config{
-		Address: a.cfg.Vault.Address, Namespace: a.cfg.Vault.Namespace, Mount: a.cfg.Vault.Mount,
-		Token: tokenOf(a.cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"),
+		Address: cfg.Vault.Address, Namespace: cfg.Vault.Namespace, Mount: cfg.Vault.Mount,
+		Token: tokenOf(cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"), Traces: deps.traces,
 	}); err != nil {
-		return fmt.Errorf("make the Vault client: %w", err)
+		return a, fmt.Errorf("make the Vault client: %w", err)
 	}
-	return nil
+	return a, nil
 }
 
 // NewNomad makes the client of Nomad; it asks nothing of it.
@@ -131,7 +155,7 @@ func NewNomad(cfg config.Nomad, deps Deps) (*nomad.Client, error) {
 	deps = deps.withDefaults()
 	client, err := nomad.New(nomad.Config{
 		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace,
-		Token: tokenOf(cfg.Token), TLS: settings, Logger: deps.Logger.With("part", "nomad"), Now: deps.Now,
+		Token: tokenOf(cfg.Token), TLS: settings, Logger: deps.Logger.With("part", "nomad"), Traces: deps.traces, Now: deps.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the Nomad client: %w", err)
@@ -153,40 +177,72 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	if err != nil {
 		return fmt.Errorf("name the installation: %w", err)
 	}
-	folders := []fs.FS{jobspecs.FS}
-	if a.cfg.TemplateDir != "" {
-		folders = append(folders, os.DirFS(a.cfg.TemplateDir))
-	}
-	catalog, err := registrar.NewCatalog(folders...)
+	catalog, err := catalogOf(a.cfg)
 	if err != nil {
-		return fmt.Errorf("read the templates: %w", err)
+		return err
 	}
 	settings := JobSettings(a.cfg, installation)
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.metrics = prometheus.NewRegistry()
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if a.loop, err = reconcile.New(reconcile.Config{
 		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{catalog: catalog, settings: settings},
-		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: metrics,
+		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: a.metrics, Traces: deps.traces,
 		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now, Passed: a.role.passed,
 	}); err != nil {
 		return fmt.Errorf("make the reconciler: %w", err)
+	}
+	if err := a.makeLock(installation); err != nil {
+		return err
 	}
 	people := registrar.New(registrar.Config{
 		Store: a.store, Catalog: catalog, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
 		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
 	})
 	if a.feed, err = events.New(events.Config{
-		Log: a.store, Logger: deps.Logger.With("part", "events"), Registry: metrics, Now: deps.Now,
+		Log: a.store, Logger: deps.Logger.With("part", "events"), Registry: a.metrics, Now: deps.Now,
 		MaxAge: a.cfg.Events.MaxAge, MaxRows: int64(a.cfg.Events.MaxRows),
 		// One instance is enough, and the reconciler's role has one holder.
-		Cleans: func() bool { return a.role.state().Active },
+		Cleans: func() bool { return a.role.state(a.lock).Active },
 	}); err != nil {
 		return fmt.Errorf("make the feed of events: %w", err)
 	}
-	return a.makeAPI(people, installation, metrics, deps)
+	return a.makeAPI(people, installation, deps)
 }
 
-func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics *prometheus.Registry, deps Deps) error {
+// catalogOf reads the built-in templates and the operator's own.
+func catalogOf(cfg config.Config) (*registrar.Templates, error) {
+	folders := []fs.FS{jobspecs.FS}
+	if cfg.TemplateDir != "" {
+		folders = append(folders, os.DirFS(cfg.TemplateDir))
+	}
+	catalog, err := registrar.NewCatalog(folders...)
+	if err != nil {
+		return nil, fmt.Errorf("read the templates: %w", err)
+	}
+	return catalog, nil
+}
+
+// makeLock makes what decides which instance reconciles.
+func (a *App) makeLock(installation string) error {
+	if a.cfg.Reconcile.Lock == "none" {
+		a.lock = noLock{log: a.log.With("part", "reconciler")}
+		return nil
+	}
+	path := a.cfg.Reconcile.LockPath
+	if path == "" {
+		path = "bothy/" + installation + "/reconciler"
+	}
+	made, err := consul.NewLock(a.toConsul, consul.LockConfig{
+		Path: path, Instance: a.role.instance, TTL: a.cfg.Reconcile.LockTTL, Delay: a.cfg.Reconcile.LockDelay,
+	})
+	if err != nil {
+		return fmt.Errorf("make the reconciler's lock: %w", err)
+	}
+	a.lock = made
+	return nil
+}
+
+func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Deps) error {
 	token, err := a.cfg.API.Token.Read()
 	if err != nil {
 		return fmt.Errorf("read the API token: %w", err)
@@ -208,7 +264,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, metrics 
 		Events: func(ctx context.Context, after int64, matches func(lab.Event) bool) (api.EventStream, error) {
 			return a.feed.Subscribe(ctx, after, matches)
 		},
-		Reconciler: a.role.state, Metrics: metrics, TrustedOrigins: []string{a.cfg.ConsoleURL}, TrustedProxies: a.cfg.API.TrustedProxies, Now: deps.Now,
+		Reconciler: func() api.ReconcilerState { return a.role.state(a.lock) }, Metrics: a.metrics, Traces: deps.traces, TrustedOrigins: []string{a.cfg.ConsoleURL}, TrustedProxies: a.cfg.API.TrustedProxies, Now: deps.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)

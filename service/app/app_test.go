@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -49,9 +50,35 @@ func TestTheServerServesWhileNomadConsulAndVaultAreDown(t *testing.T) {
 			t.Errorf("%s: ok is %v (%s)", d.Name, d.Ok, d.Detail)
 		}
 	}
-	if status.Reconciler.LastPassAt != nil {
-		t.Error("a pass without Nomad is not a complete one")
+	if r := status.Reconciler; r.LastPassAt != nil || r.Active || r.Holder != nil {
+		t.Errorf("without Consul nobody can know who reconciles: %+v", r)
 	}
+}
+
+func TestASingleInstanceReconcilesWithoutALock(t *testing.T) {
+	cfg := settings(t)
+	cfg.Instance, cfg.Reconcile.Lock = "lab1", "none"
+	s := start(t, cfg)
+	r := s.reconcilerIs(func(r client.ReconcilerStatus) bool { return r.Active })
+	if r.Instance != "lab1" || r.Holder == nil || r.Holder.Instance != "lab1" || r.LastPassAt != nil {
+		t.Errorf("got %+v; a pass without Nomad is not a complete one", r)
+	}
+}
+
+func TestWithoutALockTheNewestInstanceReconciles(t *testing.T) {
+	cfg := settings(t)
+	cfg.Reconcile.Lock, cfg.Reconcile.Interval = "none", time.Second
+	cfg.Store.Driver = "postgres"
+	cfg.Store.DSN = config.Credential{Value: config.NewSecret(postgres.Empty(t))}
+	one := start(t, cfg)
+	// Something to record, by which the first instance finds out.
+	template, students := "shell", []client.StudentInput{{Name: "Ana Pérez", Email: "ana@example.edu"}}
+	if _, err := one.client.CreateClass(t.Context(), client.ClassInput{Cohort: "Fall 26", Course: "linux", Template: &template, Students: &students}); err != nil {
+		t.Fatal(err)
+	}
+	one.reconcilerIs(func(r client.ReconcilerStatus) bool { return r.Active })
+	two := start(t, cfg)
+	two.reconcilerIs(func(r client.ReconcilerStatus) bool { return r.Active })
 }
 
 func TestWhatNeedsNomadIsRefusedWhileItIsDownAndLeavesNothingHalfMade(t *testing.T) {
@@ -240,6 +267,26 @@ func start(t *testing.T, cfg config.Config) *running {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// reconcilerIs waits until the server says so of its reconciler.
+func (s *running) reconcilerIs(wanted func(client.ReconcilerStatus) bool) client.ReconcilerStatus {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, err := s.client.Status(ctx)
+		if err == nil && wanted(status.Reconciler) {
+			return status.Reconciler
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("the reconciler is %+v, %v", status.Reconciler, err)
+		case <-tick.C:
+		}
+	}
 }
 
 func (s *running) get(path string, want int) string {

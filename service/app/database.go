@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/store"
 )
 
-func (a *App) openStore(ctx context.Context, now func() time.Time) (err error) {
+func (a *App) openStore(ctx context.Context, deps Deps) (err error) {
 	cfg := a.cfg.Store
 	cfg.Path = a.cfg.StorePath()
 	what := cfg.Driver
@@ -23,7 +22,7 @@ func (a *App) openStore(ctx context.Context, now func() time.Time) (err error) {
 		}
 	}
 	settings := storeConfig(cfg)
-	settings.Now = now
+	settings.Now, settings.Traces = deps.Now, deps.traces
 	if a.store, err = store.Open(ctx, settings); err != nil {
 		return fmt.Errorf("open the database %s: %w", what, err)
 	}

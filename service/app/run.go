@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bothylabs/bothy/service/lab"
-	"github.com/bothylabs/bothy/service/reconcile"
 )
 
 // listen takes the port early, so that a taken one is known before anything runs.
@@ -65,10 +66,10 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.consul.Run(ctx) })
 	g.Go(func() error { return a.vault.Run(ctx) })
 	g.Go(func() error { return a.feed.Run(ctx) })
-	g.Go(func() error { return a.reconcile(ctx) })
+	g.Go(func() error { return a.election().Run(ctx) })
 	err := g.Wait()
 	a.log.Info("ended")
-	return errors.Join(err, a.Close())
+	return errors.Join(err, a.Close()) //nolint:contextcheck // the last spans are sent when ctx has ended
 }
 
 func (a *App) serve() error {
@@ -92,23 +93,31 @@ func (a *App) endServing(ctx context.Context) error {
 	return nil
 }
 
-// reconcile holds the reconciler's role until another instance takes it, after
-// which this one goes on serving the API.
-func (a *App) reconcile(ctx context.Context) error {
-	err := a.loop.Run(ctx)
-	a.role.resign()
-	if errors.Is(err, reconcile.ErrFenced) {
-		a.log.WarnContext(ctx, "another instance reconciles now; this one serves the API only")
-		return nil
+// election has this instance reconcile whenever it is its turn.
+func (a *App) election() *election {
+	return &election{lock: a.lock, run: a.loop.Run, role: a.role, log: a.log.With("part", "reconciler"), now: time.Now, jitter: 0.5}
+}
+
+// instance is this instance's name: the one set, or the host's with the port that
+// it listens on, which is the same after a restart.
+func (a *App) instance() (string, error) {
+	if a.cfg.Instance != "" {
+		return a.cfg.Instance, nil
 	}
+	host, err := os.Hostname()
 	if err != nil {
-		return fmt.Errorf("reconcile: %w", err)
+		return "", fmt.Errorf("name this instance: %w", err)
 	}
-	return nil
+	_, port, err := net.SplitHostPort(a.Address())
+	if err != nil {
+		return "", fmt.Errorf("name this instance: %w", err)
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 // Close closes what New opened. Run does it by itself; twice does no harm.
 func (a *App) Close() error {
+	a.telemetry.end(context.Background())
 	var errs []error
 	if a.listener != nil {
 		if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

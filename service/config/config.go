@@ -11,6 +11,9 @@ import (
 // Config is everything that `bothy server` can be told. The zero value is not
 // usable: Default and Load give one.
 type Config struct {
+	// Instance names this one of several instances to people; "" means its host's
+	// name and the port of Listen.
+	Instance string
 	// Listen is the host:port that the API and the console are served on.
 	Listen string
 	// ConsoleURL is the origin of console and API as browsers see it, without a trailing slash.
@@ -31,6 +34,7 @@ type Config struct {
 	Vault     Vault
 	Home      Home
 	Log       Log
+	Telemetry Telemetry
 	Reconcile Reconcile
 	Events    Events
 }
@@ -130,6 +134,12 @@ type Log struct {
 	Format string
 }
 
+// Telemetry is where traces go.
+type Telemetry struct {
+	// OTLPEndpoint is the base URL of an OTLP collector over HTTP; "" for no traces.
+	OTLPEndpoint string
+}
+
 // Reconcile is how the desired state is brought about.
 type Reconcile struct {
 	// Workers bounds the changes that are made at Nomad at the same time.
@@ -137,6 +147,16 @@ type Reconcile struct {
 	// Interval is the longest time between two comparisons of desired and observed
 	// state; changes are acted upon at once.
 	Interval time.Duration
+	// Lock decides which of several instances reconciles: "consul" by a lock there,
+	// or "none" for an installation of one instance.
+	Lock string
+	// LockPath is the lock's key in Consul's KV store; "" means
+	// bothy/<installation id>/reconciler.
+	LockPath string
+	// LockTTL is how long the lock's session lives that is not renewed.
+	LockTTL time.Duration
+	// LockDelay is how long Consul keeps the lock free after its holder was lost.
+	LockDelay time.Duration
 }
 
 // Events is how long changes are kept for those who follow them and were away.
@@ -161,12 +181,15 @@ func Default() Config {
 			NodePool:    "default",
 			Datacenters: []string{"dc1"},
 		},
-		Consul:    Consul{Address: "http://127.0.0.1:8500"},
-		Vault:     Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
-		Home:      Home{Type: "host", UID: 1000, GID: 1000},
-		Log:       Log{Level: "info", Format: "text"},
-		Reconcile: Reconcile{Workers: 8, Interval: 15 * time.Second},
-		Events:    Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
+		Consul: Consul{Address: "http://127.0.0.1:8500"},
+		Vault:  Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
+		Home:   Home{Type: "host", UID: 1000, GID: 1000},
+		Log:    Log{Level: "info", Format: "text"},
+		Reconcile: Reconcile{
+			Workers: 8, Interval: 15 * time.Second,
+			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,
+		},
+		Events: Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
 	}
 }
 

@@ -40,6 +40,7 @@ const maxID = 1<<32 - 2
 func settings(c *Config) []setting {
 	return concat(
 		[]setting{
+			{name: "instance", usage: "Name of this one of several instances, for people (default the host's name and the port of listen).", read: instanceName(&c.Instance)},
 			{name: "listen", usage: "Host and port to serve the API and the console on.", read: listenAddress(&c.Listen)},
 			{name: "console_url", usage: "Origin of the console and API as browsers see it.", inJobs: true, read: origin(&c.ConsoleURL)},
 			{name: "labs_url", usage: "Origin of the workspaces as browsers see it; its host must differ from console_url's.", inJobs: true, read: origin(&c.LabsURL)},
@@ -63,8 +64,13 @@ func settings(c *Config) []setting {
 			{name: "home.csi.file_system", usage: "EFS file system that holds the homes, where home.type is csi.", inJobs: true, read: name(&c.Home.CSI.FileSystem)},
 			{name: "log.level", usage: "Least level that is logged: debug, info, warn or error.", read: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
 			{name: "log.format", usage: "Form of the log: text or json.", read: oneOf(&c.Log.Format, "text", "json")},
+			{name: "telemetry.otlp_endpoint", usage: "Base URL of an OpenTelemetry collector (OTLP over HTTP) that traces are sent to, as http://127.0.0.1:4318 (default none).", env: also("OTEL_EXPORTER_OTLP_ENDPOINT"), read: serverAddress(&c.Telemetry.OTLPEndpoint)},
 			{name: "reconcile.workers", usage: "Most changes made at Nomad at the same time, 1 to 256.", read: integer(&c.Reconcile.Workers, 1, 256)},
 			{name: "reconcile.interval", usage: "Longest time between two comparisons of desired and observed state, 1s to 10m.", read: duration(&c.Reconcile.Interval, time.Second, 10*time.Minute)},
+			{name: "reconcile.lock", usage: "What decides which of several instances reconciles: consul, or none where there is one instance only.", read: oneOf(&c.Reconcile.Lock, "consul", "none")},
+			{name: "reconcile.lock_path", usage: "Key of that lock in Consul's KV store (default bothy/<installation id>/reconciler).", read: keyPath(&c.Reconcile.LockPath)},
+			{name: "reconcile.lock_ttl", usage: "How long the lock is held without a sign of life, 10s to 10m; after a crash it passes on within twice this and lock_delay.", read: duration(&c.Reconcile.LockTTL, 10*time.Second, 10*time.Minute)},
+			{name: "reconcile.lock_delay", usage: "How long Consul keeps the lock free after its holder was lost, 1s to 1m.", read: duration(&c.Reconcile.LockDelay, time.Second, time.Minute)},
 			{name: "events.max_age", usage: "How long events are kept for those who were away, 1m to 720h.", read: duration(&c.Events.MaxAge, time.Minute, 720*time.Hour)},
 			{name: "events.max_rows", usage: "How many events are kept at most, 1000 to 10000000.", read: integer(&c.Events.MaxRows, 1000, 10_000_000)},
 		},

@@ -123,6 +123,32 @@ func name(target *string) value {
 	})
 }
 
+var instanceForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:-]{0,127}$`)
+
+// instanceName takes what tells instances apart: a host's name, also with a port.
+func instanceName(target *string) value {
+	return scalar(func(s string) error {
+		if !instanceForm.MatchString(s) {
+			return valueError{fmt.Sprintf("%q is not a name of an instance", s), "use letters, digits and . _ : -, at most 128"}
+		}
+		*target = s
+		return nil
+	})
+}
+
+var keyForm = regexp.MustCompile(`^[a-zA-Z0-9._-]+(/[a-zA-Z0-9._-]+)*$`)
+
+// keyPath takes a key of Consul's KV store.
+func keyPath(target *string) value {
+	return scalar(func(s string) error {
+		if !keyForm.MatchString(s) || len(s) > 512 {
+			return valueError{fmt.Sprintf("%q is not a key", s), `write for example "bothy/reconciler", without a slash at its ends`}
+		}
+		*target = s
+		return nil
+	})
+}
+
 var mountForm = regexp.MustCompile(`^[a-zA-Z0-9_-]+(/[a-zA-Z0-9_-]+)*$`)
 
 func mount(target *string) value {

@@ -1,21 +1,20 @@
 // Package consul is Bothy's one way to Consul, and the only importer of its client
-// library. It watches the health of the workspaces' services.
+// library. It watches the health of the workspaces' services, and holds the lock
+// that lets one of several instances reconcile.
 package consul
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/consul/api"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -32,6 +31,8 @@ type Config struct {
 	// TLS is nil for the system's own settings.
 	TLS    *tls.Config
 	Logger *slog.Logger
+	// Traces takes the spans of requests; nil for none.
+	Traces trace.TracerProvider
 
 	// Pause is the shortest time between two readings. Default 250 ms. It grows with
 	// the number of services, to 1 s for ten thousand.
@@ -46,16 +47,14 @@ const (
 	checksPath = "/v1/health/state/any"
 	checksOf   = `"bothy" in ServiceTags`
 
-	readyTimeout = 10 * time.Second
-	maxDelay     = 10 * time.Second
+	maxDelay = 10 * time.Second
 	// pausePerService keeps what is read in a second about the same at any size.
 	pausePerService = 100 * time.Microsecond
 )
 
 // Watcher knows the health of the workspaces' services. Its zero value is not usable.
 type Watcher struct {
-	cfg     Config
-	api     *api.Client
+	client
 	changed chan struct{}
 
 	mu       sync.Mutex
@@ -71,29 +70,11 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.Wait == 0 {
 		cfg.Wait = time.Minute
 	}
-	u, err := url.Parse(cfg.Address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, lab.Invalid("Consul can't be reached", lab.Field{
-			Name: "consul.address", Problem: fmt.Sprintf("%q is not an http:// or https:// address", cfg.Address),
-			Remedy: `write it like "http://127.0.0.1:8500"`,
-		})
-	}
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
-	}
-	if cfg.TLS != nil {
-		transport.TLSClientConfig = cfg.TLS.Clone()
-	}
-	client, err := api.NewClient(&api.Config{
-		Address: cfg.Address, Scheme: u.Scheme, Datacenter: cfg.Datacenter, Namespace: cfg.Namespace,
-		HttpClient: &http.Client{Transport: transport},
-	})
+	c, err := newClient(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("make the Consul client: %w", err)
+		return nil, err
 	}
-	return &Watcher{
-		cfg: cfg, api: client, changed: make(chan struct{}, 1), unread: "Consul has not been read yet",
-	}, nil
+	return &Watcher{client: c, changed: make(chan struct{}, 1), unread: "Consul has not been read yet"}, nil
 }
 
 // Services gives the health of each workspace's service by name. Where unread is
@@ -180,7 +161,7 @@ type check struct {
 // when the wait is over.
 func (w *Watcher) read(ctx context.Context, index uint64) (map[string]lab.Health, string, uint64, error) {
 	// Consul adds up to a sixteenth to the wait.
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.Wait+w.cfg.Wait/16+readyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.Wait+w.cfg.Wait/16+requestTimeout)
 	defer cancel()
 	q, err := w.query(ctx)
 	if err != nil {
@@ -190,7 +171,7 @@ func (w *Watcher) read(ctx context.Context, index uint64) (map[string]lab.Health
 	var checks []check
 	meta, err := w.api.Raw().Query(checksPath, &checks, q)
 	if err != nil {
-		return nil, "", 0, w.failed(err)
+		return nil, "", 0, w.failed(err, readRights)
 	}
 	if !meta.KnownLeader {
 		return nil, "", 0, lab.Errorf(lab.CodeUnavailable, "Consul has no leader")
@@ -214,57 +195,6 @@ func healthOf(checks []check) map[string]lab.Health {
 		}
 	}
 	return services
-}
-
-// Ready says whether Consul answers, has a leader and shows the services.
-func (w *Watcher) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	q, err := w.query(ctx)
-	if err != nil {
-		return err
-	}
-	leader, err := w.api.Status().LeaderWithQueryOptions(q)
-	if err != nil {
-		return w.failed(err)
-	}
-	if leader == "" {
-		return lab.Errorf(lab.CodeUnavailable, "Consul has no leader")
-	}
-	return nil
-}
-
-func (w *Watcher) query(ctx context.Context) (*api.QueryOptions, error) {
-	q := &api.QueryOptions{}
-	if w.cfg.Token != nil {
-		token, err := w.cfg.Token()
-		if err != nil {
-			return nil, lab.Wrap(lab.CodeUnavailable, err, "Consul can't be asked: its token can't be read")
-		}
-		q.Token = token
-	}
-	return q.WithContext(ctx), nil
-}
-
-// failed translates an error of Consul's client.
-func (w *Watcher) failed(err error) error {
-	var answer api.StatusError
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, context.DeadlineExceeded):
-		return lab.Wrap(lab.CodeUnavailable, err, "Consul at %s does not answer in time", w.cfg.Address)
-	case !errors.As(err, &answer):
-		return lab.Wrap(lab.CodeUnavailable, err, "Consul does not answer at %s", w.cfg.Address).
-			WithHint("is it running, and is this its address?")
-	case answer.Code == http.StatusForbidden:
-		return lab.Wrap(lab.CodeRefused, err, "Consul refused: the token is unknown or lacks service:read and node:read").
-			WithHint("compare the token's policy with the one that Bothy needs")
-	case answer.Code >= http.StatusInternalServerError:
-		return lab.Wrap(lab.CodeUnavailable, err, "Consul at %s failed", w.cfg.Address)
-	default:
-		return lab.Wrap(lab.CodeRefused, err, "Consul refused the request")
-	}
 }
 
 // reasonOf is what people are told.

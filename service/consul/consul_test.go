@@ -171,7 +171,7 @@ func TestFollowing(t *testing.T) {
 }
 
 func TestThePauseGrowsWithTheServices(t *testing.T) {
-	w := &Watcher{cfg: Config{Pause: 250 * time.Millisecond}}
+	w := &Watcher{client: client{cfg: Config{Pause: 250 * time.Millisecond}}}
 	for services, want := range map[int]time.Duration{0: 250 * time.Millisecond, 300: 250 * time.Millisecond, 10_000: time.Second} {
 		if got := w.pause(services); got != want {
 			t.Errorf("%d services: %s, want %s", services, got, want)

@@ -130,7 +130,11 @@ func (d *Dev) startBothy(ctx context.Context) error {
 	if err := writeSecret(d.cfg.envFile(), envText(d.cfg, token, d.stack.Env(), d.user)); err != nil {
 		return err
 	}
-	if d.server, err = startServer(ctx, d.cfg.logFile(), settings(d.cfg, d.stack.Env(), d.user, token), d.cfg.Version); err != nil {
+	chosen := settings(d.cfg, d.stack.Env(), d.user, token)
+	if err := writeSecret(d.cfg.configFile(), configText(d.cfg, chosen)); err != nil {
+		return err
+	}
+	if d.server, err = startServer(ctx, d.cfg.logFile(), chosen, d.cfg.Version); err != nil {
 		return err
 	}
 	if d.api, err = client.New(d.cfg.apiAddr(), token.Reveal()); err != nil {
@@ -206,6 +210,8 @@ func settings(cfg Config, env stack.Env, user toolchain.User, token config.Secre
 	c.Consul.Address, c.Consul.Token = env.ConsulAddr, config.Credential{Value: env.Bothy.Consul}
 	c.Vault.Address, c.Vault.Token = env.VaultAddr, config.Credential{Value: env.Bothy.Vault}
 	c.Home.UID, c.Home.GID = user.UID, user.GID
+	// Consul's least: nobody wants to wait for the lock of a killed run.
+	c.Reconcile.LockTTL, c.Reconcile.LockDelay = 10*time.Second, time.Second
 	c.Log.Level = cfg.LogLevel
 	return c
 }

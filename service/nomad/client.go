@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 // Config is how Nomad is reached. Fields without a default must be set.
@@ -28,6 +30,8 @@ type Config struct {
 	// TLS is nil for the system's own settings.
 	TLS    *tls.Config
 	Logger *slog.Logger
+	// Traces takes the spans of requests; nil for none.
+	Traces trace.TracerProvider
 
 	// Relist is the longest time between two listings of everything. Default 5 min.
 	Relist time.Duration
@@ -49,6 +53,7 @@ const (
 type Client struct {
 	cfg     Config
 	api     *api.Client
+	http    *http.Client
 	cache   *cache
 	changed chan struct{}
 	homes   *homes
@@ -72,14 +77,14 @@ func New(cfg Config) (*Client, error) {
 			Remedy: `write it like "http://127.0.0.1:4646"`,
 		})
 	}
+	web := &http.Client{Transport: tracing.Transport(transport(cfg.TLS), "nomad", cfg.Traces)}
 	client, err := api.NewClient(&api.Config{
-		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace,
-		HttpClient: &http.Client{Transport: transport(cfg.TLS)},
+		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace, HttpClient: web,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the Nomad client: %w", err)
 	}
-	return &Client{cfg: cfg, api: client, cache: newCache(), changed: make(chan struct{}, 1), homes: newHomes()}, nil
+	return &Client{cfg: cfg, api: client, http: web, cache: newCache(), changed: make(chan struct{}, 1), homes: newHomes()}, nil
 }
 
 // transport keeps enough connections for all workers. It has no timeout of its

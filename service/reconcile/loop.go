@@ -10,8 +10,11 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 // ErrFenced says that another instance has taken the reconciler's role over.
@@ -28,6 +31,8 @@ type Config struct {
 	Installation string
 	Logger       *slog.Logger
 	Registry     prometheus.Registerer
+	// Traces takes the spans of passes and actions; nil for none.
+	Traces trace.TracerProvider
 
 	// Workers bounds how many actions are under way at once. Default 8.
 	Workers int
@@ -98,13 +103,15 @@ func (l *Loop) Wake() {
 
 // Run takes the reconciler's role over and fulfils it until ctx ends, which is no
 // error, or until another instance takes the role (ErrFenced). When it returns,
-// no action is under way any more.
+// no action is under way any more, and it may be called again.
 func (l *Loop) Run(ctx context.Context) error {
 	epoch, err := l.claim(ctx)
 	if err != nil {
 		return ended2nil(ctx, err)
 	}
 	l.cfg.Logger.InfoContext(ctx, "reconciling", "epoch", epoch)
+	l.metrics.begin()
+	defer l.metrics.end()
 	r := &round{
 		cfg: l.cfg, metrics: l.metrics, epoch: epoch,
 		faults: newFaults(l.cfg.Jitter),
@@ -226,6 +233,8 @@ type round struct {
 type task struct {
 	action Action
 	item   Item
+	// decided is the span of the pass that decided it.
+	decided trace.SpanContext
 }
 
 type outcome struct {
@@ -258,11 +267,19 @@ func (r *round) dispatch(ctx context.Context, workers *sync.WaitGroup) {
 			start := r.cfg.Now()
 			limited, cancel := context.WithTimeout(ctx, actionTimeout)
 			defer cancel()
+			limited, span := r.begin(limited, t)
 			err := e.do(limited, t)
+			tracing.End(span, err)
 			r.done <- outcome{task: t, err: err, took: r.cfg.Now().Sub(start)}
 		})
 	}
 	r.metrics.waiting.Set(float64(len(r.queue)))
+}
+
+// begin begins the trace of an action, which is linked to the pass that decided it.
+func (r *round) begin(ctx context.Context, t task) (context.Context, trace.Span) {
+	return tracing.Tracer(r.cfg.Traces).Start(ctx, "reconcile "+string(t.action.Kind), trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: t.decided}),
+		trace.WithAttributes(attribute.String("bothy.workspace_id", t.item.ID), attribute.String("bothy.why", t.action.Why)))
 }
 
 // settle takes the outcome of an action.

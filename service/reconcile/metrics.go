@@ -16,6 +16,7 @@ type metrics struct {
 	waiting    prometheus.Gauge
 	reported   *prometheus.GaugeVec
 	readable   *prometheus.GaugeVec
+	active     prometheus.Gauge
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -47,15 +48,30 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		readable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: name("readable"), Help: "1 while the source can be read, 0 while nothing is decided from it.",
 		}, []string{"source"}),
+		active: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: name("active"), Help: "1 while this instance reconciles, 0 while another one does, or none.",
+		}),
 	}
 	for _, c := range []prometheus.Collector{
-		m.passes, m.passTime, m.actions, m.actionTime, m.workspaces, m.waiting, m.reported, m.readable,
+		m.passes, m.passTime, m.actions, m.actionTime, m.workspaces, m.waiting, m.reported, m.readable, m.active,
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// begin and end bracket a turn of this instance. What it saw then is not shown
+// on: another instance sees it now.
+func (m *metrics) begin() { m.active.Set(1) }
+
+func (m *metrics) end() {
+	m.active.Set(0)
+	m.waiting.Set(0)
+	m.workspaces.Reset()
+	m.reported.Reset()
+	m.readable.Reset()
 }
 
 // phases is every phase, so that one that nobody is in counts 0.

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 // passTimeout bounds what one pass asks of the database.
@@ -29,6 +32,8 @@ func (r *round) pass(ctx context.Context) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
+	ctx, span := tracing.Tracer(r.cfg.Traces).Start(ctx, "reconcile pass", trace.WithNewRoot())
+	defer func() { tracing.End(span, err) }()
 
 	rows, err := r.cfg.Store.ReconcileList(ctx)
 	if err != nil {
@@ -49,7 +54,7 @@ func (r *round) pass(ctx context.Context) (err error) {
 		return err
 	}
 	r.report(ctx, actions)
-	r.enqueue(actions, byJob, start)
+	r.enqueue(actions, byJob, start, span.SpanContext())
 	return nil
 }
 
@@ -203,7 +208,7 @@ func (r *round) report(ctx context.Context, actions []Action) {
 }
 
 // enqueue replaces the queue by what can be begun now.
-func (r *round) enqueue(actions []Action, byJob map[string]Item, now time.Time) {
+func (r *round) enqueue(actions []Action, byJob map[string]Item, now time.Time, decided trace.SpanContext) {
 	r.queue = r.queue[:0:0]
 	for _, a := range actions {
 		item, ok := byJob[a.JobID]
@@ -213,6 +218,6 @@ func (r *round) enqueue(actions []Action, byJob map[string]Item, now time.Time) 
 		if f := r.faults.of(item); f != nil && f.until.After(now) {
 			continue
 		}
-		r.queue = append(r.queue, task{action: a, item: item})
+		r.queue = append(r.queue, task{action: a, item: item, decided: decided})
 	}
 }

@@ -35,6 +35,8 @@ type dialect struct {
 	notify string
 	// listen calls wake when others notify, until ctx ends or it cannot any more.
 	listen func(ctx context.Context, dsn func() (string, error), wake func()) error
+	// clock reads the database's time in ms since 1970; empty where it is this machine's.
+	clock string
 	// byteOrder makes ORDER BY sort text by its bytes.
 	byteOrder string
 	// settle does after a migration what the shared SQL can't; nil where there is nothing.

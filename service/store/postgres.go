@@ -50,6 +50,7 @@ func postgres() dialect {
 		lockTables: `LOCK TABLE %s IN EXCLUSIVE MODE`,
 		notify:     `SELECT pg_notify('` + eventChannel + `', '')`,
 		listen:     listenPostgres,
+		clock:      `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)`,
 		byteOrder:  ` COLLATE "C"`,
 		settle:     settlePostgres,
 		openWrite:  openPostgres,

@@ -20,8 +20,10 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jmoiron/sqlx"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 // A transaction that lost against others is run again after 10 ms at first, and
@@ -51,6 +53,8 @@ type Config struct {
 	DSN func() (string, error)
 	// Pool bounds the connections to PostgreSQL.
 	Pool Pool
+	// Traces takes the spans of transactions; nil for none.
+	Traces trace.TracerProvider
 	// Now stamps what the caller gives no time for; nil is time.Now.
 	Now func() time.Time
 }
@@ -75,7 +79,8 @@ type Store struct {
 	now   func() time.Time
 	dsn   func() (string, error)
 	// news holds something after a commit of events.
-	news chan struct{}
+	news  chan struct{}
+	trace trace.Tracer
 }
 
 // Open opens the database and brings its schema up to date; instances that start
@@ -86,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dialect: d, now: cfg.Now, dsn: cfg.DSN, news: make(chan struct{}, 1)}
+	s := &Store{dialect: d, now: cfg.Now, dsn: cfg.DSN, news: make(chan struct{}, 1), trace: tracing.Tracer(cfg.Traces)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -168,10 +173,12 @@ func (s *Store) Installation(ctx context.Context, newID func() string) (string, 
 // update runs fn in a transaction that writes; any error undoes it. A transaction
 // that lost against others (a deadlock, a serialization failure) is run again, for
 // some seconds at most: fn may be called more than once.
-func (s *Store) update(ctx context.Context, what string, fn func(session) error) error {
+func (s *Store) update(ctx context.Context, what string, fn func(session) error) (err error) {
+	ctx, span := tracing.Child(ctx, s.trace, "store "+what)
+	defer func() { tracing.End(span, err) }()
 	delays := backoff.NewExponentialBackOff()
 	delays.InitialInterval, delays.MaxInterval = firstRetry, lastRetry
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+	_, err = backoff.Retry(ctx, func() (struct{}, error) {
 		err := s.transact(ctx, fn)
 		if err != nil && !s.dialect.passing(err) {
 			err = backoff.Permanent(err)

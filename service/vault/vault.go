@@ -19,8 +19,10 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/tracing"
 )
 
 // Config is how Vault is reached. Fields without a default must be set.
@@ -36,6 +38,8 @@ type Config struct {
 	// TLS is nil for the system's own settings.
 	TLS    *tls.Config
 	Logger *slog.Logger
+	// Traces takes the spans of requests; nil for none.
+	Traces trace.TracerProvider
 	// Random is where secrets come from. Default crypto/rand.
 	Random io.Reader
 }
@@ -53,8 +57,9 @@ const (
 // errors: CodeUnavailable when Vault does not answer or is sealed, CodeRefused when
 // it says no.
 type Client struct {
-	cfg Config
-	api *api.Client
+	cfg  Config
+	api  *api.Client
+	http *http.Client
 }
 
 // New makes a client. It asks nothing of Vault.
@@ -76,9 +81,10 @@ func New(cfg Config) (*Client, error) {
 	if cfg.TLS != nil {
 		transport.TLSClientConfig = cfg.TLS.Clone()
 	}
+	web := &http.Client{Transport: tracing.Transport(transport, "vault", cfg.Traces)}
 	// No retries here: whoever calls tries again, and knows when to give up.
 	client, err := api.NewClient(&api.Config{
-		Address: cfg.Address, HttpClient: &http.Client{Transport: transport}, Timeout: requestTimeout,
+		Address: cfg.Address, HttpClient: web, Timeout: requestTimeout,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the Vault client: %w", err)
@@ -86,7 +92,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Namespace != "" {
 		client.SetNamespace(cfg.Namespace)
 	}
-	return &Client{cfg: cfg, api: client}, nil
+	return &Client{cfg: cfg, api: client, http: web}, nil
 }
 
 // EnsureWorkspaceSecret gives the workspace with this job id a random credential,

@@ -65,6 +65,7 @@ func actions(env *Env) map[string]func() action {
 		"context show":      func() action { return &contextShow{env: env} },
 		"context use":       func() action { return &contextUse{env: env} },
 		"course list":       func() action { return &courseList{env: env} },
+		"doctor":            func() action { return &doctorCommand{env: env} },
 		"dev":               func() action { return &devCommand{env: env} },
 		"events":            func() action { return &events{env: env} },
 		"exec":              func() action { return &execCommand{env: env} },

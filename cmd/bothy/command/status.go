@@ -178,10 +178,17 @@ func overviewLines(s style, address string, all overview) []string {
 			t.rows[len(t.rows)-1][1] = cell{text: "not ready", paint: s.red}
 		}
 	}
-	t.add("reconciler", "active", all.Reconciler.Detail)
-	t.paint(1, s.green)
-	if !all.Reconciler.Active {
-		t.rows[len(t.rows)-1][1] = cell{text: "not active", paint: s.yellow}
+	r := all.Reconciler
+	switch {
+	case r.Active:
+		t.add("reconciler", "active", r.Detail)
+		t.paint(1, s.green)
+	case r.Holder != nil:
+		t.add("reconciler", "standby", r.Holder.Instance+" reconciles")
+		t.paint(1, s.green)
+	default:
+		t.add("reconciler", "not active", r.Detail)
+		t.paint(1, s.yellow)
 	}
 	lines = append(lines, t.lines(0)...)
 	lines = append(lines, "")

@@ -1,7 +1,9 @@
 # Consul policy of the Bothy server.
 # Install: consul acl policy create -name bothy -rules @bothy.consul.hcl
 
-# The lock that names the one reconciling instance.
+# The lock that names the one reconciling instance: reconcile.lock_path, which is
+# bothy/<installation id>/reconciler unless set. Its session belongs to the node of
+# the Consul agent that Bothy asks; where that is one, name it: session "node-1".
 key_prefix "bothy/" {
   policy = "write"
 }

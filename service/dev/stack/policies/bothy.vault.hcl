@@ -24,3 +24,13 @@ path "auth/token/lookup-self" {
 path "auth/token/renew-self" {
   capabilities = ["update"]
 }
+
+# What `bothy doctor` looks at: what this token may do, and whether workspaces can
+# log in.
+path "sys/capabilities-self" {
+  capabilities = ["update"]
+}
+
+path "auth/jwt-nomad/role/bothy-workspace" {
+  capabilities = ["read"]
+}

@@ -1,0 +1,52 @@
+package dev
+
+import (
+	"path/filepath"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/bothylabs/bothy/service/config"
+)
+
+// configFile is the configuration of the server that runs, for programs beside it
+// such as `bothy doctor`. Its secrets are in files of their own.
+func (c Config) configFile() string { return filepath.Join(c.dataDir(), "bothy.hcl") }
+
+// configText is that configuration in HCL.
+func configText(cfg Config, settings config.Config) string {
+	file := hclwrite.NewEmptyFile()
+	root := file.Body()
+	root.AppendUnstructuredTokens(hclwrite.TokensForIdentifier("# Written by `bothy dev` at every start. Changes are lost.\n"))
+	for _, line := range [][2]string{
+		{"listen", settings.Listen},
+		{"console_url", settings.ConsoleURL},
+		{"labs_url", settings.LabsURL},
+		{"data_dir", settings.DataDir},
+	} {
+		root.SetAttributeValue(line[0], cty.StringVal(line[1]))
+	}
+	block := func(name string, set func(*hclwrite.Body)) {
+		root.AppendNewline()
+		set(root.AppendNewBlock(name, nil).Body())
+	}
+	block("api", func(b *hclwrite.Body) { b.SetAttributeValue("token_file", cty.StringVal(cfg.tokenFile())) })
+	for _, server := range [][2]string{
+		{"nomad", settings.Nomad.Address}, {"consul", settings.Consul.Address}, {"vault", settings.Vault.Address},
+	} {
+		block(server[0], func(b *hclwrite.Body) {
+			b.SetAttributeValue("address", cty.StringVal(server[1]))
+			b.SetAttributeValue("token_file", cty.StringVal(filepath.Join(cfg.Stack.Dir, "secrets", server[0]+"-bothy.token")))
+		})
+	}
+	block("home", func(b *hclwrite.Body) {
+		b.SetAttributeValue("uid", cty.NumberIntVal(int64(settings.Home.UID)))
+		b.SetAttributeValue("gid", cty.NumberIntVal(int64(settings.Home.GID)))
+	})
+	block("log", func(b *hclwrite.Body) { b.SetAttributeValue("level", cty.StringVal(settings.Log.Level)) })
+	block("reconcile", func(b *hclwrite.Body) {
+		b.SetAttributeValue("lock_ttl", cty.StringVal(settings.Reconcile.LockTTL.String()))
+		b.SetAttributeValue("lock_delay", cty.StringVal(settings.Reconcile.LockDelay.String()))
+	})
+	return string(file.Bytes())
+}
