@@ -124,9 +124,13 @@ func (s site) acts() map[string]act {
 		"change a class": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return second(st.ChangeClass(ctx, intent, s.class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 				change := lab.ClassChange{Update: state.Workspaces, Audit: s.audit("class.restart", s.class.ID)}
+				o := lab.Operation{ID: s.id("operation"), Kind: lab.OperationRestart, ClassID: s.class.ID, State: lab.OperationRunning, CreatedAt: s.now}
 				for i := range change.Update {
 					change.Update[i].RestartsWanted++
+					change.Items = append(change.Items, o.Wants(change.Update[i], true, s.now))
 				}
+				o.Counts.Add(lab.OutcomePending, len(change.Items))
+				change.Operation = o
 				return change, nil
 			}))
 		}, on: class},
@@ -386,10 +390,23 @@ func TestUnderOneKeyAnActHappensOnce(t *testing.T) {
 				f.must(err)
 				receipt, err := f.Receipt(t.Context(), intent)
 				f.must(err)
-				wantEqual(t, receipt, lab.Receipt{Operation: "operation", Fingerprint: "f", Target: newest[0].Target, At: f.now})
+				target := newest[0].Target
+				if name == "change a class" { // it answers with its operation
+					target = f.newestOperation()
+				}
+				wantEqual(t, receipt, lab.Receipt{Operation: "operation", Fingerprint: "f", Target: target, At: f.now})
 			})
 		}
 	})
+}
+
+func (f *fixture) newestOperation() (id string) {
+	f.t.Helper()
+	raw, err := f.db.open(f.where)
+	f.must(err)
+	defer func() { _ = raw.Close() }()
+	f.must(raw.GetContext(f.t.Context(), &id, "SELECT MAX(id) FROM operations"))
+	return id
 }
 
 func TestAnActThatFailsLeavesItsKeyFree(t *testing.T) {
