@@ -82,8 +82,8 @@ func (c *rosterImport) run(ctx context.Context, args []string) error {
 	}
 	if wrong := file.roster.Wrong; len(wrong) > 0 && !c.write.dryRun {
 		c.showWrong(file)
-		return lab.Errorf(lab.CodeInvalid, "nothing was imported: %s of %s wrong", count(len(wrong), "row"), file.path).
-			WithHint("correct %s, or see with -dry-run what the others would do", those(len(wrong)))
+		return lab.Errorf(lab.CodeInvalid, "nothing was imported: rows of %s are wrong (%d)", file.path, len(wrong)).
+			WithHint("correct them, or see with -dry-run what the others would do")
 	}
 	s, err := c.remote.connect(c.env)
 	if err != nil {
@@ -110,13 +110,6 @@ func (c *rosterImport) run(ctx context.Context, args []string) error {
 		return reported{exitLocal}
 	}
 	return nil
-}
-
-func those(n int) string {
-	if n == 1 {
-		return "it"
-	}
-	return "them"
 }
 
 // read reads and checks the file as the server will.

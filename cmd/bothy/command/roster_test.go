@@ -73,7 +73,7 @@ func TestAWrongFileIsNotSent(t *testing.T) {
 	w.run("roster", "import", "fall-26", in("bad.csv")).fails(exitLocal, "bad.csv:1:1", "email")
 	w.run("roster", "import", "fall-26", in("latin.csv")).fails(exitLocal, "latin.csv:2:3", "0xEB", "iconv -f WINDOWS-1252 -t UTF-8")
 	w.run("roster", "import", "fall-26", in("rows.csv")).fails(exitLocal,
-		`rows.csv:3:4: "bo" is not an e-mail address`, "rows.csv:4:1: the name is empty", "nothing was imported: 2 rows of", "-dry-run")
+		`rows.csv:3:4: "bo" is not an e-mail address`, "rows.csv:4:1: the name is empty", "nothing was imported: rows of", "are wrong (2)", "-dry-run")
 	w.run("roster", "import", "fall-26").fails(exitLocal, "<file> is missing")
 	w.run("roster", "import", "-delimiter", "x", "fall-26", in("rows.csv")).fails(exitLocal, "use comma, semicolon, tab or pipe")
 	w.run("roster", "import", "-encoding", "x", "fall-26", in("rows.csv")).fails(exitLocal, "use utf-8")
