@@ -101,8 +101,14 @@ func anEvent(id int64, kind lab.EventType, class string) lab.Event {
 	return lab.Event{ID: id, At: noon, Type: kind, ClassID: class, Data: json.RawMessage(data[subject])}
 }
 
-// follow opens a stream at a real server.
-func follow(t *testing.T, b http.Handler, target string, change ...func(*http.Request)) *http.Response {
+// stream is an answer that is read while it comes.
+type stream struct {
+	Header http.Header
+	Body   io.Reader
+}
+
+// follow opens a stream at a real server, until the test ends.
+func follow(t *testing.T, b http.Handler, target string, change ...func(*http.Request)) stream {
 	t.Helper()
 	server := httptest.NewServer(b)
 	t.Cleanup(server.Close)
@@ -119,14 +125,14 @@ func follow(t *testing.T, b http.Handler, target string, change ...func(*http.Re
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = answer.Body.Close() })
-	return answer
+	return stream{answer.Header, answer.Body}
 }
 
 func resuming(id string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Last-Event-ID", id) }
 }
 
-func whole(t *testing.T, answer *http.Response) string {
+func whole(t *testing.T, answer stream) string {
 	t.Helper()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
@@ -294,7 +300,7 @@ func TestACallerIsToldOfNothingButWhatTheySee(t *testing.T) {
 }
 
 // lines gives the lines of a stream as they come.
-func lines(answer *http.Response) func() string {
+func lines(answer stream) func() string {
 	scanner := bufio.NewScanner(answer.Body)
 	return func() string {
 		scanner.Scan()
@@ -365,7 +371,7 @@ func TestTheServersTimeLimitsDoNotCutAStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	next := lines(answer)
+	next := lines(stream{answer.Header, answer.Body})
 	for range 20 { // four times the limits
 		until(t, next, ": alive")
 	}

@@ -121,6 +121,26 @@ func TestEveryChangeIsToldOnceAndNothingElse(t *testing.T) {
 	})
 }
 
+func TestARosterTellsOfEachWhoIsNewOrChangedOrWithdrawn(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		cohort := f.cohort("fall-26")
+		class := f.class(cohort, f.course("py101"))
+		ada, bob, cy := f.student(cohort, "Ada", "ada@example.org"), f.student(cohort, "Bob", "bob@example.org"), f.newStudent(cohort, "Cy", "cy@example.org")
+		w := f.workspace(class, bob, "fall-26-py101-bob")
+		before := f.lastEvent()
+		_, err := f.ImportRoster(t.Context(), lab.Intent{}, cohort.ID, func([]lab.Student) (lab.RosterChange, error) {
+			ada.Name = "Ada L."
+			return lab.RosterChange{Students: []lab.Student{ada, cy}, Withdraw: []string{bob.ID}, At: f.now, Audit: f.audit("x", "x")}, nil
+		})
+		f.must(err)
+		wantEqual(t, types(f.told(before)), []string{
+			"student.changed of " + bob.ID, "workspace.changed of " + w.ID, "student.created of " + cy.ID,
+			"student.changed of " + ada.ID, "cohort.changed of " + cohort.ID,
+		})
+	})
+}
+
 func TestAnEventTellsWhatTheChangeMadeAndWhoItBelongsTo(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {

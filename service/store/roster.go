@@ -32,17 +32,20 @@ func (s *Store) ImportRoster(
 			return lab.Audit{Target: cohortID}, err
 		}
 		cohort.Revision, cohort.UpdatedAt = cohort.Revision+1, change.At
-		return change.Audit, writeRoster(ctx, tx, cohortID, change)
+		return change.Audit, writeRoster(ctx, tx, cohortID, enrolled, change)
 	})
 	return cohort, err
 }
 
-// writeRoster writes a change of a cohort's roster; the cohort must be held.
-func writeRoster(ctx context.Context, tx session, cohortID string, change lab.RosterChange) error {
+// writeRoster writes a change of a cohort's roster; the cohort must be held, where enrolled are there before.
+func writeRoster(ctx context.Context, tx session, cohortID string, enrolled []lab.Student, change lab.RosterChange) error {
 	if err := withdrawAll(ctx, tx, cohortID, change.Withdraw, change.At); err != nil {
 		return err
 	}
 	if err := insert(ctx, tx, upsertStudent, convert(change.Students, rowOfStudent)...); err != nil {
+		return err
+	}
+	if err := tx.tellEnrolled(ctx, enrolled, change.Students); err != nil {
 		return err
 	}
 	return changedRoster(ctx, tx, cohortID, change.At)
@@ -63,6 +66,9 @@ func withdrawAll(ctx context.Context, tx session, cohortID string, ids []string,
 			return err
 		}
 	}
+	if err := tx.tellStudents(ctx, lab.EventStudentChanged, ids...); err != nil {
+		return err
+	}
 	// Of those who were withdrawn before, all are deleted already.
 	const theirs = ` WHERE desired <> 'deleted'
 		AND student_id IN (SELECT id FROM students WHERE cohort_id = ? AND withdrawn_at IS NOT NULL)`
@@ -72,6 +78,9 @@ func withdrawAll(ctx context.Context, tx session, cohortID string, ids []string,
 	}
 	_, err := tx.exec(ctx, `UPDATE workspaces SET desired = 'deleted', revision = revision + 1, updated_at = ?`+theirs, stamp(at), cohortID)
 	if err != nil {
+		return err
+	}
+	if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceChanged, workspaces...); err != nil {
 		return err
 	}
 	return settle(ctx, tx, workspaces, at)

@@ -39,7 +39,7 @@ func followed(t *testing.T, pieces ...string) (*world, *fakeAPI) {
 func (w *world) interruptedAfter(text string, args ...string) result {
 	w.t.Helper()
 	out := &watchedWriter{until: text, then: w.cancel}
-	w.Env.Stdout = out
+	w.Stdout = out
 	r := w.run(args...)
 	r.out = out.String()
 	return r
@@ -119,7 +119,7 @@ func TestWatchLooksAgainWhenItIsTold(t *testing.T) {
 	api.on(workspacesRoute, 200, list(ws("Ana", "ana", "queued", ""))).
 		on(workspacesRoute, 200, list(ws("Ana", "ana", "queued", ""))).
 		on(workspacesRoute, 200, list(ws("Ana", "ana", "ready", "")))
-	w.Env.After = func(d time.Duration) <-chan time.Time {
+	w.After = func(d time.Duration) <-chan time.Time {
 		if d != newsSettle {
 			return nil // it never comes to that
 		}
@@ -134,7 +134,7 @@ func TestWatchLooksAgainWhenItIsTold(t *testing.T) {
 			go func() { api.events <- told(2, "workspace.changed", readyWorkspace) }()
 		}
 	}
-	w.Env.Stdout = out
+	w.Stdout = out
 	w.run("status", "-watch", "fall-26/py101").ok()
 	if !strings.Contains(out.String(), "ready") {
 		t.Errorf("got %s", out)
