@@ -56,12 +56,12 @@ func (c *operationList) run(ctx context.Context, _ []string) error {
 			c.env.UI.Output("No operations. An act on a class is one: bothy class launch")
 			return
 		}
-		t := newTable("ID", "OPERATION", "CLASS", "STATE", "WORKSPACES", "AGE", "BY")
+		t := newTable("ID", "OPERATION", "CLASS", "STATE", "WORKSPACES", "AGE", "BY").optional(6, 5)
 		for _, o := range operations {
 			t.add(o.ID, o.Kind, o.Class, string(o.State), outcomes(o.Counts), since(c.env.Now(), &o.CreatedAt), o.Actor)
 			t.paint(3, c.env.style().operation(o.State))
 		}
-		c.env.UI.Output(t.String())
+		c.env.show(t)
 	})
 }
 

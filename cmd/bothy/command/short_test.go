@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,10 @@ func TestShortFormsTakeAClassOrAWorkspace(t *testing.T) {
 		problem("GET /v1/workspaces/nobody", client.Problem{Status: 404, Code: "not_found", Detail: "no workspace"}).
 		problem("GET /v1/classes/nobody", client.Problem{Status: 404, Code: "not_found", Detail: "no class"})
 	w.run("stop", "fall-26-py101-ana").ok().says("1 stopped")
+	var told client.Workspace // and nothing beside it
+	if err := json.Unmarshal([]byte(w.run("stop", "-json", "fall-26-py101-ana").ok().out), &told); err != nil || told.Slug != one.Slug {
+		t.Errorf("%v: %+v", err, told)
+	}
 	w.run("stop", "-detach", "fall-26/py101").ok()
 	w.run("run", "-detach", "fall-26/py101").ok()
 	w.run("status", "fall-26-py101-ana").ok().says("bothy-fall-26-py101-ana")

@@ -85,7 +85,7 @@ func (c *status) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if class != "" && !c.classNeeded && !c.watch {
+	if class != "" && !c.classNeeded && !c.watch && !chosen {
 		named, err := isClass(ctx, s, class)
 		if err != nil {
 			return err

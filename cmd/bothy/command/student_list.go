@@ -63,7 +63,7 @@ func (c *studentList) run(ctx context.Context, args []string) error {
 			c.env.UI.Output("No students. Enroll some with: bothy roster import")
 			return
 		}
-		t := newTable("STUDENT", "EMAIL", "ENROLLED", "WITHDRAWN")
+		t := newTable("STUDENT", "EMAIL", "ENROLLED", "WITHDRAWN").optional(2)
 		for _, student := range students {
 			withdrawn := "-"
 			if student.WithdrawnAt != nil {
@@ -71,6 +71,6 @@ func (c *studentList) run(ctx context.Context, args []string) error {
 			}
 			t.add(student.Name, student.Email, date(student.CreatedAt), withdrawn)
 		}
-		c.env.UI.Output(t.String())
+		c.env.show(t)
 	})
 }
