@@ -45,7 +45,6 @@ func TestClass(t *testing.T) {
 		{"logs, and commands inside a workspace", tasks},
 		{"whose job it is", ownership},
 		{"bad input", refusals},
-		{"templates from push to a moved course", templates},
 		{"job files without Bothy", filesAlone},
 		{"the adapters' own tests", adapters},
 		{"faults", faults},

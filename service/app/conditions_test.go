@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"github.com/bothylabs/bothy/jobspecs"
 	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/config"
@@ -176,7 +177,7 @@ func (i installation) serveDying(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	library, err := registrar.NewLibrary(s)
+	catalog, err := registrar.NewCatalog(jobspecs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +187,7 @@ func (i installation) serveDying(t *testing.T) *running {
 	}
 	handler, err := api.New(api.Config{
 		Registrar: registrar.New(registrar.Config{
-			Store: s, Library: library, Preflight: placing{},
+			Store: s, Catalog: catalog, Preflight: placing{},
 			NewID: uuid.NewString, Now: time.Now, Notify: func() {},
 		}),
 		Authenticator: authenticator, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Log: slog.New(slog.DiscardHandler),

@@ -25,13 +25,11 @@ func doctorParts(cfg config.Config, parts *doctor.Parts) error {
 		return err
 	}
 	parts.Nomad, parts.Consul, parts.Vault = made.nomad, made.consul, made.vault
-	catalog, err := Templates(cfg.TemplateDir)
+	catalog, err := catalogOf(cfg)
 	if err != nil {
 		return err
 	}
-	for _, entry := range catalog.Templates() {
-		parts.Templates = append(parts.Templates, entry.Template)
-	}
+	parts.Templates = catalog.Templates()
 	database := cfg.Store
 	database.Path = cfg.StorePath()
 	parts.Store = storeConfig(database)

@@ -70,14 +70,21 @@ func (p *patient) nomadToken(ctx context.Context) verdict {
 
 func (p *patient) nomadRights(ctx context.Context) verdict {
 	n := p.Config.Nomad
+	const remedy = "add it to the policy as in bothy.nomad.hcl, then: nomad acl policy apply bothy bothy.nomad.hcl"
 	missing, err := p.Nomad.Missing(ctx, p.token, nomad.Needs(n.Namespace, n.NodePool, p.Config.Home.Type == "csi"))
+	var wanting []string
+	if err == nil {
+		wanting, err = p.Nomad.Missing(ctx, p.token, nomad.Wants(n.Namespace))
+	}
 	switch {
 	case err != nil:
 		v := broken(err, "compare the token's policy with bothy.nomad.hcl by hand")
 		v.state = Warn
 		return v
 	case len(missing) > 0:
-		return failed("add it to the policy as in bothy.nomad.hcl, then: nomad acl policy apply bothy bothy.nomad.hcl", "the token lacks %s", strings.Join(missing, ", "))
+		return failed(remedy, "the token lacks %s", strings.Join(missing, ", "))
+	case len(wanting) > 0:
+		return warning(remedy, "bothy exec does not work: the token lacks %s", strings.Join(wanting, ", "))
 	default:
 		return good("all that Bothy needs")
 	}

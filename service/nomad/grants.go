@@ -49,6 +49,11 @@ func Needs(namespace, pool string, csi bool) []Need {
 	return needs
 }
 
+// Wants lists the rights without which one thing does not work, and all else does.
+func Wants(namespace string) []Need {
+	return []Need{{"namespace", namespace, "alloc-exec"}} // bothy exec
+}
+
 // grants are the rules of a token's policies.
 type grants []grant
 
@@ -165,7 +170,7 @@ func implied(policy string) []string {
 	case "read":
 		return read
 	case "write":
-		return append(read, "submit-job", "read-logs", "alloc-lifecycle", "csi-write-volume", "csi-mount-volume", "host-volume-create", "host-volume-delete")
+		return append(read, "submit-job", "read-logs", "alloc-lifecycle", "alloc-exec", "csi-write-volume", "csi-mount-volume", "host-volume-create", "host-volume-delete")
 	default:
 		return nil
 	}

@@ -39,10 +39,7 @@ func (r *round) pass(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("list workspaces: %w", err)
 	}
-	items, err := r.items(ctx, rows)
-	if err != nil {
-		return fmt.Errorf("read templates: %w", err)
-	}
+	items := r.items(ctx, rows)
 	snap := r.observe(items)
 	unreadable = snap.Unreadable
 	actions := Plan(r.cfg.Installation, items, snap, start)
@@ -61,35 +58,32 @@ func (r *round) pass(ctx context.Context) (err error) {
 	return nil
 }
 
-// items adds to each workspace what a start would submit now. Not being able to
-// read a template is an error; one that can't be rendered is not.
-func (r *round) items(ctx context.Context, rows []lab.WorkItem) ([]Item, error) {
-	known := map[string]string{}
+// items adds to each workspace what a start would submit now.
+func (r *round) items(ctx context.Context, rows []lab.WorkItem) []Item {
+	type course struct{ key, template string }
+	known := map[course]string{}
 	failed := map[string]string{}
 	items := make([]Item, len(rows))
 	for i, row := range rows {
-		fingerprint, ok := known[row.ClassID]
+		c := course{row.CourseKey, row.Template}
+		fingerprint, ok := known[c]
 		if !ok {
 			var err error
-			fingerprint, err = r.cfg.Jobs.Fingerprint(ctx, row)
-			switch {
-			case err != nil && (lab.CodeOf(err) == lab.CodeUnavailable || ctx.Err() != nil):
-				return nil, err
-			case err != nil:
-				failed[row.CohortKey+"/"+row.CourseKey] = err.Error()
+			if fingerprint, err = r.cfg.Jobs.Fingerprint(row); err != nil {
+				failed[c.key] = err.Error()
 				fingerprint = ""
 			}
-			known[row.ClassID] = fingerprint
+			known[c] = fingerprint
 		}
 		items[i] = Item{WorkItem: row, Fingerprint: fingerprint}
 	}
 	for key, problem := range failed {
 		if r.fingerprintErrors[key] != problem {
-			r.cfg.Logger.WarnContext(ctx, "a class can't be rendered", "class", key, "error", problem)
+			r.cfg.Logger.WarnContext(ctx, "a course can't be rendered", "course", key, "error", problem)
 		}
 	}
 	r.fingerprintErrors = failed
-	return items, nil
+	return items
 }
 
 // observe gives Nomad's snapshot with the health of the workspaces' services in it.
