@@ -45,7 +45,11 @@ func TestClass(t *testing.T) {
 		{"logs, and commands inside a workspace", tasks},
 		{"whose job it is", ownership},
 		{"bad input", refusals},
+<<<<<<< HEAD
 		{"templates from push to a moved course", templates},
+=======
+		{"the API as its contract says", conformance},
+>>>>>>> b26cb25 (Walk the contract against the running server)
 		{"job files without Bothy", filesAlone},
 		{"the adapters' own tests", adapters},
 		{"faults", faults},
