@@ -24,16 +24,24 @@ import (
 type server struct {
 	d      *dev
 	config string
-	nomad  *valve
-	api    *client.Client
-	out    *transcript
-	cmd    *exec.Cmd
-	ended  chan struct{}
+	// base and token are the API's address and token.
+	base, token string
+	nomad       *valve
+	api         *client.Client
+	out         *transcript
+	cmd         *exec.Cmd
+	ended       chan struct{}
 }
 
 // newServer writes the configuration of a server, with what more holds in HCL
 // before its blocks, and starts it. The name is that of its folder.
 func newServer(t *testing.T, d *dev, name, more string) *server {
+	t.Helper()
+	return newServerWith(t, d, name, more, filepath.Join(d.state(), "secrets", "nomad-bothy.token"))
+}
+
+// newServerWith is newServer with a file of its own for the Nomad token.
+func newServerWith(t *testing.T, d *dev, name, more, nomadToken string) *server {
 	t.Helper()
 	dir := filepath.Join(d.dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -52,8 +60,8 @@ func newServer(t *testing.T, d *dev, name, more string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{d: d, config: filepath.Join(dir, "bothy.hcl"), nomad: newValve(t, nomad.Host)}
 	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	s := &server{d: d, config: filepath.Join(dir, "bothy.hcl"), base: "http://" + listen, token: token, nomad: newValve(t, nomad.Host)}
 	var config bytes.Buffer
 	fmt.Fprintf(&config, `
 listen      = %q
@@ -65,16 +73,18 @@ api {
   token_file = %q
 }
 `, listen, port, "http://"+d.labsHost(), filepath.Join(dir, "data"), more, filepath.Join(dir, "api.token"))
-	for name, address := range map[string]string{
-		"nomad": "http://" + s.nomad.address, "consul": d.env["CONSUL_HTTP_ADDR"], "vault": d.env["VAULT_ADDR"],
+	secrets := filepath.Join(d.state(), "secrets")
+	for _, part := range []struct{ name, address, token string }{
+		{"nomad", "http://" + s.nomad.address, nomadToken},
+		{"consul", d.env["CONSUL_HTTP_ADDR"], filepath.Join(secrets, "consul-bothy.token")},
+		{"vault", d.env["VAULT_ADDR"], filepath.Join(secrets, "vault-bothy.token")},
 	} {
-		fmt.Fprintf(&config, "\n%s {\n  address    = %q\n  token_file = %q\n}\n", name, address,
-			filepath.Join(d.state(), "secrets", name+"-bothy.token"))
+		fmt.Fprintf(&config, "\n%s {\n  address    = %q\n  token_file = %q\n}\n", part.name, part.address, part.token)
 	}
 	if err := os.WriteFile(s.config, config.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s.api, err = client.New("http://"+listen, token); err != nil {
+	if s.api, err = client.New(s.base, token); err != nil {
 		t.Fatal(err)
 	}
 	s.start(t)

@@ -136,15 +136,21 @@ func (d *dev) deleteClass(t *testing.T, class string) {
 		t.Fatalf("delete %s: %v", class, err)
 	}
 	d.operationDone(t, operation)
+	classGone(t, d.api, class)
+}
+
+// classGone waits until a class that is being deleted is gone.
+func classGone(t *testing.T, api *client.Client, class string) {
+	t.Helper()
 	eventually(t, readyLimit, class+" gone", func(ctx context.Context) error {
-		_, err := d.api.Class(ctx, class)
+		_, err := api.Class(ctx, class)
 		if isNotFound(err) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("show the class: %w", err)
 		}
-		list, err := d.api.Workspaces(ctx, client.WorkspaceFilter{Class: class})
+		list, err := api.Workspaces(ctx, client.WorkspaceFilter{Class: class})
 		if err != nil {
 			return fmt.Errorf("list its workspaces: %w", err)
 		}

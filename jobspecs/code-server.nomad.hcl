@@ -494,6 +494,10 @@ job "code-server" {
           }
 
           http {
+            # Before the first map. Both hold a workspace's own host, of up to 253 characters.
+            map_hash_bucket_size 512;
+            server_names_hash_bucket_size 512;
+
             client_body_temp_path {{ env "NOMAD_TASK_DIR" }}/client_body;
             proxy_temp_path {{ env "NOMAD_TASK_DIR" }}/proxy;
             fastcgi_temp_path {{ env "NOMAD_TASK_DIR" }}/fastcgi;
@@ -509,7 +513,6 @@ job "code-server" {
 
             server_tokens off;
             absolute_redirect off;
-            server_names_hash_bucket_size 256;
             large_client_header_buffers 8 32k;
 
             # Uploads and downloads stream through, of any size and pace.

@@ -25,7 +25,7 @@ import (
 
 const (
 	labsHost = "labs.localhost:9999"
-	slug     = "fall-26-py101-ada"
+	slug     = "fall-26-py101-ada-lovelace-who-has-the-longest-slug-that-may-be" // as long as they get
 	ownHost  = slug + "." + labsHost
 )
 

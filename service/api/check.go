@@ -26,7 +26,7 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request, path map[stri
 		return err
 	}
 	if op.body == nil {
-		return refuseBody(w, r)
+		return refuseBody(r)
 	}
 	return op.body.check(w, r)
 }
@@ -87,16 +87,17 @@ func parameterField(parameter *openapi3.Parameter, err error) lab.Field {
 	return lab.Field{Name: parameter.Name, Problem: "is not " + kind, Remedy: "give " + kind}
 }
 
-// refuseBody refuses what the operation would pass over.
-func refuseBody(w http.ResponseWriter, r *http.Request) error {
-	data, err := readBody(w, r, MaxJSONBody)
-	if err != nil {
-		return err
-	}
-	if len(data) > 0 {
+// refuseBody refuses what the operation would pass over, of whatever size.
+func refuseBody(r *http.Request) error {
+	var first [1]byte
+	switch n, err := io.ReadFull(r.Body, first[:]); {
+	case n > 0:
 		return invalidBody("body", "is not empty, and this operation takes none", "send no body")
+	case errors.Is(err, io.EOF):
+		return nil
+	default:
+		return unreadBody(err)
 	}
-	return nil
 }
 
 func (b *body) check(w http.ResponseWriter, r *http.Request) error {
@@ -160,13 +161,17 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, tooLarge
 	}
 	if err != nil {
-		return nil, &lab.Error{
-			Code:    lab.CodeInvalid,
-			Message: "the body could not be read",
-			Fields:  []lab.Field{{Name: "body", Problem: "ended early", Remedy: "send it again"}},
-			Cause:   fmt.Errorf("read the body: %w", err),
-		}
+		return nil, unreadBody(err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return data, nil
+}
+
+func unreadBody(err error) error {
+	return &lab.Error{
+		Code:    lab.CodeInvalid,
+		Message: "the body could not be read",
+		Fields:  []lab.Field{{Name: "body", Problem: "ended early", Remedy: "send it again"}},
+		Cause:   fmt.Errorf("read the body: %w", err),
+	}
 }

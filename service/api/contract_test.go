@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 
+	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
@@ -289,6 +291,33 @@ func TestTheSchemasKeepTheirRules(t *testing.T) {
 		items, cursor := schema.Properties["items"], schema.Properties["next_cursor"]
 		if strings.HasSuffix(name, "List") && (items == nil || cursor == nil || !cursor.Value.Nullable) {
 			t.Errorf("%s is no list envelope", name)
+		}
+	}
+}
+
+// failing is a place of tokens that can't say whose they are.
+type failing struct{ err error }
+
+func (f failing) Authenticate(context.Context, string) (lab.Caller, error) {
+	return lab.Caller{}, f.err
+}
+
+// The end-to-end tests bring all other answers about from outside. These they
+// can't: what shows the status and the templates has nothing in it that fails.
+func TestEveryOperationFailsAsDocumentedWhenNobodyKnowsWhoAsks(t *testing.T) {
+	for status, err := range map[int]error{
+		http.StatusInternalServerError: io.ErrUnexpectedEOF,
+		http.StatusServiceUnavailable:  lab.Errorf(lab.CodeUnavailable, "the tokens can't be read now"),
+	} {
+		b := newBench(t, func(c *api.Config) { c.Authenticator = failing{err} })
+		for id, d := range operations(t, document(t, b)) {
+			t.Run(fmt.Sprintf("%s/%d", id, status), func(t *testing.T) {
+				answer := b.do(d.request())
+				if answer.StatusCode != status {
+					t.Errorf("got %d", answer.StatusCode)
+				}
+				conforms(t, d, answer)
+			})
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (i installation) race(n int, method, path, body string, headers ...string) 
 	return answers
 }
 
-const many = 12
+const many = 16
 
 func TestARequestThatIsSentManyTimesUnderOneKeyHappensOnce(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, i installation) {
@@ -125,6 +125,26 @@ func TestARequestThatIsSentManyTimesUnderOneKeyHappensOnce(t *testing.T) {
 		other := i.servers[0].send(http.MethodPost, "/v1/cohorts", `{"name":"Spring 27"}`, "Idempotency-Key: monday")
 		if other.status != http.StatusConflict || !strings.Contains(other.body, "was used for another request") {
 			t.Errorf("%+v", other)
+		}
+	})
+}
+
+func TestOfManyEqualCreationsOneIsMade(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, i installation) {
+		for _, made := range []struct{ path, body string }{
+			{"/v1/cohorts", `{"name":"Fall 26"}`},
+			{"/v1/cohorts/fall-26/students", `{"name":"Ada","email":"ada@example.edu"}`},
+			{"/v1/courses", `{"name":"py101","template":"shell"}`},
+			{"/v1/classes", `{"cohort":"fall-26","course":"py101"}`},
+			{"/v1/classes", `{"cohort":"Spring 27","course":"Go 1","template":"shell","students":[{"name":"Bo","email":"bo@example.edu"}]}`},
+		} {
+			statuses := map[int]int{}
+			for _, a := range i.race(many, http.MethodPost, made.path, made.body) {
+				statuses[a.status]++
+			}
+			if diff := cmp.Diff(map[int]int{http.StatusCreated: 1, http.StatusConflict: many - 1}, statuses); diff != "" {
+				t.Errorf("%s %s: %s", made.path, made.body, diff)
+			}
 		}
 	})
 }

@@ -96,16 +96,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.now = time.Now
 	}
 	if s.write, err = d.openWrite(ctx, cfg); err != nil {
-		return nil, s.failed(ctx, "open the database for writing", err)
+		return nil, s.explained(ctx, "open the database for writing", err)
 	}
 	if err := d.migrate(ctx, s.write.DB); err != nil {
-		return nil, errors.Join(s.failed(ctx, "bring the database's schema up to date", err), s.write.Close())
+		return nil, errors.Join(s.explained(ctx, "bring the database's schema up to date", err), s.write.Close())
 	}
 	if err := s.settle(ctx); err != nil {
 		return nil, errors.Join(err, s.write.Close())
 	}
 	if s.read, err = d.openRead(ctx, cfg, s.write); err != nil {
-		return nil, errors.Join(s.failed(ctx, "open the database for reading", err), s.write.Close())
+		return nil, errors.Join(s.explained(ctx, "open the database for reading", err), s.write.Close())
 	}
 	return s, nil
 }
@@ -221,9 +221,24 @@ func (s *Store) transact(ctx context.Context, fn func(session) error) error {
 func (s *Store) reader() session { return session{s.read, rowLocks{}, nil} }
 
 // failed gives an error of the database its code: a refused row is a conflict
-// that names its field, a database that can't work is unavailable, and the rest
-// is Bothy's own fault. Coded errors stay as they are.
+// that names its field, a database that can't work or lets Bothy in no more is
+// unavailable, and the rest is Bothy's own fault. Coded errors stay as they are.
 func (s *Store) failed(ctx context.Context, what string, err error) error {
+	var coded *lab.Error
+	if errors.As(err, &coded) {
+		return err
+	}
+	err = s.explained(ctx, what, err)
+	if errors.As(err, &coded) && coded.Code == lab.CodeRefused {
+		// That matters to who starts Bothy; for who asks, the database is away.
+		coded.Code = lab.CodeUnavailable
+	}
+	return err
+}
+
+// explained is failed for the start, which tells a database that does not let
+// Bothy in (CodeRefused) from one that does not answer.
+func (s *Store) explained(ctx context.Context, what string, err error) error {
 	var coded *lab.Error
 	if errors.As(err, &coded) {
 		return err
