@@ -256,29 +256,23 @@ type placer struct {
 	enrolled int
 }
 
-// oneTemplate is a catalog of a template that is not held to the contract.
-type oneTemplate struct{ template *jobspec.Template }
-
-func (o oneTemplate) Template(string) (*jobspec.Template, error) { return o.template, nil }
-func (o oneTemplate) Templates() []*jobspec.Template             { return []*jobspec.Template{o.template} }
-
 // placerJobs renders for the reconciler as the server does.
 type placerJobs struct {
 	template *jobspec.Template
 	settings jobspec.Settings
 }
 
-func (j placerJobs) Fingerprint(item lab.WorkItem) (string, error) {
+func (j placerJobs) Fingerprint(_ context.Context, item lab.WorkItem) (string, error) {
 	return jobspec.Fingerprint(j.template, j.settings, item.Parameters), nil
 }
 
-func (j placerJobs) Render(item lab.WorkItem) (reconcile.Rendered, error) {
+func (j placerJobs) Render(ctx context.Context, item lab.WorkItem) (reconcile.Rendered, error) {
 	subject := jobspec.Subject{Slug: item.Slug, WorkspaceID: item.ID, CohortKey: item.CohortKey, CourseKey: item.CourseKey}
 	rendered, err := jobspec.Render(j.template, j.settings, subject, item.Parameters)
 	if err != nil {
 		return reconcile.Rendered{}, err
 	}
-	fingerprint, err := j.Fingerprint(item)
+	fingerprint, err := j.Fingerprint(ctx, item)
 	return reconcile.Rendered{Job: rendered.Job, Volume: rendered.Volume, Fingerprint: fingerprint}, err
 }
 
@@ -325,8 +319,23 @@ func newPlacer(t *testing.T, cluster *smallCluster, pool string, needs map[strin
 	}
 	inBackground(t, loop.Run)
 	var ids atomic.Int64
+	library, err := registrar.NewLibrary(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not by a push: this template is not held to the contract.
+	version := lab.TemplateVersion{
+		ID: pool + "-version", Name: parsed.Name, Version: 1, Digest: parsed.Digest(), Source: parsed.Source(),
+		Origin: lab.TemplateOrigin{Kind: lab.OriginUpload}, CreatedAt: time.Now(),
+	}
+	if err := database.RegisterTemplate(t.Context(), lab.Intent{}, version.Name, version.Digest,
+		func(lab.TemplateState) (*lab.TemplateVersion, lab.Audit, error) {
+			return &version, lab.Audit{ID: pool + "-registered", At: time.Now(), Action: "template.push", Target: version.ID}, nil
+		}); err != nil {
+		t.Fatal(err)
+	}
 	p.registrar = registrar.New(registrar.Config{
-		Store: database, Catalog: oneTemplate{parsed}, Preflight: p.nomad, Cluster: p.nomad, Settings: settings,
+		Store: database, Library: library, Parser: p.nomad, Preflight: p.nomad, Cluster: p.nomad, Settings: settings,
 		NewID: func() string { return fmt.Sprintf("%s-%06d", pool, ids.Add(1)) },
 		Now:   time.Now, Notify: loop.Wake,
 	})

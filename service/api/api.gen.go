@@ -117,6 +117,30 @@ func (e OperationState) Valid() bool {
 	}
 }
 
+// Defines values for OriginKind.
+const (
+	OriginKindBuiltin OriginKind = "builtin"
+	OriginKindFolder  OriginKind = "folder"
+	OriginKindGit     OriginKind = "git"
+	OriginKindUpload  OriginKind = "upload"
+)
+
+// Valid indicates whether the value is a known member of the OriginKind enum.
+func (e OriginKind) Valid() bool {
+	switch e {
+	case OriginKindBuiltin:
+		return true
+	case OriginKindFolder:
+		return true
+	case OriginKindGit:
+		return true
+	case OriginKindUpload:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Outcome.
 const (
 	OutcomeDone       Outcome = "done"
@@ -246,6 +270,24 @@ func (e RosterRowOutcome) Valid() bool {
 	case RosterRowOutcomeWithdrawn:
 		return true
 	case RosterRowOutcomeWrong:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TemplateOriginInputKind.
+const (
+	TemplateOriginInputKindGit    TemplateOriginInputKind = "git"
+	TemplateOriginInputKindUpload TemplateOriginInputKind = "upload"
+)
+
+// Valid indicates whether the value is a known member of the TemplateOriginInputKind enum.
+func (e TemplateOriginInputKind) Valid() bool {
+	switch e {
+	case TemplateOriginInputKindGit:
+		return true
+	case TemplateOriginInputKindUpload:
 		return true
 	default:
 		return false
@@ -498,6 +540,24 @@ func (e ListTemplatesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListTemplateVersionsParamsSort.
+const (
+	ListTemplateVersionsParamsSortMinusVersion ListTemplateVersionsParamsSort = "-version"
+	ListTemplateVersionsParamsSortVersion      ListTemplateVersionsParamsSort = "version"
+)
+
+// Valid indicates whether the value is a known member of the ListTemplateVersionsParamsSort enum.
+func (e ListTemplateVersionsParamsSort) Valid() bool {
+	switch e {
+	case ListTemplateVersionsParamsSortMinusVersion:
+		return true
+	case ListTemplateVersionsParamsSortVersion:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListWorkspacesParamsSort.
 const (
 	ListWorkspacesParamsSortCreatedAt      ListWorkspacesParamsSort = "created_at"
@@ -562,8 +622,11 @@ type Class struct {
 	ID       string `json:"id"`
 
 	// Key Its name for people: the cohort's key, a slash, the course's key.
-	Key       string    `json:"key"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Key string `json:"key"`
+
+	// Parameters Values for the template's variables, in the place of the course's.
+	Parameters Overrides `json:"parameters"`
+	UpdatedAt  time.Time `json:"updated_at"`
 }
 
 // ClassInput defines model for ClassInput.
@@ -586,6 +649,12 @@ type ClassInput struct {
 type ClassList struct {
 	Items      []Class `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+}
+
+// ClassPatch defines model for ClassPatch.
+type ClassPatch struct {
+	// Parameters Values for the template's variables, in the place of the course's.
+	Parameters *Overrides `json:"parameters,omitempty"`
 }
 
 // ClassPlan defines model for ClassPlan.
@@ -685,7 +754,10 @@ type Course struct {
 	// Parameters Values for the template's variables.
 	Parameters Parameters `json:"parameters"`
 	Template   string     `json:"template"`
-	UpdatedAt  time.Time  `json:"updated_at"`
+
+	// TemplateVersion The version that it is made from.
+	TemplateVersion int64     `json:"template_version"`
+	UpdatedAt       time.Time `json:"updated_at"`
 }
 
 // CourseInput defines model for CourseInput.
@@ -701,6 +773,9 @@ type CourseInput struct {
 
 	// Template A template's name.
 	Template string `json:"template"`
+
+	// TemplateVersion A version of the template, counted from 1.
+	TemplateVersion *Version `json:"template_version,omitempty"`
 }
 
 // CourseList defines model for CourseList.
@@ -719,6 +794,9 @@ type CoursePatch struct {
 
 	// Template A template's name.
 	Template *string `json:"template,omitempty"`
+
+	// TemplateVersion A version of the template, counted from 1.
+	TemplateVersion *Version `json:"template_version,omitempty"`
 }
 
 // DependencyStatus defines model for DependencyStatus.
@@ -901,10 +979,17 @@ type OperationList struct {
 // later act wanted something else).
 type OperationState string
 
+// OriginKind `builtin` and `folder` are what the server found in itself and in its
+// `template_dir`; `git` and `upload` are what was pushed.
+type OriginKind string
+
 // Outcome `pending`, `done` (the workspace got to what the act wants), `failed` (it has
 // been failed for 10 s) or `superseded` (a later act wants something else). A
 // failed one may still become done while its operation runs.
 type Outcome string
+
+// Overrides Values for the template's variables, in the place of the course's.
+type Overrides map[string]interface{}
 
 // Parameters Values for the template's variables.
 type Parameters map[string]interface{}
@@ -1017,6 +1102,35 @@ type ProblemField struct {
 
 	// Remedy What to do about it.
 	Remedy string `json:"remedy"`
+}
+
+// PushedTemplate defines model for PushedTemplate.
+type PushedTemplate struct {
+	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
+	Author      TemplateAuthor `json:"author"`
+	CreatedAt   time.Time      `json:"created_at"`
+	Description string         `json:"description"`
+
+	// Digest The SHA-256 of the source, in hex.
+	Digest  string `json:"digest"`
+	Message string `json:"message"`
+	Name    string `json:"name"`
+
+	// Origin Where the source was taken from; a text is empty when that is not known.
+	Origin TemplateOrigin `json:"origin"`
+
+	// RegisteredBy The credential that it was registered with, or `server`.
+	RegisteredBy string `json:"registered_by"`
+
+	// Source The Nomad job file.
+	Source string `json:"source"`
+
+	// Unasked Why Nomad's own parser was not asked; empty when it was.
+	Unasked   string     `json:"unasked"`
+	Variables []Variable `json:"variables"`
+
+	// Version Counts from 1.
+	Version int64 `json:"version"`
 }
 
 // ReconcilerHolder defines model for ReconcilerHolder.
@@ -1159,30 +1273,124 @@ type StudentList struct {
 
 // Template defines model for Template.
 type Template struct {
-	Description string `json:"description"`
+	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
+	Author      TemplateAuthor `json:"author"`
+	CreatedAt   time.Time      `json:"created_at"`
+	Description string         `json:"description"`
 
-	// Digest Changes with every change of the source.
-	Digest string `json:"digest"`
-	Name   string `json:"name"`
+	// Digest The SHA-256 of the source, in hex.
+	Digest  string `json:"digest"`
+	Message string `json:"message"`
+	Name    string `json:"name"`
+
+	// Origin Where the source was taken from; a text is empty when that is not known.
+	Origin TemplateOrigin `json:"origin"`
+
+	// RegisteredBy The credential that it was registered with, or `server`.
+	RegisteredBy string `json:"registered_by"`
 
 	// Source The Nomad job file.
 	Source    string     `json:"source"`
 	Variables []Variable `json:"variables"`
+
+	// Version Counts from 1.
+	Version int64 `json:"version"`
+}
+
+// TemplateAuthor Who wrote it, as whoever registered it says; a text is empty when that is not known.
+type TemplateAuthor struct {
+	Email string `json:"email"`
+	Name  string `json:"name"`
+}
+
+// TemplateAuthorInput defines model for TemplateAuthorInput.
+type TemplateAuthorInput struct {
+	Email *string `json:"email,omitempty"`
+	Name  *string `json:"name,omitempty"`
+}
+
+// TemplateInput defines model for TemplateInput.
+type TemplateInput struct {
+	Author *TemplateAuthorInput `json:"author,omitempty"`
+
+	// Message What is new.
+	Message *string              `json:"message,omitempty"`
+	Origin  *TemplateOriginInput `json:"origin,omitempty"`
+
+	// Source The Nomad job file, in UTF-8, 256 KiB at most.
+	Source string `json:"source"`
 }
 
 // TemplateList defines model for TemplateList.
 type TemplateList struct {
-	Items      []TemplateSummary `json:"items"`
+	Items      []TemplateVersion `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
 }
 
-// TemplateSummary defines model for TemplateSummary.
-type TemplateSummary struct {
-	Description string `json:"description"`
+// TemplateOrigin Where the source was taken from; a text is empty when that is not known.
+type TemplateOrigin struct {
+	// Dirty The work tree had changes that are in no commit.
+	Dirty bool `json:"dirty"`
 
-	// Digest Changes with every change of the source.
-	Digest string `json:"digest"`
-	Name   string `json:"name"`
+	// Kind `builtin` and `folder` are what the server found in itself and in its
+	// `template_dir`; `git` and `upload` are what was pushed.
+	Kind OriginKind `json:"kind"`
+
+	// Path The file in the repository or folder.
+	Path string `json:"path"`
+
+	// Revision The Git commit.
+	Revision string `json:"revision"`
+
+	// URL The Git repository's address, without a password.
+	URL string `json:"url"`
+}
+
+// TemplateOriginInput defines model for TemplateOriginInput.
+type TemplateOriginInput struct {
+	// Dirty The work tree has changes that are in no commit.
+	Dirty *bool                   `json:"dirty,omitempty"`
+	Kind  TemplateOriginInputKind `json:"kind"`
+
+	// Path The file in the repository or folder.
+	Path *string `json:"path,omitempty"`
+
+	// Revision The Git commit.
+	Revision *string `json:"revision,omitempty"`
+
+	// URL The Git repository's address; one with a password is refused.
+	URL *string `json:"url,omitempty"`
+}
+
+// TemplateOriginInputKind defines model for TemplateOriginInput.Kind.
+type TemplateOriginInputKind string
+
+// TemplateVersion defines model for TemplateVersion.
+type TemplateVersion struct {
+	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
+	Author      TemplateAuthor `json:"author"`
+	CreatedAt   time.Time      `json:"created_at"`
+	Description string         `json:"description"`
+
+	// Digest The SHA-256 of the source, in hex.
+	Digest  string `json:"digest"`
+	Message string `json:"message"`
+	Name    string `json:"name"`
+
+	// Origin Where the source was taken from; a text is empty when that is not known.
+	Origin TemplateOrigin `json:"origin"`
+
+	// RegisteredBy The credential that it was registered with, or `server`.
+	RegisteredBy string `json:"registered_by"`
+
+	// Version Counts from 1.
+	Version int64 `json:"version"`
+}
+
+// TemplateVersionList defines model for TemplateVersionList.
+type TemplateVersionList struct {
+	Items      []TemplateVersion `json:"items"`
+	NextCursor *string           `json:"next_cursor"`
 }
 
 // Variable defines model for Variable.
@@ -1201,6 +1409,9 @@ type Variable struct {
 	// Type The HCL type.
 	Type string `json:"type"`
 }
+
+// Version A version of the template, counted from 1.
+type Version = int64
 
 // Workspace defines model for Workspace.
 type Workspace struct {
@@ -1401,6 +1612,18 @@ type DeleteClassParams struct {
 	// again under it within 24 hours, nothing more is done, and the answer is the
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateClassParams defines parameters for UpdateClass.
+type UpdateClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // LaunchClassParams defines parameters for LaunchClass.
@@ -1727,6 +1950,39 @@ type ListTemplatesParams struct {
 // ListTemplatesParamsSort defines parameters for ListTemplates.
 type ListTemplatesParamsSort string
 
+// GetTemplateParams defines parameters for GetTemplate.
+type GetTemplateParams struct {
+	// Version The version to show.
+	Version *Version `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// ListTemplateVersionsParams defines parameters for ListTemplateVersions.
+type ListTemplateVersionsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `-version`.
+	Sort *ListTemplateVersionsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListTemplateVersionsParamsSort defines parameters for ListTemplateVersions.
+type ListTemplateVersionsParamsSort string
+
+// PushTemplateParams defines parameters for PushTemplate.
+type PushTemplateParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -1863,6 +2119,9 @@ type StopWorkspaceParams struct {
 // CreateClassJSONRequestBody defines body for CreateClass for application/json ContentType.
 type CreateClassJSONRequestBody = ClassInput
 
+// UpdateClassJSONRequestBody defines body for UpdateClass for application/json ContentType.
+type UpdateClassJSONRequestBody = ClassPatch
+
 // PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
 type PlanClassJSONRequestBody = ClassPlanInput
 
@@ -1878,6 +2137,9 @@ type CreateCourseJSONRequestBody = CourseInput
 // UpdateCourseJSONRequestBody defines body for UpdateCourse for application/json ContentType.
 type UpdateCourseJSONRequestBody = CoursePatch
 
+// PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
+type PushTemplateJSONRequestBody = TemplateInput
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListClasses List the classes
@@ -1892,6 +2154,9 @@ type ServerInterface interface {
 	// GetClass Show a class
 	// (GET /v1/classes/{class})
 	GetClass(c *gin.Context, class PathClass)
+	// UpdateClass Change a class
+	// (PATCH /v1/classes/{class})
+	UpdateClass(c *gin.Context, class PathClass, params UpdateClassParams)
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(c *gin.Context, class PathClass, params LaunchClassParams)
@@ -1972,7 +2237,13 @@ type ServerInterface interface {
 	ListTemplates(c *gin.Context, params ListTemplatesParams)
 	// GetTemplate Show a template
 	// (GET /v1/templates/{template})
-	GetTemplate(c *gin.Context, template PathTemplate)
+	GetTemplate(c *gin.Context, template PathTemplate, params GetTemplateParams)
+	// ListTemplateVersions List the versions of a template
+	// (GET /v1/templates/{template}/versions)
+	ListTemplateVersions(c *gin.Context, template PathTemplate, params ListTemplateVersionsParams)
+	// PushTemplate Register a version of a template
+	// (POST /v1/templates/{template}/versions)
+	PushTemplate(c *gin.Context, template PathTemplate, params PushTemplateParams)
 	// ListWorkspaces List workspaces
 	// (GET /v1/workspaces)
 	ListWorkspaces(c *gin.Context, params ListWorkspacesParams)
@@ -2238,6 +2509,63 @@ func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
 	}
 
 	siw.Handler.GetClass(c, class)
+}
+
+// UpdateClass operation middleware
+func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateClassParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UpdateClass(c, class, params)
 }
 
 // LaunchClass operation middleware
@@ -3658,6 +3986,17 @@ func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTemplateParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", c.Request.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -3665,7 +4004,116 @@ func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetTemplate(c, template)
+	siw.Handler.GetTemplate(c, template, params)
+}
+
+// ListTemplateVersions operation middleware
+func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "template" -------------
+	var template PathTemplate
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template", c.Param("template"), &template, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter template: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTemplateVersionsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListTemplateVersions(c, template, params)
+}
+
+// PushTemplate operation middleware
+func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "template" -------------
+	var template PathTemplate
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template", c.Param("template"), &template, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter template: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PushTemplateParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PushTemplate(c, template, params)
 }
 
 // ListWorkspaces operation middleware
@@ -4260,6 +4708,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/classes", wrapper.CreateClass)
 	router.DELETE(options.BaseURL+"/v1/classes/:class", wrapper.DeleteClass)
 	router.GET(options.BaseURL+"/v1/classes/:class", wrapper.GetClass)
+	router.PATCH(options.BaseURL+"/v1/classes/:class", wrapper.UpdateClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/launch", wrapper.LaunchClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/plan", wrapper.PlanClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/reset", wrapper.ResetClass)
@@ -4287,6 +4736,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/students/:student", wrapper.GetStudent)
 	router.GET(options.BaseURL+"/v1/templates", wrapper.ListTemplates)
 	router.GET(options.BaseURL+"/v1/templates/:template", wrapper.GetTemplate)
+	router.GET(options.BaseURL+"/v1/templates/:template/versions", wrapper.ListTemplateVersions)
+	router.POST(options.BaseURL+"/v1/templates/:template/versions", wrapper.PushTemplate)
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace", wrapper.DeleteWorkspace)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace", wrapper.GetWorkspace)
@@ -4438,6 +4889,42 @@ func (response GetClass200JSONResponse) VisitGetClassResponse(w http.ResponseWri
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateClassRequestObject struct {
+	Class  PathClass `json:"class"`
+	Params UpdateClassParams
+	Body   *UpdateClassJSONRequestBody
+}
+
+type UpdateClassResponseObject interface {
+	VisitUpdateClassResponse(w http.ResponseWriter) error
+}
+
+type UpdateClass200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type UpdateClass200JSONResponse struct {
+	Body    Class
+	Headers UpdateClass200ResponseHeaders
+}
+
+func (response UpdateClass200JSONResponse) VisitUpdateClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
@@ -5241,6 +5728,7 @@ func (response ListTemplates200JSONResponse) VisitListTemplatesResponse(w http.R
 
 type GetTemplateRequestObject struct {
 	Template PathTemplate `json:"template"`
+	Params   GetTemplateParams
 }
 
 type GetTemplateResponseObject interface {
@@ -5265,6 +5753,101 @@ func (response GetTemplate200JSONResponse) VisitGetTemplateResponse(w http.Respo
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTemplateVersionsRequestObject struct {
+	Template PathTemplate `json:"template"`
+	Params   ListTemplateVersionsParams
+}
+
+type ListTemplateVersionsResponseObject interface {
+	VisitListTemplateVersionsResponse(w http.ResponseWriter) error
+}
+
+type ListTemplateVersions200JSONResponse TemplateVersionList
+
+func (response ListTemplateVersions200JSONResponse) VisitListTemplateVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PushTemplateRequestObject struct {
+	Template PathTemplate `json:"template"`
+	Params   PushTemplateParams
+	Body     *PushTemplateJSONRequestBody
+}
+
+type PushTemplateResponseObject interface {
+	VisitPushTemplateResponse(w http.ResponseWriter) error
+}
+
+type PushTemplate200ResponseHeaders struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+type PushTemplate200JSONResponse struct {
+	Body    PushedTemplate
+	Headers PushTemplate200ResponseHeaders
+}
+
+func (response PushTemplate200JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PushTemplate201ResponseHeaders struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type PushTemplate201JSONResponse struct {
+	Body    PushedTemplate
+	Headers PushTemplate201ResponseHeaders
+}
+
+func (response PushTemplate201JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5507,6 +6090,9 @@ type StrictServerInterface interface {
 	// GetClass Show a class
 	// (GET /v1/classes/{class})
 	GetClass(ctx context.Context, request GetClassRequestObject) (GetClassResponseObject, error)
+	// UpdateClass Change a class
+	// (PATCH /v1/classes/{class})
+	UpdateClass(ctx context.Context, request UpdateClassRequestObject) (UpdateClassResponseObject, error)
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(ctx context.Context, request LaunchClassRequestObject) (LaunchClassResponseObject, error)
@@ -5588,6 +6174,12 @@ type StrictServerInterface interface {
 	// GetTemplate Show a template
 	// (GET /v1/templates/{template})
 	GetTemplate(ctx context.Context, request GetTemplateRequestObject) (GetTemplateResponseObject, error)
+	// ListTemplateVersions List the versions of a template
+	// (GET /v1/templates/{template}/versions)
+	ListTemplateVersions(ctx context.Context, request ListTemplateVersionsRequestObject) (ListTemplateVersionsResponseObject, error)
+	// PushTemplate Register a version of a template
+	// (POST /v1/templates/{template}/versions)
+	PushTemplate(ctx context.Context, request PushTemplateRequestObject) (PushTemplateResponseObject, error)
 	// ListWorkspaces List workspaces
 	// (GET /v1/workspaces)
 	ListWorkspaces(ctx context.Context, request ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error)
@@ -5787,6 +6379,51 @@ func (sh *strictHandler) GetClass(ctx *gin.Context, class PathClass) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetClassResponseObject); ok {
 		if err := validResponse.VisitGetClassResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateClass operation middleware
+func (sh *strictHandler) UpdateClass(ctx *gin.Context, class PathClass, params UpdateClassParams) {
+	var request UpdateClassRequestObject
+
+	request.Class = class
+	request.Params = params
+
+	var body UpdateClassJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateClass(ctx, request.(UpdateClassRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateClass")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(UpdateClassResponseObject); ok {
+		if err := validResponse.VisitUpdateClassResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -6577,10 +7214,11 @@ func (sh *strictHandler) ListTemplates(ctx *gin.Context, params ListTemplatesPar
 }
 
 // GetTemplate operation middleware
-func (sh *strictHandler) GetTemplate(ctx *gin.Context, template PathTemplate) {
+func (sh *strictHandler) GetTemplate(ctx *gin.Context, template PathTemplate, params GetTemplateParams) {
 	var request GetTemplateRequestObject
 
 	request.Template = template
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetTemplate(ctx, request.(GetTemplateRequestObject))
@@ -6595,6 +7233,78 @@ func (sh *strictHandler) GetTemplate(ctx *gin.Context, template PathTemplate) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetTemplateResponseObject); ok {
 		if err := validResponse.VisitGetTemplateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListTemplateVersions operation middleware
+func (sh *strictHandler) ListTemplateVersions(ctx *gin.Context, template PathTemplate, params ListTemplateVersionsParams) {
+	var request ListTemplateVersionsRequestObject
+
+	request.Template = template
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTemplateVersions(ctx, request.(ListTemplateVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTemplateVersions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListTemplateVersionsResponseObject); ok {
+		if err := validResponse.VisitListTemplateVersionsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PushTemplate operation middleware
+func (sh *strictHandler) PushTemplate(ctx *gin.Context, template PathTemplate, params PushTemplateParams) {
+	var request PushTemplateRequestObject
+
+	request.Template = template
+	request.Params = params
+
+	var body PushTemplateJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PushTemplate(ctx, request.(PushTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PushTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(PushTemplateResponseObject); ok {
+		if err := validResponse.VisitPushTemplateResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -55,6 +55,18 @@ func (s *server) GetClass(ctx context.Context, r GetClassRequestObject) (GetClas
 	return GetClass200JSONResponse{Body: asClass(found), Headers: GetClass200ResponseHeaders{ETag: etag(found.Revision)}}, nil
 }
 
+// UpdateClass sets what a class has in the place of its course's parameters.
+func (s *server) UpdateClass(ctx context.Context, r UpdateClassRequestObject) (UpdateClassResponseObject, error) {
+	intent := intentOf(ctx)
+	changed, err := s.config.Registrar.UpdateClass(ctx, intent, classRef(r.Class), given(r.Body.Parameters))
+	if err != nil {
+		return nil, err
+	}
+	return UpdateClass200JSONResponse{
+		Body: asClass(changed), Headers: UpdateClass200ResponseHeaders{ETag: etagAfter(intent, changed.Revision)},
+	}, nil
+}
+
 // DeleteClass deletes a class and its workspaces.
 func (s *server) DeleteClass(ctx context.Context, r DeleteClassRequestObject) (DeleteClassResponseObject, error) {
 	intent := intentOf(ctx)

@@ -73,7 +73,6 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"resetWorkspace":     func() error { return ignored(c.ResetWorkspace(ctx, "fall-26-py101-ada")) },
 		"restartWorkspace":   func() error { return ignored(c.RestartWorkspace(ctx, "fall-26-py101-ada")) },
 		"listTemplates":      func() error { return ignored(c.Templates(ctx)) },
-		"getTemplate":        func() error { return ignored(c.Template(ctx, "code-server")) },
 		"planClass":          func() error { return ignored(c.PlanClass(ctx, class, "launch")) },
 		"planWorkspace":      func() error { return ignored(c.PlanWorkspace(ctx, "fall-26-py101-ada")) },
 		"getWorkspaceLogs": func() error {
@@ -85,6 +84,15 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		},
 		"execInWorkspace": func() error {
 			return ignored(c.Exec(ctx, "fall-26-py101-ada", client.ExecOptions{Command: []string{"id"}}))
+		},
+		"getTemplate": func() error { return ignored(c.Template(ctx, "code-server", 2)) },
+		"updateClass": func() error {
+			return ignored(c.UpdateClass(ctx, class, client.ClassPatch{Parameters: &client.Overrides{"memory": 1}}))
+		},
+		"listTemplateVersions": func() error { return ignored(c.TemplateVersions(ctx, "code-server")) },
+		"pushTemplate": func() error {
+			_, _, err := c.PushTemplate(ctx, "code-server", client.TemplateInput{Source: "job {}"})
+			return err
 		},
 	}
 	for id := range operations(t, document(t, b)) {

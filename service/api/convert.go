@@ -29,36 +29,44 @@ func asStudentInput(in StudentInput) registrar.StudentInput {
 }
 
 func asCourse(c lab.Course) Course {
-	parameters := Parameters(c.Parameters)
-	if parameters == nil {
-		parameters = Parameters{}
-	}
 	return Course{
-		ID:         c.ID,
-		Key:        c.Key,
-		Name:       c.Name,
-		Template:   c.Template,
-		Parameters: parameters,
-		CreatedAt:  c.CreatedAt,
-		UpdatedAt:  c.UpdatedAt,
+		ID:              c.ID,
+		Key:             c.Key,
+		Name:            c.Name,
+		Template:        c.Template,
+		TemplateVersion: c.TemplateVersion,
+		Parameters:      parametersOf(c.Parameters),
+		CreatedAt:       c.CreatedAt,
+		UpdatedAt:       c.UpdatedAt,
 	}
 }
 
+// parametersOf gives what JSON has as an object, also where there is nothing in it.
+func parametersOf(parameters map[string]any) map[string]any {
+	if parameters == nil {
+		return map[string]any{}
+	}
+	return parameters
+}
+
 func asCoursePatch(in CoursePatch) registrar.CoursePatch {
-	return registrar.CoursePatch{Name: in.Name, Template: in.Template, Parameters: (*map[string]any)(in.Parameters)}
+	return registrar.CoursePatch{
+		Name: in.Name, Template: in.Template, TemplateVersion: in.TemplateVersion, Parameters: (*map[string]any)(in.Parameters),
+	}
 }
 
 func asClass(c lab.Class) Class {
 	return Class{
-		ID:        c.ID,
-		Key:       c.Key(),
-		Cohort:    c.CohortKey,
-		Course:    c.CourseKey,
-		CohortID:  c.CohortID,
-		CourseID:  c.CourseID,
-		Deleting:  c.Deleting,
-		CreatedAt: c.CreatedAt,
-		UpdatedAt: c.UpdatedAt,
+		ID:         c.ID,
+		Key:        c.Key(),
+		Cohort:     c.CohortKey,
+		Course:     c.CourseKey,
+		CohortID:   c.CohortID,
+		CourseID:   c.CourseID,
+		Parameters: parametersOf(c.Parameters),
+		Deleting:   c.Deleting,
+		CreatedAt:  c.CreatedAt,
+		UpdatedAt:  c.UpdatedAt,
 	}
 }
 
@@ -104,14 +112,32 @@ func due(w lab.Workspace) []string {
 	return acts
 }
 
-func asTemplateSummary(t registrar.TemplateView) TemplateSummary {
-	return TemplateSummary{Name: t.Name, Description: t.Description, Digest: t.Digest}
+func asTemplateVersion(v lab.TemplateVersion) TemplateVersion {
+	return TemplateVersion{
+		Name: v.Name, Version: v.Version, Description: v.Description, Digest: v.Digest,
+		Origin: TemplateOrigin{
+			Kind: OriginKind(v.Origin.Kind), URL: v.Origin.URL, Path: v.Origin.Path, Revision: v.Origin.Revision, Dirty: v.Origin.Dirty,
+		},
+		Author:       TemplateAuthor{Name: v.Author.Name, Email: v.Author.Email},
+		RegisteredBy: v.RegisteredBy, Message: v.Message, CreatedAt: v.CreatedAt,
+	}
 }
 
 func asTemplate(t registrar.TemplateView) Template {
+	v := asTemplateVersion(t.TemplateVersion)
 	return Template{
-		Name: t.Name, Description: t.Description, Digest: t.Digest, Source: t.Source,
-		Variables: each(t.Variables, asVariable),
+		Name: v.Name, Version: v.Version, Description: v.Description, Digest: v.Digest, Origin: v.Origin, Author: v.Author,
+		RegisteredBy: v.RegisteredBy, Message: v.Message, CreatedAt: v.CreatedAt,
+		Source: t.Source, Variables: each(t.Variables, asVariable),
+	}
+}
+
+func asPushedTemplate(p registrar.RegisteredTemplate) PushedTemplate {
+	t := asTemplate(p.TemplateView)
+	return PushedTemplate{
+		Name: t.Name, Version: t.Version, Description: t.Description, Digest: t.Digest, Origin: t.Origin, Author: t.Author,
+		RegisteredBy: t.RegisteredBy, Message: t.Message, CreatedAt: t.CreatedAt,
+		Source: t.Source, Variables: t.Variables, Unasked: p.Unasked,
 	}
 }
 

@@ -22,7 +22,8 @@ func (s *server) ListCourses(ctx context.Context, r ListCoursesRequestObject) (L
 func (s *server) CreateCourse(ctx context.Context, r CreateCourseRequestObject) (CreateCourseResponseObject, error) {
 	intent := intentOf(ctx)
 	made, err := s.config.Registrar.CreateCourse(ctx, intent, registrar.CourseInput{
-		Name: r.Body.Name, Key: given(r.Body.Key), Template: r.Body.Template, Parameters: given(r.Body.Parameters),
+		Name: r.Body.Name, Key: given(r.Body.Key), Template: r.Body.Template,
+		TemplateVersion: given(r.Body.TemplateVersion), Parameters: given(r.Body.Parameters),
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ func (f *fakeRegistrar) answers(err error) {
 var (
 	aCohort  = lab.Cohort{ID: "id-cohort", Key: "fall-26", Name: "Fall 26", Revision: 3, CreatedAt: noon, UpdatedAt: noon}
 	aStudent = lab.Student{ID: "id-student", CohortID: "id-cohort", Name: "Ada Lovelace", Email: "ada@example.edu", Revision: 4, CreatedAt: noon, UpdatedAt: noon}
-	aCourse  = lab.Course{ID: "id-course", Key: "py101", Name: "Python 101", Template: "code-server", Revision: 5, CreatedAt: noon, UpdatedAt: noon}
+	aCourse  = lab.Course{ID: "id-course", Key: "py101", Name: "Python 101", Template: "code-server", TemplateVersion: 2, Revision: 5, CreatedAt: noon, UpdatedAt: noon}
 	aClass   = lab.Class{
 		ID: "id-class", CohortID: "id-cohort", CourseID: "id-course", CohortKey: "fall-26", CourseKey: "py101", Revision: 6, CreatedAt: noon, UpdatedAt: noon,
 	}
@@ -93,7 +94,11 @@ var (
 		Changes: []placement.Change{{Path: "Priority", Type: "edited", Old: "50", New: "60", Forces: "in-place update"}},
 	}
 	aTemplate = registrar.TemplateView{
-		Name: "code-server", Description: "An editor.", Digest: "abc", Source: "job \"x\" {}",
+		TemplateVersion: lab.TemplateVersion{
+			ID: "id-version", Name: "code-server", Version: 2, Description: "An editor.", Digest: "abc", Source: "job \"x\" {}",
+			Origin: lab.TemplateOrigin{Kind: lab.OriginGit, URL: "https://git.example.edu/labs.git", Path: "code-server.nomad.hcl", Revision: "5f0c", Dirty: true},
+			Author: lab.Author{Name: "Ada", Email: "ada@example.edu"}, RegisteredBy: "token:test", Message: "New.", CreatedAt: noon,
+		},
 		Variables: []jobspec.Variable{{Name: "memory", Type: "number", Description: "In MB.", Default: 1024}},
 	}
 )
@@ -191,6 +196,10 @@ func (f *fakeRegistrar) Class(_ context.Context, ref string) (lab.Class, error) 
 	return aClass, f.note("Class", lab.Intent{}, ref)
 }
 
+func (f *fakeRegistrar) UpdateClass(_ context.Context, intent lab.Intent, ref string, parameters map[string]any) (lab.Class, error) {
+	return aClass, f.note("UpdateClass", intent, ref, parameters)
+}
+
 func (f *fakeRegistrar) DeleteClass(_ context.Context, intent lab.Intent, ref string, releaseHomes bool) (registrar.Started, error) {
 	return registrar.Started{Operation: anOperation, Class: aClass}, f.note("DeleteClass", intent, ref, releaseHomes)
 }
@@ -255,13 +264,22 @@ func (f *fakeRegistrar) RecordExec(_ context.Context, intent lab.Intent, w regis
 }
 
 func (f *fakeRegistrar) Templates(
-	_ context.Context, filter registrar.TemplateFilter, page lab.Page,
-) (lab.List[registrar.TemplateView], error) {
-	return listOf(page, aTemplate), f.note("Templates", lab.Intent{}, filter, page)
+	_ context.Context, filter lab.TemplateFilter, page lab.Page,
+) (lab.List[lab.TemplateVersion], error) {
+	return listOf(page, aTemplate.TemplateVersion), f.note("Templates", lab.Intent{}, filter, page)
 }
 
-func (f *fakeRegistrar) Template(_ context.Context, name string) (registrar.TemplateView, error) {
-	return aTemplate, f.note("Template", lab.Intent{}, name)
+func (f *fakeRegistrar) Template(_ context.Context, name string, version int64) (registrar.TemplateView, error) {
+	return aTemplate, f.note("Template", lab.Intent{}, name, version)
+}
+
+func (f *fakeRegistrar) TemplateVersions(_ context.Context, name string, page lab.Page) (lab.List[lab.TemplateVersion], error) {
+	return listOf(page, aTemplate.TemplateVersion), f.note("TemplateVersions", lab.Intent{}, name, page)
+}
+
+func (f *fakeRegistrar) PushTemplate(_ context.Context, intent lab.Intent, in registrar.TemplateInput) (registrar.RegisteredTemplate, error) {
+	return registrar.RegisteredTemplate{TemplateView: aTemplate, New: !strings.Contains(in.Source, "known"), Unasked: "Nomad does not answer"},
+		f.note("PushTemplate", intent, in)
 }
 
 // fakeReceipts keeps receipts as the store does, for one actor.

@@ -295,7 +295,7 @@ func TestInputsArriveAsTheyWereSent(t *testing.T) {
 		{"Students", lab.Intent{}, []any{"fall-26", lab.StudentFilter{Withdrawn: &no}, lab.Page{Sort: "email", Limit: 1000}}},
 		{"Courses", lab.Intent{}, []any{lab.CourseFilter{Template: "code-server"}, lab.Page{Sort: "template"}}},
 		{"Classes", lab.Intent{}, []any{registrar.ClassFilter{Cohort: "fall-26", Course: "py101", Deleting: &yes}, lab.Page{Sort: "-course"}}},
-		{"Templates", lab.Intent{}, []any{registrar.TemplateFilter{Search: "vs code"}, lab.Page{Sort: "-name", Cursor: "x"}}},
+		{"Templates", lab.Intent{}, []any{lab.TemplateFilter{Search: "vs code"}, lab.Page{Sort: "-name", Cursor: "x"}}},
 		{"DeleteClass", me("deleteClass"), []any{"fall-26/py101", true}},
 		{"DeleteWorkspace", me("deleteWorkspace"), []any{"a-b-c", false}},
 		{"UpdateCourse", me("updateCourse"), []any{"py101", registrar.CoursePatch{Parameters: &map[string]any{}}}},

@@ -36,6 +36,7 @@ type Registrar interface {
 	CreateClass(ctx context.Context, intent lab.Intent, in registrar.ClassInput) (lab.Class, error)
 	Classes(ctx context.Context, filter registrar.ClassFilter, page lab.Page) (lab.List[lab.Class], error)
 	Class(ctx context.Context, ref string) (lab.Class, error)
+	UpdateClass(ctx context.Context, intent lab.Intent, ref string, parameters map[string]any) (lab.Class, error)
 	DeleteClass(ctx context.Context, intent lab.Intent, ref string, releaseHomes bool) (registrar.Started, error)
 	ActOnClass(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.Started, error)
 	PlanClass(ctx context.Context, ref string, act registrar.Act) (registrar.ClassPlan, error)
@@ -53,6 +54,8 @@ type Registrar interface {
 	// RecordExec writes down that somebody runs a command inside a workspace.
 	RecordExec(ctx context.Context, intent lab.Intent, workspace registrar.WorkspaceView, exec lab.ExecRequest) error
 
-	Templates(ctx context.Context, filter registrar.TemplateFilter, page lab.Page) (lab.List[registrar.TemplateView], error)
-	Template(ctx context.Context, name string) (registrar.TemplateView, error)
+	Templates(ctx context.Context, filter lab.TemplateFilter, page lab.Page) (lab.List[lab.TemplateVersion], error)
+	Template(ctx context.Context, name string, version int64) (registrar.TemplateView, error)
+	TemplateVersions(ctx context.Context, name string, page lab.Page) (lab.List[lab.TemplateVersion], error)
+	PushTemplate(ctx context.Context, intent lab.Intent, in registrar.TemplateInput) (registrar.RegisteredTemplate, error)
 }

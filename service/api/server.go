@@ -4,8 +4,6 @@ import (
 	"context"
 	"strings"
 	"time"
-
-	"github.com/bothylabs/bothy/service/registrar"
 )
 
 // server carries out the contract's operations. Its methods get requests that
@@ -40,27 +38,6 @@ func (s *server) GetStatus(ctx context.Context, _ GetStatusRequestObject) (GetSt
 		status.Reconciler.Holder = &ReconcilerHolder{Instance: state.Holder, Since: state.HeldSince}
 	}
 	return GetStatus200JSONResponse(status), nil
-}
-
-// ListTemplates gives a page of the catalog.
-func (s *server) ListTemplates(ctx context.Context, r ListTemplatesRequestObject) (ListTemplatesResponseObject, error) {
-	found, err := s.config.Registrar.Templates(ctx, registrar.TemplateFilter{Search: given(r.Params.Search)},
-		pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
-	if err != nil {
-		return nil, err
-	}
-	return ListTemplates200JSONResponse{Items: each(found.Items, asTemplateSummary), NextCursor: nextOf(found)}, nil
-}
-
-// GetTemplate gives one template of the catalog.
-func (s *server) GetTemplate(ctx context.Context, r GetTemplateRequestObject) (GetTemplateResponseObject, error) {
-	found, err := s.config.Registrar.Template(ctx, r.Template)
-	if err != nil {
-		return nil, err
-	}
-	return GetTemplate200JSONResponse{
-		Body: asTemplate(found), Headers: GetTemplate200ResponseHeaders{ETag: `"` + found.Digest + `"`},
-	}, nil
 }
 
 // each translates a list; the answer is never nil, so that JSON has [].

@@ -7,11 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -177,7 +177,11 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	if err != nil {
 		return fmt.Errorf("name the installation: %w", err)
 	}
-	catalog, err := catalogOf(a.cfg)
+	catalog, err := Templates(a.cfg.TemplateDir)
+	if err != nil {
+		return err
+	}
+	library, err := registrar.NewLibrary(a.store)
 	if err != nil {
 		return err
 	}
@@ -185,7 +189,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	a.metrics = prometheus.NewRegistry()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if a.loop, err = reconcile.New(reconcile.Config{
-		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{catalog: catalog, settings: settings},
+		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{library: library, settings: settings},
 		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: a.metrics, Traces: deps.traces,
 		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now, Passed: a.role.passed,
 	}); err != nil {
@@ -195,9 +199,12 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		return err
 	}
 	people := registrar.New(registrar.Config{
-		Store: a.store, Catalog: catalog, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
+		Store: a.store, Library: library, Parser: a.nomad, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
 		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
 	})
+	if err := people.TakeUpTemplates(ctx, catalog); err != nil {
+		return err
+	}
 	if a.feed, err = events.New(events.Config{
 		Log: a.store, Logger: deps.Logger.With("part", "events"), Registry: a.metrics, Now: deps.Now,
 		MaxAge: a.cfg.Events.MaxAge, MaxRows: int64(a.cfg.Events.MaxRows),
@@ -209,11 +216,12 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	return a.makeAPI(people, installation, deps)
 }
 
-// catalogOf reads the built-in templates and the operator's own.
-func catalogOf(cfg config.Config) (*registrar.Templates, error) {
-	folders := []fs.FS{jobspecs.FS}
-	if cfg.TemplateDir != "" {
-		folders = append(folders, os.DirFS(cfg.TemplateDir))
+// Templates gives the templates that the binary holds, and those of an operator's
+// folder where one is named.
+func Templates(folder string) (*registrar.Catalog, error) {
+	folders := []registrar.Folder{{FS: jobspecs.FS, Kind: lab.OriginBuiltin}}
+	if folder != "" {
+		folders = append(folders, registrar.Folder{FS: os.DirFS(folder), Kind: lab.OriginFolder, Path: filepath.ToSlash(folder)})
 	}
 	catalog, err := registrar.NewCatalog(folders...)
 	if err != nil {

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/bothylabs/bothy/jobspecs"
 	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/config"
@@ -197,7 +196,7 @@ func (i installation) serveDying(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	catalog, err := registrar.NewCatalog(jobspecs.FS)
+	library, err := registrar.NewLibrary(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +206,7 @@ func (i installation) serveDying(t *testing.T) *running {
 	}
 	handler, err := api.New(api.Config{
 		Registrar: registrar.New(registrar.Config{
-			Store: s, Catalog: catalog, Preflight: placing{},
+			Store: s, Library: library, Preflight: placing{},
 			NewID: uuid.NewString, Now: time.Now, Notify: func() {},
 		}),
 		Authenticator: authenticator, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Log: slog.New(slog.DiscardHandler),

@@ -25,11 +25,13 @@ func doctorParts(cfg config.Config, parts *doctor.Parts) error {
 		return err
 	}
 	parts.Nomad, parts.Consul, parts.Vault = made.nomad, made.consul, made.vault
-	catalog, err := catalogOf(cfg)
+	catalog, err := Templates(cfg.TemplateDir)
 	if err != nil {
 		return err
 	}
-	parts.Templates = catalog.Templates()
+	for _, entry := range catalog.Templates() {
+		parts.Templates = append(parts.Templates, entry.Template)
+	}
 	database := cfg.Store
 	database.Path = cfg.StorePath()
 	parts.Store = storeConfig(database)

@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/bothylabs/bothy/jobspecs"
 	"github.com/bothylabs/bothy/service/api"
+	"github.com/bothylabs/bothy/service/app"
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
@@ -48,6 +48,8 @@ func (a absent) Survey(context.Context, placement.Question) (placement.Cluster, 
 func (a absent) PlanJob(context.Context, []byte) (placement.JobPlan, error) {
 	return placement.JobPlan{}, a.error()
 }
+
+func (a absent) Parse(context.Context, []byte, []byte) error { return a.error() }
 
 // unreachable are tasks that can be reached by nobody.
 type unreachable struct {
@@ -90,7 +92,11 @@ func newTarget(t testing.TB) *target {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	catalog, err := registrar.NewCatalog(jobspecs.FS)
+	library, err := registrar.NewLibrary(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := app.Templates("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,16 +104,20 @@ func newTarget(t testing.TB) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
+	people := registrar.New(registrar.Config{
+		Store: s, Library: library, Parser: absent{}, Preflight: placing{}, Cluster: absent{},
+		Settings: jobspec.Settings{
+			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
+			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",
+		},
+		NewID: func() string { return uuid.Must(uuid.NewV7()).String() }, Now: time.Now, Notify: func() {},
+	})
+	if err := people.TakeUpTemplates(t.Context(), catalog); err != nil {
+		t.Fatal(err)
+	}
 	g := &target{t: t, log: &buffer{}}
 	if g.Handler, err = api.New(api.Config{
-		Registrar: registrar.New(registrar.Config{
-			Store: s, Catalog: catalog, Preflight: placing{}, Cluster: absent{},
-			Settings: jobspec.Settings{
-				InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
-				HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",
-			},
-			NewID: func() string { return uuid.Must(uuid.NewV7()).String() }, Now: time.Now, Notify: func() {},
-		}),
+		Registrar:     people,
 		Authenticator: authenticator, Receipts: s, Tasks: unreachable{}, AnswerWait: 50 * time.Millisecond,
 		Log: slog.New(slog.NewJSONHandler(g.log, &slog.HandlerOptions{Level: slog.LevelError})),
 	}); err != nil {

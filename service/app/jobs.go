@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
@@ -30,15 +32,15 @@ func JobSettings(c config.Config, installation string) jobspec.Settings {
 
 // jobs renders workspaces for the reconciler.
 type jobs struct {
-	catalog  registrar.Catalog
+	library  *registrar.Library
 	settings jobspec.Settings
 }
 
 var _ reconcile.Jobs = jobs{}
 
 // Fingerprint implements reconcile.Jobs.
-func (j jobs) Fingerprint(item lab.WorkItem) (string, error) {
-	template, err := j.catalog.Template(item.Template)
+func (j jobs) Fingerprint(ctx context.Context, item lab.WorkItem) (string, error) {
+	template, err := j.library.Template(ctx, item.Template, item.TemplateVersion)
 	if err != nil {
 		return "", err
 	}
@@ -46,8 +48,8 @@ func (j jobs) Fingerprint(item lab.WorkItem) (string, error) {
 }
 
 // Render implements reconcile.Jobs.
-func (j jobs) Render(item lab.WorkItem) (reconcile.Rendered, error) {
-	template, err := j.catalog.Template(item.Template)
+func (j jobs) Render(ctx context.Context, item lab.WorkItem) (reconcile.Rendered, error) {
+	template, err := j.library.Template(ctx, item.Template, item.TemplateVersion)
 	if err != nil {
 		return reconcile.Rendered{}, err
 	}

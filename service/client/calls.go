@@ -154,6 +154,12 @@ func (c *Client) ClassTagged(ctx context.Context, ref string) (Class, string, er
 	return found, etagOf(r.HTTPResponse), nil
 }
 
+// UpdateClass changes the members of a class that the patch has.
+func (c *Client) UpdateClass(ctx context.Context, ref string, patch ClassPatch) (Class, error) {
+	r, err := c.raw.UpdateClassWithResponse(ctx, pathClass(ref), nil, patch)
+	return read(r, err, (*UpdateClassResponse).GetJSON200)
+}
+
 // DeleteClass deletes a class and its workspaces, and their homes when releaseHomes says so.
 func (c *Client) DeleteClass(ctx context.Context, ref string, releaseHomes bool) (Operation, error) {
 	r, err := c.raw.DeleteClassWithResponse(ctx, pathClass(ref), &DeleteClassParams{ReleaseHomes: &releaseHomes}, c.repeatable)
@@ -307,10 +313,28 @@ func (c *Client) ResetWorkspace(ctx context.Context, ref string) (Workspace, err
 	return read(r, err, (*ResetWorkspaceResponse).GetJSON202)
 }
 
-// Template gives one template with its source and variables.
-func (c *Client) Template(ctx context.Context, name string) (Template, error) {
-	r, err := c.raw.GetTemplateWithResponse(ctx, name)
+// Template gives a version of a template with its source and variables, the newest for 0.
+func (c *Client) Template(ctx context.Context, name string, version int64) (Template, error) {
+	params := &GetTemplateParams{}
+	if version != 0 {
+		params.Version = &version
+	}
+	r, err := c.raw.GetTemplateWithResponse(ctx, name, params)
 	return read(r, err, (*GetTemplateResponse).GetJSON200)
+}
+
+// PushTemplate registers a version of a template, unless it is the newest one's
+// source already; isNew tells.
+func (c *Client) PushTemplate(ctx context.Context, name string, in TemplateInput) (pushed PushedTemplate, isNew bool, err error) {
+	r, err := c.raw.PushTemplateWithResponse(ctx, name, nil, in, c.repeatable)
+	pushed, err = read(r, err, func(r *PushTemplateResponse) *PushedTemplate {
+		isNew = r.JSON201 != nil
+		if isNew {
+			return r.JSON201
+		}
+		return r.JSON200
+	})
+	return pushed, isNew, err
 }
 
 func etagOf(answer *http.Response) string { return answer.Header.Get("ETag") }

@@ -116,6 +116,30 @@ func (e OperationState) Valid() bool {
 	}
 }
 
+// Defines values for OriginKind.
+const (
+	OriginKindBuiltin OriginKind = "builtin"
+	OriginKindFolder  OriginKind = "folder"
+	OriginKindGit     OriginKind = "git"
+	OriginKindUpload  OriginKind = "upload"
+)
+
+// Valid indicates whether the value is a known member of the OriginKind enum.
+func (e OriginKind) Valid() bool {
+	switch e {
+	case OriginKindBuiltin:
+		return true
+	case OriginKindFolder:
+		return true
+	case OriginKindGit:
+		return true
+	case OriginKindUpload:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Outcome.
 const (
 	OutcomeDone       Outcome = "done"
@@ -245,6 +269,24 @@ func (e RosterRowOutcome) Valid() bool {
 	case RosterRowOutcomeWithdrawn:
 		return true
 	case RosterRowOutcomeWrong:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TemplateOriginInputKind.
+const (
+	TemplateOriginInputKindGit    TemplateOriginInputKind = "git"
+	TemplateOriginInputKindUpload TemplateOriginInputKind = "upload"
+)
+
+// Valid indicates whether the value is a known member of the TemplateOriginInputKind enum.
+func (e TemplateOriginInputKind) Valid() bool {
+	switch e {
+	case TemplateOriginInputKindGit:
+		return true
+	case TemplateOriginInputKindUpload:
 		return true
 	default:
 		return false
@@ -497,6 +539,24 @@ func (e ListTemplatesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListTemplateVersionsParamsSort.
+const (
+	ListTemplateVersionsParamsSortMinusVersion ListTemplateVersionsParamsSort = "-version"
+	ListTemplateVersionsParamsSortVersion      ListTemplateVersionsParamsSort = "version"
+)
+
+// Valid indicates whether the value is a known member of the ListTemplateVersionsParamsSort enum.
+func (e ListTemplateVersionsParamsSort) Valid() bool {
+	switch e {
+	case ListTemplateVersionsParamsSortMinusVersion:
+		return true
+	case ListTemplateVersionsParamsSortVersion:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListWorkspacesParamsSort.
 const (
 	ListWorkspacesParamsSortCreatedAt      ListWorkspacesParamsSort = "created_at"
@@ -561,8 +621,11 @@ type Class struct {
 	ID       string `json:"id"`
 
 	// Key Its name for people: the cohort's key, a slash, the course's key.
-	Key       string    `json:"key"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Key string `json:"key"`
+
+	// Parameters Values for the template's variables, in the place of the course's.
+	Parameters Overrides `json:"parameters"`
+	UpdatedAt  time.Time `json:"updated_at"`
 }
 
 // ClassInput defines model for ClassInput.
@@ -585,6 +648,12 @@ type ClassInput struct {
 type ClassList struct {
 	Items      []Class `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+}
+
+// ClassPatch defines model for ClassPatch.
+type ClassPatch struct {
+	// Parameters Values for the template's variables, in the place of the course's.
+	Parameters *Overrides `json:"parameters,omitempty"`
 }
 
 // ClassPlan defines model for ClassPlan.
@@ -684,7 +753,10 @@ type Course struct {
 	// Parameters Values for the template's variables.
 	Parameters Parameters `json:"parameters"`
 	Template   string     `json:"template"`
-	UpdatedAt  time.Time  `json:"updated_at"`
+
+	// TemplateVersion The version that it is made from.
+	TemplateVersion int64     `json:"template_version"`
+	UpdatedAt       time.Time `json:"updated_at"`
 }
 
 // CourseInput defines model for CourseInput.
@@ -700,6 +772,9 @@ type CourseInput struct {
 
 	// Template A template's name.
 	Template string `json:"template"`
+
+	// TemplateVersion A version of the template, counted from 1.
+	TemplateVersion *Version `json:"template_version,omitempty"`
 }
 
 // CourseList defines model for CourseList.
@@ -718,6 +793,9 @@ type CoursePatch struct {
 
 	// Template A template's name.
 	Template *string `json:"template,omitempty"`
+
+	// TemplateVersion A version of the template, counted from 1.
+	TemplateVersion *Version `json:"template_version,omitempty"`
 }
 
 // DependencyStatus defines model for DependencyStatus.
@@ -900,10 +978,17 @@ type OperationList struct {
 // later act wanted something else).
 type OperationState string
 
+// OriginKind `builtin` and `folder` are what the server found in itself and in its
+// `template_dir`; `git` and `upload` are what was pushed.
+type OriginKind string
+
 // Outcome `pending`, `done` (the workspace got to what the act wants), `failed` (it has
 // been failed for 10 s) or `superseded` (a later act wants something else). A
 // failed one may still become done while its operation runs.
 type Outcome string
+
+// Overrides Values for the template's variables, in the place of the course's.
+type Overrides map[string]interface{}
 
 // Parameters Values for the template's variables.
 type Parameters map[string]interface{}
@@ -1016,6 +1101,35 @@ type ProblemField struct {
 
 	// Remedy What to do about it.
 	Remedy string `json:"remedy"`
+}
+
+// PushedTemplate defines model for PushedTemplate.
+type PushedTemplate struct {
+	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
+	Author      TemplateAuthor `json:"author"`
+	CreatedAt   time.Time      `json:"created_at"`
+	Description string         `json:"description"`
+
+	// Digest The SHA-256 of the source, in hex.
+	Digest  string `json:"digest"`
+	Message string `json:"message"`
+	Name    string `json:"name"`
+
+	// Origin Where the source was taken from; a text is empty when that is not known.
+	Origin TemplateOrigin `json:"origin"`
+
+	// RegisteredBy The credential that it was registered with, or `server`.
+	RegisteredBy string `json:"registered_by"`
+
+	// Source The Nomad job file.
+	Source string `json:"source"`
+
+	// Unasked Why Nomad's own parser was not asked; empty when it was.
+	Unasked   string     `json:"unasked"`
+	Variables []Variable `json:"variables"`
+
+	// Version Counts from 1.
+	Version int64 `json:"version"`
 }
 
 // ReconcilerHolder defines model for ReconcilerHolder.
@@ -1158,30 +1272,124 @@ type StudentList struct {
 
 // Template defines model for Template.
 type Template struct {
-	Description string `json:"description"`
+	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
+	Author      TemplateAuthor `json:"author"`
+	CreatedAt   time.Time      `json:"created_at"`
+	Description string         `json:"description"`
 
-	// Digest Changes with every change of the source.
-	Digest string `json:"digest"`
-	Name   string `json:"name"`
+	// Digest The SHA-256 of the source, in hex.
+	Digest  string `json:"digest"`
+	Message string `json:"message"`
+	Name    string `json:"name"`
+
+	// Origin Where the source was taken from; a text is empty when that is not known.
+	Origin TemplateOrigin `json:"origin"`
+
+	// RegisteredBy The credential that it was registered with, or `server`.
+	RegisteredBy string `json:"registered_by"`
 
 	// Source The Nomad job file.
 	Source    string     `json:"source"`
 	Variables []Variable `json:"variables"`
+
+	// Version Counts from 1.
+	Version int64 `json:"version"`
+}
+
+// TemplateAuthor Who wrote it, as whoever registered it says; a text is empty when that is not known.
+type TemplateAuthor struct {
+	Email string `json:"email"`
+	Name  string `json:"name"`
+}
+
+// TemplateAuthorInput defines model for TemplateAuthorInput.
+type TemplateAuthorInput struct {
+	Email *string `json:"email,omitempty"`
+	Name  *string `json:"name,omitempty"`
+}
+
+// TemplateInput defines model for TemplateInput.
+type TemplateInput struct {
+	Author *TemplateAuthorInput `json:"author,omitempty"`
+
+	// Message What is new.
+	Message *string              `json:"message,omitempty"`
+	Origin  *TemplateOriginInput `json:"origin,omitempty"`
+
+	// Source The Nomad job file, in UTF-8, 256 KiB at most.
+	Source string `json:"source"`
 }
 
 // TemplateList defines model for TemplateList.
 type TemplateList struct {
-	Items      []TemplateSummary `json:"items"`
+	Items      []TemplateVersion `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
 }
 
-// TemplateSummary defines model for TemplateSummary.
-type TemplateSummary struct {
-	Description string `json:"description"`
+// TemplateOrigin Where the source was taken from; a text is empty when that is not known.
+type TemplateOrigin struct {
+	// Dirty The work tree had changes that are in no commit.
+	Dirty bool `json:"dirty"`
 
-	// Digest Changes with every change of the source.
-	Digest string `json:"digest"`
-	Name   string `json:"name"`
+	// Kind `builtin` and `folder` are what the server found in itself and in its
+	// `template_dir`; `git` and `upload` are what was pushed.
+	Kind OriginKind `json:"kind"`
+
+	// Path The file in the repository or folder.
+	Path string `json:"path"`
+
+	// Revision The Git commit.
+	Revision string `json:"revision"`
+
+	// URL The Git repository's address, without a password.
+	URL string `json:"url"`
+}
+
+// TemplateOriginInput defines model for TemplateOriginInput.
+type TemplateOriginInput struct {
+	// Dirty The work tree has changes that are in no commit.
+	Dirty *bool                   `json:"dirty,omitempty"`
+	Kind  TemplateOriginInputKind `json:"kind"`
+
+	// Path The file in the repository or folder.
+	Path *string `json:"path,omitempty"`
+
+	// Revision The Git commit.
+	Revision *string `json:"revision,omitempty"`
+
+	// URL The Git repository's address; one with a password is refused.
+	URL *string `json:"url,omitempty"`
+}
+
+// TemplateOriginInputKind defines model for TemplateOriginInput.Kind.
+type TemplateOriginInputKind string
+
+// TemplateVersion defines model for TemplateVersion.
+type TemplateVersion struct {
+	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
+	Author      TemplateAuthor `json:"author"`
+	CreatedAt   time.Time      `json:"created_at"`
+	Description string         `json:"description"`
+
+	// Digest The SHA-256 of the source, in hex.
+	Digest  string `json:"digest"`
+	Message string `json:"message"`
+	Name    string `json:"name"`
+
+	// Origin Where the source was taken from; a text is empty when that is not known.
+	Origin TemplateOrigin `json:"origin"`
+
+	// RegisteredBy The credential that it was registered with, or `server`.
+	RegisteredBy string `json:"registered_by"`
+
+	// Version Counts from 1.
+	Version int64 `json:"version"`
+}
+
+// TemplateVersionList defines model for TemplateVersionList.
+type TemplateVersionList struct {
+	Items      []TemplateVersion `json:"items"`
+	NextCursor *string           `json:"next_cursor"`
 }
 
 // Variable defines model for Variable.
@@ -1200,6 +1408,9 @@ type Variable struct {
 	// Type The HCL type.
 	Type string `json:"type"`
 }
+
+// Version A version of the template, counted from 1.
+type Version = int64
 
 // Workspace defines model for Workspace.
 type Workspace struct {
@@ -1400,6 +1611,18 @@ type DeleteClassParams struct {
 	// again under it within 24 hours, nothing more is done, and the answer is the
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateClassParams defines parameters for UpdateClass.
+type UpdateClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // LaunchClassParams defines parameters for LaunchClass.
@@ -1726,6 +1949,39 @@ type ListTemplatesParams struct {
 // ListTemplatesParamsSort defines parameters for ListTemplates.
 type ListTemplatesParamsSort string
 
+// GetTemplateParams defines parameters for GetTemplate.
+type GetTemplateParams struct {
+	// Version The version to show.
+	Version *Version `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// ListTemplateVersionsParams defines parameters for ListTemplateVersions.
+type ListTemplateVersionsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `-version`.
+	Sort *ListTemplateVersionsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListTemplateVersionsParamsSort defines parameters for ListTemplateVersions.
+type ListTemplateVersionsParamsSort string
+
+// PushTemplateParams defines parameters for PushTemplate.
+type PushTemplateParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -1862,6 +2118,9 @@ type StopWorkspaceParams struct {
 // CreateClassJSONRequestBody defines body for CreateClass for application/json ContentType.
 type CreateClassJSONRequestBody = ClassInput
 
+// UpdateClassJSONRequestBody defines body for UpdateClass for application/json ContentType.
+type UpdateClassJSONRequestBody = ClassPatch
+
 // PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
 type PlanClassJSONRequestBody = ClassPlanInput
 
@@ -1876,6 +2135,9 @@ type CreateCourseJSONRequestBody = CourseInput
 
 // UpdateCourseJSONRequestBody defines body for UpdateCourse for application/json ContentType.
 type UpdateCourseJSONRequestBody = CoursePatch
+
+// PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
+type PushTemplateJSONRequestBody = TemplateInput
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1994,6 +2256,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/classes/{class} (the `GetClass` operationId).
 	GetClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateClassWithBody Change a class
+	//
+	// `parameters` are what this class sets in the place of its course's parameters;
+	// they replace all that it had set. They are checked against the version of the
+	// template that the course is made from. Workspaces that run keep running as they
+	// are and are `outdated` until their next start.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
+	UpdateClassWithBody(ctx context.Context, class PathClass, params *UpdateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateClass Change a class
+	//
+	// `parameters` are what this class sets in the place of its course's parameters;
+	// they replace all that it had set. They are checked against the version of the
+	// template that the course is made from. Workspaces that run keep running as they
+	// are and are `outdated` until their next start.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
+	UpdateClass(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LaunchClass Launch a class
 	//
@@ -2161,9 +2447,10 @@ type ClientInterface interface {
 
 	// CreateCourseWithBody Create a course
 	//
-	// Creates a course from a template. `parameters` are values for the template's
-	// variables, checked against their types and validation; variables that Bothy
-	// fills in itself are refused.
+	// Creates a course from a version of a template: the newest of this moment, or
+	// the one that `template_version` names. The course stays with it until somebody
+	// moves it. `parameters` are values for the template's variables, checked against
+	// their types and validation; variables that Bothy fills in itself are refused.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2172,9 +2459,10 @@ type ClientInterface interface {
 
 	// CreateCourse Create a course
 	//
-	// Creates a course from a template. `parameters` are values for the template's
-	// variables, checked against their types and validation; variables that Bothy
-	// fills in itself are refused.
+	// Creates a course from a version of a template: the newest of this moment, or
+	// the one that `template_version` names. The course stays with it until somebody
+	// moves it. `parameters` are values for the template's variables, checked against
+	// their types and validation; variables that Bothy fills in itself are refused.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2198,8 +2486,13 @@ type ClientInterface interface {
 	// UpdateCourseWithBody Change a course
 	//
 	// Changes the members that are given and leaves the others; `parameters`
-	// replaces all parameters. Workspaces that run keep running as they are and are
-	// `outdated` until their next start.
+	// replaces all parameters. `template_version` moves the course to another version
+	// of its template; another `template` without it takes that one's newest, and the
+	// same one again stays at its version. The parameters of the course and of each of
+	// its classes must suit the version: where they do not, nothing is changed, and
+	// the fields are named `parameters.memory` and
+	// `classes[fall-26/py101].parameters.memory`. Workspaces that run keep running as
+	// they are and are `outdated` until their next start.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2209,8 +2502,13 @@ type ClientInterface interface {
 	// UpdateCourse Change a course
 	//
 	// Changes the members that are given and leaves the others; `parameters`
-	// replaces all parameters. Workspaces that run keep running as they are and are
-	// `outdated` until their next start.
+	// replaces all parameters. `template_version` moves the course to another version
+	// of its template; another `template` without it takes that one's newest, and the
+	// same one again stays at its version. The parameters of the course and of each of
+	// its classes must suit the version: where they do not, nothing is changed, and
+	// the fields are named `parameters.memory` and
+	// `classes[fall-26/py101].parameters.memory`. Workspaces that run keep running as
+	// they are and are `outdated` until their next start.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2297,17 +2595,60 @@ type ClientInterface interface {
 
 	// ListTemplates List the templates
 	//
-	// The job files that this server can make workspaces from.
+	// The newest version of each template, without its source.
 	//
 	// Corresponds with GET /v1/templates (the `ListTemplates` operationId).
 	ListTemplates(ctx context.Context, params *ListTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTemplate Show a template
 	//
-	// One template with its source and its variables.
+	// One version of a template, the newest if none is named, with its source and its variables.
 	//
 	// Corresponds with GET /v1/templates/{template} (the `GetTemplate` operationId).
-	GetTemplate(ctx context.Context, template PathTemplate, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetTemplate(ctx context.Context, template PathTemplate, params *GetTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTemplateVersions List the versions of a template
+	//
+	// All versions of a template, without their sources.
+	//
+	// Corresponds with GET /v1/templates/{template}/versions (the `ListTemplateVersions` operationId).
+	ListTemplateVersions(ctx context.Context, template PathTemplate, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PushTemplateWithBody Register a version of a template
+	//
+	// Registers a job file as the next version of a template, which may be a new one.
+	// A version never changes, and courses stay with the version that they have. When
+	// the source is that of the newest version, nothing is registered, and the answer
+	// is that version with 200.
+	//
+	// A source that is no job file, or does not offer what a workspace needs, is
+	// refused; `fields` name each problem as `code-server.nomad.hcl:12:3`. So is one
+	// that Nomad's own parser does not read. Where Nomad cannot be asked, `unasked`
+	// says why, and the version is registered all the same: Nomad is asked again
+	// before anything is launched.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
+	PushTemplateWithBody(ctx context.Context, template PathTemplate, params *PushTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PushTemplate Register a version of a template
+	//
+	// Registers a job file as the next version of a template, which may be a new one.
+	// A version never changes, and courses stay with the version that they have. When
+	// the source is that of the newest version, nothing is registered, and the answer
+	// is that version with 200.
+	//
+	// A source that is no job file, or does not offer what a workspace needs, is
+	// refused; `fields` name each problem as `code-server.nomad.hcl:12:3`. So is one
+	// that Nomad's own parser does not read. Where Nomad cannot be asked, `unasked`
+	// says why, and the version is registered all the same: Nomad is asked again
+	// before anything is launched.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
+	PushTemplate(ctx context.Context, template PathTemplate, params *PushTemplateParams, body PushTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWorkspaces List workspaces
 	//
@@ -2455,6 +2796,50 @@ func (c *Raw) DeleteClass(ctx context.Context, class PathClass, params *DeleteCl
 // Corresponds with GET /v1/classes/{class} (the `GetClass` operationId).
 func (c *Raw) GetClass(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetClassRequest(c.Server, class)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateClassWithBody Change a class
+//
+// `parameters` are what this class sets in the place of its course's parameters;
+// they replace all that it had set. They are checked against the version of the
+// template that the course is made from. Workspaces that run keep running as they
+// are and are `outdated` until their next start.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
+func (c *Raw) UpdateClassWithBody(ctx context.Context, class PathClass, params *UpdateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateClassRequestWithBody(c.Server, class, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateClass Change a class
+//
+// `parameters` are what this class sets in the place of its course's parameters;
+// they replace all that it had set. They are checked against the version of the
+// template that the course is made from. Workspaces that run keep running as they
+// are and are `outdated` until their next start.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
+func (c *Raw) UpdateClass(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateClassRequest(c.Server, class, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2801,9 +3186,10 @@ func (c *Raw) ListCourses(ctx context.Context, params *ListCoursesParams, reqEdi
 
 // CreateCourseWithBody Create a course
 //
-// Creates a course from a template. `parameters` are values for the template's
-// variables, checked against their types and validation; variables that Bothy
-// fills in itself are refused.
+// Creates a course from a version of a template: the newest of this moment, or
+// the one that `template_version` names. The course stays with it until somebody
+// moves it. `parameters` are values for the template's variables, checked against
+// their types and validation; variables that Bothy fills in itself are refused.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2822,9 +3208,10 @@ func (c *Raw) CreateCourseWithBody(ctx context.Context, params *CreateCoursePara
 
 // CreateCourse Create a course
 //
-// Creates a course from a template. `parameters` are values for the template's
-// variables, checked against their types and validation; variables that Bothy
-// fills in itself are refused.
+// Creates a course from a version of a template: the newest of this moment, or
+// the one that `template_version` names. The course stays with it until somebody
+// moves it. `parameters` are values for the template's variables, checked against
+// their types and validation; variables that Bothy fills in itself are refused.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2878,8 +3265,13 @@ func (c *Raw) GetCourse(ctx context.Context, course PathCourse, reqEditors ...Re
 // UpdateCourseWithBody Change a course
 //
 // Changes the members that are given and leaves the others; `parameters`
-// replaces all parameters. Workspaces that run keep running as they are and are
-// `outdated` until their next start.
+// replaces all parameters. `template_version` moves the course to another version
+// of its template; another `template` without it takes that one's newest, and the
+// same one again stays at its version. The parameters of the course and of each of
+// its classes must suit the version: where they do not, nothing is changed, and
+// the fields are named `parameters.memory` and
+// `classes[fall-26/py101].parameters.memory`. Workspaces that run keep running as
+// they are and are `outdated` until their next start.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2899,8 +3291,13 @@ func (c *Raw) UpdateCourseWithBody(ctx context.Context, course PathCourse, param
 // UpdateCourse Change a course
 //
 // Changes the members that are given and leaves the others; `parameters`
-// replaces all parameters. Workspaces that run keep running as they are and are
-// `outdated` until their next start.
+// replaces all parameters. `template_version` moves the course to another version
+// of its template; another `template` without it takes that one's newest, and the
+// same one again stays at its version. The parameters of the course and of each of
+// its classes must suit the version: where they do not, nothing is changed, and
+// the fields are named `parameters.memory` and
+// `classes[fall-26/py101].parameters.memory`. Workspaces that run keep running as
+// they are and are `outdated` until their next start.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3067,7 +3464,7 @@ func (c *Raw) GetStudent(ctx context.Context, student PathStudent, reqEditors ..
 
 // ListTemplates List the templates
 //
-// The job files that this server can make workspaces from.
+// The newest version of each template, without its source.
 //
 // Corresponds with GET /v1/templates (the `ListTemplates` operationId).
 func (c *Raw) ListTemplates(ctx context.Context, params *ListTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3084,11 +3481,84 @@ func (c *Raw) ListTemplates(ctx context.Context, params *ListTemplatesParams, re
 
 // GetTemplate Show a template
 //
-// One template with its source and its variables.
+// One version of a template, the newest if none is named, with its source and its variables.
 //
 // Corresponds with GET /v1/templates/{template} (the `GetTemplate` operationId).
-func (c *Raw) GetTemplate(ctx context.Context, template PathTemplate, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetTemplateRequest(c.Server, template)
+func (c *Raw) GetTemplate(ctx context.Context, template PathTemplate, params *GetTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTemplateRequest(c.Server, template, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTemplateVersions List the versions of a template
+//
+// All versions of a template, without their sources.
+//
+// Corresponds with GET /v1/templates/{template}/versions (the `ListTemplateVersions` operationId).
+func (c *Raw) ListTemplateVersions(ctx context.Context, template PathTemplate, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTemplateVersionsRequest(c.Server, template, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PushTemplateWithBody Register a version of a template
+//
+// Registers a job file as the next version of a template, which may be a new one.
+// A version never changes, and courses stay with the version that they have. When
+// the source is that of the newest version, nothing is registered, and the answer
+// is that version with 200.
+//
+// A source that is no job file, or does not offer what a workspace needs, is
+// refused; `fields` name each problem as `code-server.nomad.hcl:12:3`. So is one
+// that Nomad's own parser does not read. Where Nomad cannot be asked, `unasked`
+// says why, and the version is registered all the same: Nomad is asked again
+// before anything is launched.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
+func (c *Raw) PushTemplateWithBody(ctx context.Context, template PathTemplate, params *PushTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPushTemplateRequestWithBody(c.Server, template, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PushTemplate Register a version of a template
+//
+// Registers a job file as the next version of a template, which may be a new one.
+// A version never changes, and courses stay with the version that they have. When
+// the source is that of the newest version, nothing is registered, and the answer
+// is that version with 200.
+//
+// A source that is no job file, or does not offer what a workspace needs, is
+// refused; `fields` name each problem as `code-server.nomad.hcl:12:3`. So is one
+// that Nomad's own parser does not read. Where Nomad cannot be asked, `unasked`
+// says why, and the version is registered all the same: Nomad is asked again
+// before anything is launched.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
+func (c *Raw) PushTemplate(ctx context.Context, template PathTemplate, params *PushTemplateParams, body PushTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPushTemplateRequest(c.Server, template, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3576,6 +4046,95 @@ func NewGetClassRequest(server string, class PathClass) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateClassRequest calls the generic UpdateClass builder with application/json body
+func NewUpdateClassRequest(server string, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateClassRequestWithBody(server, class, params, "application/json", bodyReader)
+}
+
+// NewUpdateClassRequestWithBody constructs an http.Request for the UpdateClass method, with any body, and a specified content type
+func NewUpdateClassRequestWithBody(server string, class PathClass, params *UpdateClassParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -5593,7 +6152,7 @@ func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.
 }
 
 // NewGetTemplateRequest constructs an http.Request for the GetTemplate method
-func NewGetTemplateRequest(server string, template PathTemplate) (*http.Request, error) {
+func NewGetTemplateRequest(server string, template PathTemplate, params *GetTemplateParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5618,9 +6177,210 @@ func NewGetTemplateRequest(server string, template PathTemplate) (*http.Request,
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListTemplateVersionsRequest constructs an http.Request for the ListTemplateVersions method
+func NewListTemplateVersionsRequest(server string, template PathTemplate, params *ListTemplateVersionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "template", template, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/templates/%s/versions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPushTemplateRequest calls the generic PushTemplate builder with application/json body
+func NewPushTemplateRequest(server string, template PathTemplate, params *PushTemplateParams, body PushTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPushTemplateRequestWithBody(server, template, params, "application/json", bodyReader)
+}
+
+// NewPushTemplateRequestWithBody constructs an http.Request for the PushTemplate method, with any body, and a specified content type
+func NewPushTemplateRequestWithBody(server string, template PathTemplate, params *PushTemplateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "template", template, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/templates/%s/versions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -6433,6 +7193,30 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/classes/{class} (the `GetClass` operationId).
 	GetClassWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*GetClassResponse, error)
 
+	// UpdateClassWithBodyWithResponse Change a class
+	//
+	// `parameters` are what this class sets in the place of its course's parameters;
+	// they replace all that it had set. They are checked against the version of the
+	// template that the course is made from. Workspaces that run keep running as they
+	// are and are `outdated` until their next start.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
+	UpdateClassWithBodyWithResponse(ctx context.Context, class PathClass, params *UpdateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateClassResponse, error)
+
+	// UpdateClassWithResponse Change a class
+	//
+	// `parameters` are what this class sets in the place of its course's parameters;
+	// they replace all that it had set. They are checked against the version of the
+	// template that the course is made from. Workspaces that run keep running as they
+	// are and are `outdated` until their next start.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
+	UpdateClassWithResponse(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClassResponse, error)
+
 	// LaunchClassWithResponse Launch a class
 	//
 	// Gives every student without a workspace one, and wants all of them running.
@@ -6619,9 +7403,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreateCourseWithBodyWithResponse Create a course
 	//
-	// Creates a course from a template. `parameters` are values for the template's
-	// variables, checked against their types and validation; variables that Bothy
-	// fills in itself are refused.
+	// Creates a course from a version of a template: the newest of this moment, or
+	// the one that `template_version` names. The course stays with it until somebody
+	// moves it. `parameters` are values for the template's variables, checked against
+	// their types and validation; variables that Bothy fills in itself are refused.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6630,9 +7415,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreateCourseWithResponse Create a course
 	//
-	// Creates a course from a template. `parameters` are values for the template's
-	// variables, checked against their types and validation; variables that Bothy
-	// fills in itself are refused.
+	// Creates a course from a version of a template: the newest of this moment, or
+	// the one that `template_version` names. The course stays with it until somebody
+	// moves it. `parameters` are values for the template's variables, checked against
+	// their types and validation; variables that Bothy fills in itself are refused.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6660,8 +7446,13 @@ type ClientWithResponsesInterface interface {
 	// UpdateCourseWithBodyWithResponse Change a course
 	//
 	// Changes the members that are given and leaves the others; `parameters`
-	// replaces all parameters. Workspaces that run keep running as they are and are
-	// `outdated` until their next start.
+	// replaces all parameters. `template_version` moves the course to another version
+	// of its template; another `template` without it takes that one's newest, and the
+	// same one again stays at its version. The parameters of the course and of each of
+	// its classes must suit the version: where they do not, nothing is changed, and
+	// the fields are named `parameters.memory` and
+	// `classes[fall-26/py101].parameters.memory`. Workspaces that run keep running as
+	// they are and are `outdated` until their next start.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6671,8 +7462,13 @@ type ClientWithResponsesInterface interface {
 	// UpdateCourseWithResponse Change a course
 	//
 	// Changes the members that are given and leaves the others; `parameters`
-	// replaces all parameters. Workspaces that run keep running as they are and are
-	// `outdated` until their next start.
+	// replaces all parameters. `template_version` moves the course to another version
+	// of its template; another `template` without it takes that one's newest, and the
+	// same one again stays at its version. The parameters of the course and of each of
+	// its classes must suit the version: where they do not, nothing is changed, and
+	// the fields are named `parameters.memory` and
+	// `classes[fall-26/py101].parameters.memory`. Workspaces that run keep running as
+	// they are and are `outdated` until their next start.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6773,7 +7569,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListTemplatesWithResponse List the templates
 	//
-	// The job files that this server can make workspaces from.
+	// The newest version of each template, without its source.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6782,12 +7578,57 @@ type ClientWithResponsesInterface interface {
 
 	// GetTemplateWithResponse Show a template
 	//
-	// One template with its source and its variables.
+	// One version of a template, the newest if none is named, with its source and its variables.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/templates/{template} (the `GetTemplate` operationId).
-	GetTemplateWithResponse(ctx context.Context, template PathTemplate, reqEditors ...RequestEditorFn) (*GetTemplateResponse, error)
+	GetTemplateWithResponse(ctx context.Context, template PathTemplate, params *GetTemplateParams, reqEditors ...RequestEditorFn) (*GetTemplateResponse, error)
+
+	// ListTemplateVersionsWithResponse List the versions of a template
+	//
+	// All versions of a template, without their sources.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/templates/{template}/versions (the `ListTemplateVersions` operationId).
+	ListTemplateVersionsWithResponse(ctx context.Context, template PathTemplate, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*ListTemplateVersionsResponse, error)
+
+	// PushTemplateWithBodyWithResponse Register a version of a template
+	//
+	// Registers a job file as the next version of a template, which may be a new one.
+	// A version never changes, and courses stay with the version that they have. When
+	// the source is that of the newest version, nothing is registered, and the answer
+	// is that version with 200.
+	//
+	// A source that is no job file, or does not offer what a workspace needs, is
+	// refused; `fields` name each problem as `code-server.nomad.hcl:12:3`. So is one
+	// that Nomad's own parser does not read. Where Nomad cannot be asked, `unasked`
+	// says why, and the version is registered all the same: Nomad is asked again
+	// before anything is launched.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
+	PushTemplateWithBodyWithResponse(ctx context.Context, template PathTemplate, params *PushTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PushTemplateResponse, error)
+
+	// PushTemplateWithResponse Register a version of a template
+	//
+	// Registers a job file as the next version of a template, which may be a new one.
+	// A version never changes, and courses stay with the version that they have. When
+	// the source is that of the newest version, nothing is registered, and the answer
+	// is that version with 200.
+	//
+	// A source that is no job file, or does not offer what a workspace needs, is
+	// refused; `fields` name each problem as `code-server.nomad.hcl:12:3`. So is one
+	// that Nomad's own parser does not read. Where Nomad cannot be asked, `unasked`
+	// says why, and the version is registered all the same: Nomad is asked again
+	// before anything is launched.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
+	PushTemplateWithResponse(ctx context.Context, template PathTemplate, params *PushTemplateParams, body PushTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*PushTemplateResponse, error)
 
 	// ListWorkspacesWithResponse List workspaces
 	//
@@ -7020,6 +7861,47 @@ func (r GetClassResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r GetClassResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// UpdateClassResponse200Headers the declared response headers of an HTTP 200 response for UpdateClass
+type UpdateClassResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type UpdateClassResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Class
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateClassResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateClassResponse) GetJSON200() *Class {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateClassResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateClassResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateClassResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -8057,6 +8939,98 @@ func (r GetTemplateResponse) StatusCode() int {
 	return 0
 }
 
+type ListTemplateVersionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplateVersionList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTemplateVersionsResponse) GetJSON200() *TemplateVersionList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTemplateVersionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTemplateVersionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTemplateVersionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// PushTemplateResponse200Headers the declared response headers of an HTTP 200 response for PushTemplate
+type PushTemplateResponse200Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+// PushTemplateResponse201Headers the declared response headers of an HTTP 201 response for PushTemplate
+type PushTemplateResponse201Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type PushTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PushedTemplate
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PushedTemplate
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PushTemplateResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PushTemplateResponse201Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PushTemplateResponse) GetJSON200() *PushedTemplate {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PushTemplateResponse) GetJSON201() *PushedTemplate {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r PushTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PushTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PushTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListWorkspacesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8453,6 +9427,42 @@ func (c *ClientWithResponses) GetClassWithResponse(ctx context.Context, class Pa
 	return ParseGetClassResponse(rsp)
 }
 
+// UpdateClassWithBodyWithResponse Change a class
+//
+// `parameters` are what this class sets in the place of its course's parameters;
+// they replace all that it had set. They are checked against the version of the
+// template that the course is made from. Workspaces that run keep running as they
+// are and are `outdated` until their next start.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
+func (c *ClientWithResponses) UpdateClassWithBodyWithResponse(ctx context.Context, class PathClass, params *UpdateClassParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateClassResponse, error) {
+	rsp, err := c.UpdateClassWithBody(ctx, class, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateClassResponse(rsp)
+}
+
+// UpdateClassWithResponse Change a class
+//
+// `parameters` are what this class sets in the place of its course's parameters;
+// they replace all that it had set. They are checked against the version of the
+// template that the course is made from. Workspaces that run keep running as they
+// are and are `outdated` until their next start.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
+func (c *ClientWithResponses) UpdateClassWithResponse(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClassResponse, error) {
+	rsp, err := c.UpdateClass(ctx, class, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateClassResponse(rsp)
+}
+
 // LaunchClassWithResponse Launch a class
 //
 // Gives every student without a workspace one, and wants all of them running.
@@ -8741,9 +9751,10 @@ func (c *ClientWithResponses) ListCoursesWithResponse(ctx context.Context, param
 
 // CreateCourseWithBodyWithResponse Create a course
 //
-// Creates a course from a template. `parameters` are values for the template's
-// variables, checked against their types and validation; variables that Bothy
-// fills in itself are refused.
+// Creates a course from a version of a template: the newest of this moment, or
+// the one that `template_version` names. The course stays with it until somebody
+// moves it. `parameters` are values for the template's variables, checked against
+// their types and validation; variables that Bothy fills in itself are refused.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8758,9 +9769,10 @@ func (c *ClientWithResponses) CreateCourseWithBodyWithResponse(ctx context.Conte
 
 // CreateCourseWithResponse Create a course
 //
-// Creates a course from a template. `parameters` are values for the template's
-// variables, checked against their types and validation; variables that Bothy
-// fills in itself are refused.
+// Creates a course from a version of a template: the newest of this moment, or
+// the one that `template_version` names. The course stays with it until somebody
+// moves it. `parameters` are values for the template's variables, checked against
+// their types and validation; variables that Bothy fills in itself are refused.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8806,8 +9818,13 @@ func (c *ClientWithResponses) GetCourseWithResponse(ctx context.Context, course 
 // UpdateCourseWithBodyWithResponse Change a course
 //
 // Changes the members that are given and leaves the others; `parameters`
-// replaces all parameters. Workspaces that run keep running as they are and are
-// `outdated` until their next start.
+// replaces all parameters. `template_version` moves the course to another version
+// of its template; another `template` without it takes that one's newest, and the
+// same one again stays at its version. The parameters of the course and of each of
+// its classes must suit the version: where they do not, nothing is changed, and
+// the fields are named `parameters.memory` and
+// `classes[fall-26/py101].parameters.memory`. Workspaces that run keep running as
+// they are and are `outdated` until their next start.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8823,8 +9840,13 @@ func (c *ClientWithResponses) UpdateCourseWithBodyWithResponse(ctx context.Conte
 // UpdateCourseWithResponse Change a course
 //
 // Changes the members that are given and leaves the others; `parameters`
-// replaces all parameters. Workspaces that run keep running as they are and are
-// `outdated` until their next start.
+// replaces all parameters. `template_version` moves the course to another version
+// of its template; another `template` without it takes that one's newest, and the
+// same one again stays at its version. The parameters of the course and of each of
+// its classes must suit the version: where they do not, nothing is changed, and
+// the fields are named `parameters.memory` and
+// `classes[fall-26/py101].parameters.memory`. Workspaces that run keep running as
+// they are and are `outdated` until their next start.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8973,7 +9995,7 @@ func (c *ClientWithResponses) GetStudentWithResponse(ctx context.Context, studen
 
 // ListTemplatesWithResponse List the templates
 //
-// The job files that this server can make workspaces from.
+// The newest version of each template, without its source.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8988,17 +10010,80 @@ func (c *ClientWithResponses) ListTemplatesWithResponse(ctx context.Context, par
 
 // GetTemplateWithResponse Show a template
 //
-// One template with its source and its variables.
+// One version of a template, the newest if none is named, with its source and its variables.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/templates/{template} (the `GetTemplate` operationId).
-func (c *ClientWithResponses) GetTemplateWithResponse(ctx context.Context, template PathTemplate, reqEditors ...RequestEditorFn) (*GetTemplateResponse, error) {
-	rsp, err := c.GetTemplate(ctx, template, reqEditors...)
+func (c *ClientWithResponses) GetTemplateWithResponse(ctx context.Context, template PathTemplate, params *GetTemplateParams, reqEditors ...RequestEditorFn) (*GetTemplateResponse, error) {
+	rsp, err := c.GetTemplate(ctx, template, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseGetTemplateResponse(rsp)
+}
+
+// ListTemplateVersionsWithResponse List the versions of a template
+//
+// All versions of a template, without their sources.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/templates/{template}/versions (the `ListTemplateVersions` operationId).
+func (c *ClientWithResponses) ListTemplateVersionsWithResponse(ctx context.Context, template PathTemplate, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*ListTemplateVersionsResponse, error) {
+	rsp, err := c.ListTemplateVersions(ctx, template, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTemplateVersionsResponse(rsp)
+}
+
+// PushTemplateWithBodyWithResponse Register a version of a template
+//
+// Registers a job file as the next version of a template, which may be a new one.
+// A version never changes, and courses stay with the version that they have. When
+// the source is that of the newest version, nothing is registered, and the answer
+// is that version with 200.
+//
+// A source that is no job file, or does not offer what a workspace needs, is
+// refused; `fields` name each problem as `code-server.nomad.hcl:12:3`. So is one
+// that Nomad's own parser does not read. Where Nomad cannot be asked, `unasked`
+// says why, and the version is registered all the same: Nomad is asked again
+// before anything is launched.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
+func (c *ClientWithResponses) PushTemplateWithBodyWithResponse(ctx context.Context, template PathTemplate, params *PushTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PushTemplateResponse, error) {
+	rsp, err := c.PushTemplateWithBody(ctx, template, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePushTemplateResponse(rsp)
+}
+
+// PushTemplateWithResponse Register a version of a template
+//
+// Registers a job file as the next version of a template, which may be a new one.
+// A version never changes, and courses stay with the version that they have. When
+// the source is that of the newest version, nothing is registered, and the answer
+// is that version with 200.
+//
+// A source that is no job file, or does not offer what a workspace needs, is
+// refused; `fields` name each problem as `code-server.nomad.hcl:12:3`. So is one
+// that Nomad's own parser does not read. Where Nomad cannot be asked, `unasked`
+// says why, and the version is registered all the same: Nomad is asked again
+// before anything is launched.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
+func (c *ClientWithResponses) PushTemplateWithResponse(ctx context.Context, template PathTemplate, params *PushTemplateParams, body PushTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*PushTemplateResponse, error) {
+	rsp, err := c.PushTemplate(ctx, template, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePushTemplateResponse(rsp)
 }
 
 // ListWorkspacesWithResponse List workspaces
@@ -9298,6 +10383,52 @@ func ParseGetClassResponse(rsp *http.Response) (*GetClassResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers GetClassResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateClassResponse parses an HTTP response from a UpdateClassWithResponse call
+func ParseUpdateClassResponse(rsp *http.Response) (*UpdateClassResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateClassResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Class
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateClassResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -10421,6 +11552,123 @@ func ParseGetTemplateResponse(rsp *http.Response) (*GetTemplateResponse, error) 
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTemplateVersionsResponse parses an HTTP response from a ListTemplateVersionsWithResponse call
+func ParseListTemplateVersionsResponse(rsp *http.Response) (*ListTemplateVersionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTemplateVersionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplateVersionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePushTemplateResponse parses an HTTP response from a PushTemplateWithResponse call
+func ParsePushTemplateResponse(rsp *http.Response) (*PushTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PushTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PushedTemplate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PushedTemplate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PushTemplateResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers PushTemplateResponse201Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil

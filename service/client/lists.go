@@ -156,9 +156,9 @@ func (c *Client) Workspaces(ctx context.Context, filter WorkspaceFilter) ([]Work
 
 // AllTemplates reads the templates, page by page as they are taken. After an
 // error nothing comes any more.
-func (c *Client) AllTemplates(ctx context.Context, options ListOptions) iter.Seq2[TemplateSummary, error] {
+func (c *Client) AllTemplates(ctx context.Context, options ListOptions) iter.Seq2[TemplateVersion, error] {
 	params := ListTemplatesParams{Search: orNil(options.Search), Sort: orNil(ListTemplatesParamsSort(options.Sort))}
-	return pages(options.Limit, func(limit *Limit, cursor *Cursor) ([]TemplateSummary, *string, error) {
+	return pages(options.Limit, func(limit *Limit, cursor *Cursor) ([]TemplateVersion, *string, error) {
 		params.Limit, params.Cursor = limit, cursor
 		r, err := c.raw.ListTemplatesWithResponse(ctx, &params)
 		list, err := read(r, err, (*ListTemplatesResponse).GetJSON200)
@@ -166,9 +166,18 @@ func (c *Client) AllTemplates(ctx context.Context, options ListOptions) iter.Seq
 	})
 }
 
-// Templates lists the templates.
-func (c *Client) Templates(ctx context.Context) ([]TemplateSummary, error) {
+// Templates lists the newest version of each template.
+func (c *Client) Templates(ctx context.Context) ([]TemplateVersion, error) {
 	return Collect(c.AllTemplates(ctx, ListOptions{}))
+}
+
+// TemplateVersions lists the versions of a template, newest first.
+func (c *Client) TemplateVersions(ctx context.Context, name string) ([]TemplateVersion, error) {
+	return Collect(pages(0, func(limit *Limit, cursor *Cursor) ([]TemplateVersion, *string, error) {
+		r, err := c.raw.ListTemplateVersionsWithResponse(ctx, name, &ListTemplateVersionsParams{Limit: limit, Cursor: cursor})
+		list, err := read(r, err, (*ListTemplateVersionsResponse).GetJSON200)
+		return list.Items, list.NextCursor, err
+	}))
 }
 
 // Collect gives all of a list, or the error that ended it.

@@ -4,6 +4,7 @@
 package jobspec
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -20,7 +22,7 @@ import (
 )
 
 // MaxSource is the largest template, in bytes. (Nomad keeps at most 1 MB of a job's source by default.)
-const MaxSource = 512 << 10
+const MaxSource = 256 << 10
 
 // Suffix is how a template's file name ends; what stands before it is the template's name.
 const Suffix = ".nomad.hcl"
@@ -45,10 +47,9 @@ type Template struct {
 // "file:line:column" for each problem. It does not judge the job itself: Check
 // does.
 func Parse(file string, source []byte) (*Template, error) {
-	if len(source) > MaxSource {
-		return nil, lab.Invalid("the template cannot be used", lab.Field{
-			Name: file, Problem: fmt.Sprintf("is larger than %d KB", MaxSource>>10), Remedy: "a job file is a few KB of text",
-		})
+	if f := notText(source); f != nil {
+		f.Name = file + f.Name
+		return nil, lab.Invalid("the template cannot be used", *f)
 	}
 	body, err := parseHCL(file, source)
 	if err != nil {
@@ -70,6 +71,30 @@ func Parse(file string, source []byte) (*Template, error) {
 		body:        body,
 		functions:   functions(),
 	}, nil
+}
+
+// notText says why a source is no text of a template's size. The field's name is what follows the file's.
+func notText(source []byte) *lab.Field {
+	if len(source) > MaxSource {
+		return &lab.Field{Problem: fmt.Sprintf("is larger than %d KiB", MaxSource>>10), Remedy: "a job file is a few KiB of text"}
+	}
+	for i := 0; i < len(source); {
+		r, size := utf8.DecodeRune(source[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return &lab.Field{Name: after(source[:i]), Problem: "is not UTF-8", Remedy: "save the file as UTF-8"}
+		case r == 0:
+			return &lab.Field{Name: after(source[:i]), Problem: "is a NUL character, which no text has", Remedy: "remove it"}
+		}
+		i += size
+	}
+	return nil
+}
+
+// after gives the place of what follows a text, as ":line:column".
+func after(text []byte) string {
+	line := text[bytes.LastIndexByte(text, '\n')+1:]
+	return fmt.Sprintf(":%d:%d", bytes.Count(text, []byte("\n"))+1, utf8.RuneCount(line)+1)
 }
 
 func parseHCL(file string, source []byte) (*hclsyntax.Body, error) {

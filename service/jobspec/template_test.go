@@ -126,7 +126,7 @@ func TestParseNamesAllProblemsAtOnce(t *testing.T) {
 
 func TestParseRefusesAHugeFile(t *testing.T) {
 	_, err := jobspec.Parse("lab.nomad.hcl", make([]byte, jobspec.MaxSource+1))
-	if got := fieldsOf(t, err); !strings.Contains(got, "is larger than 512 KB") {
+	if got := fieldsOf(t, err); !strings.Contains(got, "is larger than 256 KiB") {
 		t.Error(got)
 	}
 }

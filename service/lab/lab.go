@@ -23,8 +23,10 @@ type Course struct {
 	// Key is the course's part of a slug, unique and never changed: "py101".
 	Key  string
 	Name string
-	// Template names a template of the catalog: "code-server".
-	Template string
+	// Template names a template, "code-server", and TemplateVersion the version that
+	// the course is made from until somebody moves it to another.
+	Template        string
+	TemplateVersion int64
 	// Parameters are values for the template's variables outside the reserved
 	// vocabulary, as JSON decodes them. They were checked against the template's
 	// types and validation when they were stored.
@@ -57,6 +59,9 @@ type Class struct {
 	CourseID  string
 	CohortKey string
 	CourseKey string
+	// Parameters take the place of the course's own for this class. They were checked
+	// against the template's types and validation when they were stored.
+	Parameters map[string]any
 	// Deleting says that the class goes as soon as its last workspace is released; it is never undone.
 	Deleting bool
 	// Revision is 1 at first; every act that changes something of the class raises it.

@@ -40,6 +40,12 @@ type CourseFilter struct {
 	Template string
 }
 
+// TemplateFilter chooses templates; the zero value all.
+type TemplateFilter struct {
+	// Search is a text that the name or description has in it, in whatever case.
+	Search string
+}
+
 // ClassFilter chooses classes; the zero value all.
 type ClassFilter struct {
 	// Search is a text that the key, or a name of cohort or course, has in it, in whatever case.

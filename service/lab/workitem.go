@@ -8,10 +8,12 @@ type WorkItem struct {
 	Workspace
 	CohortKey string
 	CourseKey string
-	// Template and Parameters are the course's, as they are now. Parameters is
-	// shared between the items of a course: read it, never write it.
-	Template   string
-	Parameters map[string]any
+	// Template and TemplateVersion are the course's, as they are now; Parameters are
+	// the course's with the class's overrides. Parameters is shared between the items
+	// of a class: read it, never write it.
+	Template        string
+	TemplateVersion int64
+	Parameters      map[string]any
 	// Awaited says that an operation that runs has an item of this workspace
 	// without a final outcome.
 	Awaited bool

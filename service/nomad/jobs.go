@@ -19,18 +19,30 @@ func markOf(meta map[string]string) lab.Mark {
 	return lab.Mark{InstallationID: meta[jobspec.MetaInstallation], WorkspaceID: meta[jobspec.MetaWorkspace]}
 }
 
-// parse has Nomad read a job file, with its defaults for all variables.
-func (c *Client) parse(ctx context.Context, source []byte) (*api.Job, error) {
+// Parse has Nomad's own parser read a job file with values for its variables, and
+// changes nothing. CodeInvalid, with line and column, when it can't be read.
+func (c *Client) Parse(ctx context.Context, source, variables []byte) error {
+	return c.read(ctx, &api.JobsParseRequest{JobHCL: string(source), Variables: string(variables)}, &api.Job{})
+}
+
+func (c *Client) read(ctx context.Context, request *api.JobsParseRequest, job *api.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	w, err := c.write(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	job := &api.Job{}
-	request := &api.JobsParseRequest{JobHCL: string(source), Canonicalize: true}
 	if _, err := c.api.Raw().Write("/v1/jobs/parse", request, job, w); err != nil {
-		return nil, c.unparsed(err)
+		return c.unparsed(err)
+	}
+	return nil
+}
+
+// parse has Nomad read a job file, with its defaults for all variables.
+func (c *Client) parse(ctx context.Context, source []byte) (*api.Job, error) {
+	job := &api.Job{}
+	if err := c.read(ctx, &api.JobsParseRequest{JobHCL: string(source), Canonicalize: true}, job); err != nil {
+		return nil, err
 	}
 	if namespace := value(job.Namespace); namespace != c.cfg.Namespace {
 		return nil, lab.Errorf(lab.CodeRefused, "the job file is for namespace %q, Bothy works in %q", namespace, c.cfg.Namespace).

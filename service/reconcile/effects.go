@@ -39,7 +39,7 @@ func (e effects) do(ctx context.Context, t task) error {
 // Nomad is asked and what became of it afterwards, so that a job that was
 // submitted and never recorded is known again by its source.
 func (e effects) register(ctx context.Context, item Item, index uint64) error {
-	rendered, err := e.cfg.Jobs.Render(item.WorkItem)
+	rendered, err := e.cfg.Jobs.Render(ctx, item.WorkItem)
 	if err != nil {
 		return fmt.Errorf("render job: %w", err)
 	}

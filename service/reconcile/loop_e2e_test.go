@@ -22,7 +22,7 @@ import (
 // realJobs renders mock jobs with homes for a real Nomad.
 type realJobs struct{ *world }
 
-func (j realJobs) Render(item lab.WorkItem) (Rendered, error) {
+func (j realJobs) Render(_ context.Context, item lab.WorkItem) (Rendered, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	job := fmt.Appendf(nil, `# %[4]s

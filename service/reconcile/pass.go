@@ -39,7 +39,10 @@ func (r *round) pass(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("list workspaces: %w", err)
 	}
-	items := r.items(ctx, rows)
+	items, err := r.items(ctx, rows)
+	if err != nil {
+		return fmt.Errorf("read templates: %w", err)
+	}
 	snap := r.observe(items)
 	unreadable = snap.Unreadable
 	actions := Plan(r.cfg.Installation, items, snap, start)
@@ -58,32 +61,35 @@ func (r *round) pass(ctx context.Context) (err error) {
 	return nil
 }
 
-// items adds to each workspace what a start would submit now.
-func (r *round) items(ctx context.Context, rows []lab.WorkItem) []Item {
-	type course struct{ key, template string }
-	known := map[course]string{}
+// items adds to each workspace what a start would submit now. Not being able to
+// read a template is an error; one that can't be rendered is not.
+func (r *round) items(ctx context.Context, rows []lab.WorkItem) ([]Item, error) {
+	known := map[string]string{}
 	failed := map[string]string{}
 	items := make([]Item, len(rows))
 	for i, row := range rows {
-		c := course{row.CourseKey, row.Template}
-		fingerprint, ok := known[c]
+		fingerprint, ok := known[row.ClassID]
 		if !ok {
 			var err error
-			if fingerprint, err = r.cfg.Jobs.Fingerprint(row); err != nil {
-				failed[c.key] = err.Error()
+			fingerprint, err = r.cfg.Jobs.Fingerprint(ctx, row)
+			switch {
+			case err != nil && (lab.CodeOf(err) == lab.CodeUnavailable || ctx.Err() != nil):
+				return nil, err
+			case err != nil:
+				failed[row.CohortKey+"/"+row.CourseKey] = err.Error()
 				fingerprint = ""
 			}
-			known[c] = fingerprint
+			known[row.ClassID] = fingerprint
 		}
 		items[i] = Item{WorkItem: row, Fingerprint: fingerprint}
 	}
 	for key, problem := range failed {
 		if r.fingerprintErrors[key] != problem {
-			r.cfg.Logger.WarnContext(ctx, "a course can't be rendered", "course", key, "error", problem)
+			r.cfg.Logger.WarnContext(ctx, "a class can't be rendered", "class", key, "error", problem)
 		}
 	}
 	r.fingerprintErrors = failed
-	return items
+	return items, nil
 }
 
 // observe gives Nomad's snapshot with the health of the workspaces' services in it.

@@ -63,12 +63,13 @@ type Secrets interface {
 	DeleteWorkspaceSecret(ctx context.Context, jobID string) error
 }
 
-// Jobs says what a workspace's job is made of. Both methods are pure.
+// Jobs says what a workspace's job is made of. Both methods may have to read the
+// template: CodeUnavailable when it can't be read now, which says nothing about it.
 type Jobs interface {
 	// Fingerprint identifies what Render would give, without rendering. It is the
-	// same for all workspaces of a course.
-	Fingerprint(item lab.WorkItem) (string, error)
-	Render(item lab.WorkItem) (Rendered, error)
+	// same for all workspaces of a class.
+	Fingerprint(ctx context.Context, item lab.WorkItem) (string, error)
+	Render(ctx context.Context, item lab.WorkItem) (Rendered, error)
 }
 
 // Rendered is a workspace's job as files, complete and without a secret.

@@ -377,13 +377,13 @@ func (w *world) DeleteWorkspaceSecret(_ context.Context, jobID string) error {
 
 // ---- the templates ----
 
-func (w *world) Fingerprint(lab.WorkItem) (string, error) {
+func (w *world) Fingerprint(context.Context, lab.WorkItem) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.version, nil
 }
 
-func (w *world) Render(item lab.WorkItem) (Rendered, error) {
+func (w *world) Render(_ context.Context, item lab.WorkItem) (Rendered, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return Rendered{

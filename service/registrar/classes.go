@@ -42,7 +42,7 @@ func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in Class
 	class := lab.NewClass{
 		Class: lab.Class{
 			ID: r.NewID(), CohortID: cohort.ID, CourseID: course.ID,
-			CohortKey: cohort.Key, CourseKey: course.Key, Revision: 1, CreatedAt: now, UpdatedAt: now,
+			CohortKey: cohort.Key, CourseKey: course.Key, Parameters: orEmpty(nil), Revision: 1, CreatedAt: now, UpdatedAt: now,
 		},
 	}
 	if newCohort {
@@ -113,7 +113,8 @@ func (r *Registrar) courseOf(ctx context.Context, p *problems, in ClassInput) (l
 	}
 	course = r.newCourse(name, in.Template, in.Parameters)
 	course.Key = slug.Key(name)
-	return course, true, r.checkTemplate(p, in.Template, in.Parameters)
+	course.TemplateVersion, err = r.checkTemplate(ctx, p, in.Template, 0, in.Parameters)
+	return course, true, err
 }
 
 // agrees refuses to take a course for what it is not.
@@ -186,6 +187,45 @@ func (r *Registrar) Classes(ctx context.Context, filter ClassFilter, page lab.Pa
 // Class gives one class.
 func (r *Registrar) Class(ctx context.Context, ref string) (lab.Class, error) {
 	return r.Store.Class(ctx, ref)
+}
+
+// UpdateClass sets what a class's parameters are in the place of its course's: all
+// of them at once. Workspaces that run stay as they are until their next start.
+// CodeConflict when the class is being deleted.
+func (r *Registrar) UpdateClass(ctx context.Context, intent lab.Intent, ref string, parameters map[string]any) (lab.Class, error) {
+	class, err := r.Store.Class(ctx, ref)
+	if err != nil {
+		return lab.Class{}, err
+	}
+	class, err = r.Store.SetClassParameters(ctx, intent, class.ID, func(class lab.Class, course lab.CourseState) (lab.Class, lab.Audit, error) {
+		if class.Deleting {
+			return lab.Class{}, lab.Audit{}, lab.Errorf(lab.CodeConflict, "class %s is being deleted", class.Key())
+		}
+		class.Parameters, class.UpdatedAt = orEmpty(parameters), r.now()
+		audit := r.audit(intent, "class.update", class.ID, map[string]any{"key": class.Key(), "parameters": class.Parameters})
+		return class, audit, r.checkClass(class, course)
+	})
+	return class, r.done(intent, err)
+}
+
+// checkClass holds a class's parameters against the version of the template that its course is made from.
+func (r *Registrar) checkClass(class lab.Class, course lab.CourseState) error {
+	v, err := course.Lookup(course.Template, course.TemplateVersion)
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		return templateGone(course.Course)
+	}
+	if err != nil {
+		return err
+	}
+	t, err := r.Library.parse(v)
+	if err != nil {
+		return err
+	}
+	var p problems
+	if err := p.overrides(t, "", course.Parameters, class.Parameters); err != nil {
+		return err
+	}
+	return p.err("the class can't be changed so")
 }
 
 // DeleteClass wants all workspaces of a class deleted, and the class gone with

@@ -140,6 +140,17 @@ type cluster struct {
 	plan      placement.JobPlan
 	questions []placement.Question
 	planned   []string
+
+	// read are the templates that its parser read, and unread its answer.
+	read   []string
+	unread error
+}
+
+func (c *cluster) Parse(_ context.Context, source, variables []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read = append(c.read, string(source)+string(variables))
+	return c.unread
 }
 
 func (c *cluster) Survey(_ context.Context, q placement.Question) (placement.Cluster, error) {
@@ -225,13 +236,10 @@ func (o *office) start(t testing.TB) {
 			t.Error(err)
 		}
 	})
-	catalog, err := registrar.NewCatalog(fstest.MapFS{
-		"editor.nomad.hcl": {Data: []byte(editor)},
-		"other.nomad.hcl":  {Data: []byte(editor)},
-	})
+	library, err := registrar.NewLibrary(o.store)
 	o.must(err)
 	o.Registrar = registrar.New(registrar.Config{
-		Store: o.store, Catalog: catalog, Preflight: o.cluster, Cluster: o.cluster,
+		Store: o.store, Library: library, Parser: o.cluster, Preflight: o.cluster, Cluster: o.cluster,
 		Settings: jobspec.Settings{
 			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
 			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",
@@ -240,6 +248,19 @@ func (o *office) start(t testing.TB) {
 		Now:    o.database.Now,
 		Notify: func() { o.notified.Add(1) },
 	})
+	o.takeUp(map[string]string{"editor": editor, "other": editor})
+}
+
+// takeUp is what a server does at its start with the templates that it holds.
+func (o *office) takeUp(sources map[string]string) {
+	o.t.Helper()
+	folder := fstest.MapFS{}
+	for name, source := range sources {
+		folder[name+".nomad.hcl"] = &fstest.MapFile{Data: []byte(source)}
+	}
+	catalog, err := registrar.NewCatalog(registrar.Folder{FS: folder, Kind: lab.OriginBuiltin})
+	o.must(err)
+	o.must(o.TakeUpTemplates(context.Background(), catalog))
 }
 
 func (o *office) must(err error) {
@@ -311,7 +332,9 @@ func (o *office) everything() map[string]any {
 	o.must(err)
 	audits, err := o.store.Audits(ctx, 1_000)
 	o.must(err)
-	all := map[string]any{"cohorts": cohorts, "courses": courses, "classes": classes, "workspaces": workspaces, "audits": audits}
+	templates, err := o.Templates(ctx)
+	o.must(err)
+	all := map[string]any{"cohorts": cohorts, "courses": courses, "classes": classes, "workspaces": workspaces, "audits": audits, "templates": templates}
 	for _, c := range cohorts {
 		all["students of "+c.Key], err = o.Students(ctx, c.ID)
 		o.must(err)

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/bothylabs/bothy/service/cursor"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
@@ -56,42 +54,4 @@ func (r *Registrar) courseID(ctx context.Context, ref string) (string, error) {
 	}
 	course, err := r.Store.Course(ctx, ref)
 	return course.ID, err
-}
-
-// pageByName gives a page of a list that is held in memory, whose names are unique.
-func pageByName[T any](list string, all []T, search string, page lab.Page, name func(T) string) (lab.List[T], error) {
-	sort := cmp.Or(page.Sort, "name")
-	direction := 1
-	if strings.HasPrefix(sort, "-") {
-		direction = -1
-	}
-	if strings.TrimPrefix(sort, "-") != "name" {
-		return lab.List[T]{}, lab.Invalid("the list can't be sorted so", lab.Field{
-			Name: "sort", Problem: fmt.Sprintf("%q is nothing that %s are sorted by", sort, list),
-			Remedy: "use name, or -name for the other way round",
-		})
-	}
-	scope := []any{list, sort, "search", search}
-	slices.SortFunc(all, func(a, b T) int { return direction * strings.Compare(name(a), name(b)) })
-	if page.Cursor != "" {
-		at, err := cursor.Decode(scope, page.Cursor, []any{""})
-		if err != nil {
-			return lab.List[T]{}, fmt.Errorf("list %s: %w", list, err)
-		}
-		last, _ := at[0].(string) // Decode gives it the type
-		all = slices.DeleteFunc(all, func(t T) bool { return direction*strings.Compare(name(t), last) <= 0 })
-	}
-	if len(all) <= page.Limit {
-		return lab.List[T]{Items: all}, nil
-	}
-	all = all[:page.Limit]
-	next, err := cursor.Encode(scope, []any{name(all[page.Limit-1])})
-	if err != nil {
-		return lab.List[T]{}, fmt.Errorf("list %s: %w", list, err)
-	}
-	return lab.List[T]{Items: all, Next: next}, nil
-}
-
-func containsFold(text, part string) bool {
-	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }

@@ -51,10 +51,19 @@ func whole[T any](read func(lab.Page) (lab.List[T], error)) ([]T, error) {
 	}
 }
 
-func (o *office) Templates(ctx context.Context) ([]registrar.TemplateView, error) {
-	return whole(func(p lab.Page) (lab.List[registrar.TemplateView], error) {
-		return o.Registrar.Templates(ctx, registrar.TemplateFilter{}, p)
+func (o *office) Templates(ctx context.Context) ([]lab.TemplateVersion, error) {
+	return whole(func(p lab.Page) (lab.List[lab.TemplateVersion], error) {
+		return o.Registrar.Templates(ctx, lab.TemplateFilter{}, p)
 	})
+}
+
+func (o *office) versions(name string) []lab.TemplateVersion {
+	o.t.Helper()
+	all, err := whole(func(p lab.Page) (lab.List[lab.TemplateVersion], error) {
+		return o.TemplateVersions(context.Background(), name, p)
+	})
+	o.must(err)
+	return all
 }
 
 func TestListsComeInPages(t *testing.T) {
@@ -94,16 +103,16 @@ func TestListsComeInPages(t *testing.T) {
 func TestTheCatalogComesInPages(t *testing.T) {
 	t.Parallel()
 	o := open(t)
-	first, err := o.Registrar.Templates(t.Context(), registrar.TemplateFilter{Search: "EDITOR"}, lab.Page{Limit: 1, Sort: "-name"})
+	first, err := o.Registrar.Templates(t.Context(), lab.TemplateFilter{Search: "EDITOR"}, lab.Page{Limit: 1, Sort: "-name"})
 	o.must(err)
-	second, err := o.Registrar.Templates(t.Context(), registrar.TemplateFilter{Search: "EDITOR"}, lab.Page{Limit: 1, Sort: "-name", Cursor: first.Next})
+	second, err := o.Registrar.Templates(t.Context(), lab.TemplateFilter{Search: "EDITOR"}, lab.Page{Limit: 1, Sort: "-name", Cursor: first.Next})
 	o.must(err)
 	wantEqual(t, []string{first.Items[0].Name, second.Items[0].Name, second.Next}, []string{"other", "editor", ""})
-	none, err := o.Registrar.Templates(t.Context(), registrar.TemplateFilter{Search: "nothing"}, lab.Page{})
+	none, err := o.Registrar.Templates(t.Context(), lab.TemplateFilter{Search: "nothing"}, lab.Page{})
 	o.must(err)
 	wantEqual(t, len(none.Items), 0)
 	for field, page := range map[string]lab.Page{"sort": {Sort: "size"}, "cursor": {Cursor: first.Next}} {
-		_, err := o.Registrar.Templates(t.Context(), registrar.TemplateFilter{}, page)
+		_, err := o.Registrar.Templates(t.Context(), lab.TemplateFilter{}, page)
 		wantFields(t, wantCode(t, err, lab.CodeInvalid), field)
 	}
 }
@@ -146,7 +155,7 @@ func TestWhatAListDoesNotTakeIsNamed(t *testing.T) {
 					return second(o.Registrar.Workspaces(ctx, registrar.WorkspaceFilter{Search: test.search}, test.page))
 				},
 				"templates": func() error {
-					return second(o.Registrar.Templates(ctx, registrar.TemplateFilter{Search: test.search}, test.page))
+					return second(o.Registrar.Templates(ctx, lab.TemplateFilter{Search: test.search}, test.page))
 				},
 			} {
 				if coded := wantCode(t, read(), lab.CodeInvalid); len(coded.Fields) != 1 || coded.Fields[0].Name != test.field || coded.Fields[0].Remedy == "" {

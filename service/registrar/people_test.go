@@ -167,6 +167,9 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 		"update course":    func() error { return second(o.UpdateCourse(ctx, o.intent, "none", registrar.CoursePatch{})) },
 		"delete course":    func() error { return o.DeleteCourse(ctx, o.intent, "none") },
 		"class":            func() error { return second(o.Class(ctx, "none/none")) },
+		"update class":     func() error { return second(o.UpdateClass(ctx, o.intent, "none", nil)) },
+		"versions":         func() error { return second(o.TemplateVersions(ctx, "none", lab.Page{})) },
+		"a version":        func() error { return second(o.Template(ctx, "editor", 9)) },
 		"delete class":     func() error { return second(o.DeleteClass(ctx, o.intent, "none", false)) },
 		"act on class":     func() error { return second(o.ActOnClass(ctx, o.intent, "none", registrar.ActStop)) },
 		"workspace":        func() error { return second(o.Workspace(ctx, "none")) },
@@ -174,7 +177,7 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 		"delete workspace": func() error { return second(o.DeleteWorkspace(ctx, o.intent, "none", false)) },
 		"of a class":       func() error { return second(o.Workspaces(ctx, registrar.WorkspaceFilter{Class: "none/none"})) },
 		"of a cohort":      func() error { return second(o.Workspaces(ctx, registrar.WorkspaceFilter{Cohort: "none"})) },
-		"template":         func() error { return second(o.Template(ctx, "none")) },
+		"template":         func() error { return second(o.Template(ctx, "none", 0)) },
 	} {
 		t.Run(name, func(t *testing.T) { wantCode(t, act(), lab.CodeNotFound) })
 	}

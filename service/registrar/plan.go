@@ -44,7 +44,7 @@ func (r *Registrar) PlanClass(ctx context.Context, ref string, act Act) (ClassPl
 		plan.SampledAt = r.now()
 		return plan, nil
 	}
-	from, err := r.patternOf(ctx, class.CourseID)
+	from, err := r.patternOf(ctx, class)
 	if err != nil {
 		return ClassPlan{}, err
 	}
@@ -207,7 +207,7 @@ func (r *Registrar) PlanWorkspace(ctx context.Context, ref string) (WorkspacePla
 	if err != nil {
 		return WorkspacePlan{}, err
 	}
-	from, err := r.patternOf(ctx, class.CourseID)
+	from, err := r.patternOf(ctx, class)
 	if err != nil {
 		return WorkspacePlan{}, err
 	}

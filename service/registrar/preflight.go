@@ -38,7 +38,7 @@ func (r *Registrar) preflightClass(ctx context.Context, act Act, class lab.Class
 	default:
 		return nil
 	}
-	return r.preflight(ctx, class.CourseID, subject)
+	return r.preflight(ctx, class, subject)
 }
 
 func wantedRunning(w lab.Workspace) bool { return w.Desired == lab.DesiredRunning }
@@ -48,14 +48,14 @@ func (r *Registrar) preflightWorkspace(ctx context.Context, w lab.WorkspaceDetai
 	if err != nil {
 		return err
 	}
-	return r.preflight(ctx, class.CourseID, jobspec.Subject{
+	return r.preflight(ctx, class, jobspec.Subject{
 		Slug: w.Slug, WorkspaceID: w.ID, CohortKey: w.CohortKey, CourseKey: w.CourseKey,
 	})
 }
 
-// preflight renders a course's job for one subject and asks the cluster about it.
-func (r *Registrar) preflight(ctx context.Context, courseID string, subject jobspec.Subject) error {
-	pattern, err := r.patternOf(ctx, courseID)
+// preflight renders a class's job for one subject and asks the cluster about it.
+func (r *Registrar) preflight(ctx context.Context, class lab.Class, subject jobspec.Subject) error {
+	pattern, err := r.patternOf(ctx, class)
 	if err != nil {
 		return err
 	}
@@ -74,21 +74,23 @@ type pattern struct {
 	params    jobspec.Params
 }
 
-// patternOf gives the pattern of a course's jobs; CodeConflict when its template is gone.
-func (r *Registrar) patternOf(ctx context.Context, courseID string) (pattern, error) {
-	course, err := r.Store.Course(ctx, courseID)
+// patternOf gives the pattern of a class's jobs; CodeConflict when its template is gone.
+func (r *Registrar) patternOf(ctx context.Context, class lab.Class) (pattern, error) {
+	course, err := r.Store.Course(ctx, class.CourseID)
 	if err != nil {
 		return pattern{}, err
 	}
-	template, err := r.Catalog.Template(course.Template)
+	template, err := r.Library.Template(ctx, course.Template, course.TemplateVersion)
 	if lab.CodeOf(err) == lab.CodeNotFound {
-		return pattern{}, lab.Errorf(lab.CodeConflict, "course %s is made from the template %q, which is not there any more", course.Key, course.Template).
-			WithHint("give the course another template, or bring this one back; there are: %s", r.templateNames())
+		return pattern{}, templateGone(course)
 	}
 	if err != nil {
 		return pattern{}, err
 	}
-	return pattern{courseKey: course.Key, template: template, settings: r.Settings, params: course.Parameters}, nil
+	return pattern{
+		courseKey: course.Key, template: template, settings: r.Settings,
+		params: lab.MergeParameters(course.Parameters, class.Parameters),
+	}, nil
 }
 
 // fingerprint identifies what a start would submit now.
@@ -103,7 +105,7 @@ func (p pattern) render(subject jobspec.Subject) (*jobspec.Rendered, error) {
 		return nil, &lab.Error{
 			Code:    lab.CodeConflict,
 			Message: fmt.Sprintf("course %s can't be rendered any more", p.courseKey),
-			Hint:    "change the course's parameters to suit its template; settings are the operator's to change",
+			Hint:    "change the parameters of the course or class to suit the template; settings are the operator's to change",
 			Fields:  misfit.Fields,
 			Cause:   err,
 		}
@@ -112,4 +114,13 @@ func (p pattern) render(subject jobspec.Subject) (*jobspec.Rendered, error) {
 		return nil, fmt.Errorf("render a job of course %s: %w", p.courseKey, err)
 	}
 	return rendered, nil
+}
+
+// templateGone says that the version which a course is made from was never
+// registered. That can only be where the course is older than the registering of
+// versions and the file of its template was gone by then.
+func templateGone(course lab.Course) error {
+	return lab.Errorf(lab.CodeConflict, "course %s is made from version %d of the template %q, which is not there",
+		course.Key, course.TemplateVersion, course.Template).
+		WithHint("give the course another template, or push that one")
 }

@@ -41,13 +41,15 @@ type Store interface {
 	Course(ctx context.Context, ref string) (lab.Course, error)
 	CreateCourse(ctx context.Context, intent lab.Intent, course lab.Course, audit lab.Audit) error
 	ChangeCourse(ctx context.Context, intent lab.Intent, id string,
-		decide func(lab.Course) (lab.Course, lab.Audit, error)) (lab.Course, error)
+		decide func(lab.CourseState) (lab.Course, lab.Audit, error)) (lab.Course, error)
 	DeleteCourse(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error
 
 	Classes(ctx context.Context, filter lab.ClassFilter, page lab.Page) (lab.List[lab.Class], error)
 	Class(ctx context.Context, ref string) (lab.Class, error)
 	CreateClass(ctx context.Context, intent lab.Intent, class lab.NewClass,
 		decide func(enrolled []lab.Student) ([]lab.Student, error)) error
+	SetClassParameters(ctx context.Context, intent lab.Intent, id string,
+		decide func(lab.Class, lab.CourseState) (lab.Class, lab.Audit, error)) (lab.Class, error)
 	ChangeClass(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.ClassState) (lab.ClassChange, error)) (lab.Class, error)
 
@@ -63,6 +65,12 @@ type Store interface {
 
 	// Record writes down an act that changes nothing else.
 	Record(ctx context.Context, audit lab.Audit) error
+
+	TemplateVersions(ctx context.Context, name string, page lab.Page) (lab.List[lab.TemplateVersion], error)
+	TemplateVersion(ctx context.Context, name string, version int64) (lab.TemplateVersion, error)
+	Templates(ctx context.Context, filter lab.TemplateFilter, page lab.Page) (lab.List[lab.TemplateVersion], error)
+	RegisterTemplate(ctx context.Context, intent lab.Intent, name, digest string,
+		decide func(lab.TemplateState) (*lab.TemplateVersion, lab.Audit, error)) error
 }
 
 // Preflight asks the cluster whether it would take and could ever run a job:
@@ -84,7 +92,8 @@ type Cluster interface {
 // Config is what a Registrar works with; all of it is needed.
 type Config struct {
 	Store     Store
-	Catalog   Catalog
+	Library   *Library
+	Parser    TemplateParser
 	Preflight Preflight
 	Cluster   Cluster
 	// Settings are what the deployment puts into every job.

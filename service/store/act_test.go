@@ -60,6 +60,10 @@ func (s site) acts() map[string]act {
 			return c.Revision, c, err
 		}
 	}
+	class := func(ctx context.Context, st *store.Store) (int64, any, error) {
+		c, err := st.Class(ctx, s.class.ID)
+		return c.Revision, c, err
+	}
 	return map[string]act{
 		"create a cohort": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			c := s.newCohort(s.name + "-summer")
@@ -87,7 +91,8 @@ func (s site) acts() map[string]act {
 			return st.CreateCourse(ctx, intent, c, s.audit("course.create", c.ID))
 		}},
 		"change a course": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
-			return second(st.ChangeCourse(ctx, intent, s.course.ID, func(c lab.Course) (lab.Course, lab.Audit, error) {
+			return second(st.ChangeCourse(ctx, intent, s.course.ID, func(state lab.CourseState) (lab.Course, lab.Audit, error) {
+				c := state.Course
 				c.Name = s.id("name")
 				return c, s.audit("course.update", c.ID), nil
 			}))
@@ -103,6 +108,19 @@ func (s site) acts() map[string]act {
 				return []lab.Student{s.newStudent(cohort, "Eve", "eve@example.org")}, nil
 			})
 		}},
+		"set the parameters of a class": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.SetClassParameters(ctx, intent, s.class.ID, func(c lab.Class, _ lab.CourseState) (lab.Class, lab.Audit, error) {
+				c.Parameters = map[string]any{"note": s.id("note")}
+				return c, s.audit("class.update", c.ID), nil
+			}))
+		}, on: class},
+		"register a template": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			v := s.newVersion("acts", s.id("source"))
+			return st.RegisterTemplate(ctx, intent, v.Name, v.Digest, func(state lab.TemplateState) (*lab.TemplateVersion, lab.Audit, error) {
+				v.Version = state.Newest.Version + 1
+				return &v, s.audit("template.push", v.ID), nil
+			})
+		}},
 		"change a class": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return second(st.ChangeClass(ctx, intent, s.class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 				change := lab.ClassChange{Update: state.Workspaces, Audit: s.audit("class.restart", s.class.ID)}
@@ -115,10 +133,7 @@ func (s site) acts() map[string]act {
 				change.Operation = o
 				return change, nil
 			}))
-		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
-			c, err := st.Class(ctx, s.class.ID)
-			return c.Revision, c, err
-		}},
+		}, on: class},
 		"delete a class": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return second(st.ChangeClass(ctx, intent, s.class.ID, func(state lab.ClassState) (lab.ClassChange, error) {
 				change := lab.ClassChange{Update: state.Workspaces, Delete: true, Audit: s.audit("class.delete", s.class.ID)}
@@ -127,10 +142,7 @@ func (s site) acts() map[string]act {
 				}
 				return change, nil
 			}))
-		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
-			c, err := st.Class(ctx, s.class.ID)
-			return c.Revision, c, err
-		}},
+		}, on: class},
 		"change a workspace": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return second(st.ChangeWorkspace(ctx, intent, s.workspace.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
 				w.RestartsWanted++

@@ -10,10 +10,10 @@ import (
 
 const (
 	selectClasses = `SELECT c.id, c.cohort_id, c.course_id, h.key AS cohort_key, k.key AS course_key,
-			c.deleting, c.revision, c.created_at, c.updated_at
+			c.parameters, c.deleting, c.revision, c.created_at, c.updated_at
 		FROM classes c JOIN cohorts h ON h.id = c.cohort_id JOIN courses k ON k.id = c.course_id `
-	insertClass = `INSERT INTO classes (id, cohort_id, course_id, deleting, created_at, updated_at)
-		VALUES (:id, :cohort_id, :course_id, :deleting, :created_at, :updated_at)`
+	insertClass = `INSERT INTO classes (id, cohort_id, course_id, parameters, deleting, created_at, updated_at)
+		VALUES (:id, :cohort_id, :course_id, :parameters, :deleting, :created_at, :updated_at)`
 	lockClass = `SELECT id FROM classes WHERE id = ?`
 )
 
@@ -156,6 +156,53 @@ func changeClass(ctx context.Context, tx session, class lab.Class, change lab.Cl
 		return class, nil
 	}
 	return class, finishClass(ctx, tx, class.ID)
+}
+
+// SetClassParameters writes the parameters and time of change that decide makes of
+// a class as it is. Until it has, its course does not change.
+func (s *Store) SetClassParameters(
+	ctx context.Context, intent lab.Intent, id string, decide func(lab.Class, lab.CourseState) (lab.Class, lab.Audit, error),
+) (lab.Class, error) {
+	var changed lab.Class
+	err := s.act(ctx, intent, "change the parameters of a class", func(tx session) (lab.Audit, error) {
+		class, course, err := holdClassOfCourse(ctx, tx, id)
+		if err != nil {
+			return lab.Audit{}, err
+		}
+		if err := intent.Admits(class.Revision, class); err != nil {
+			return lab.Audit{}, err
+		}
+		next := class.Revision + 1
+		class, audit, err := decide(class, course)
+		if err != nil {
+			return lab.Audit{}, err
+		}
+		changed = class
+		changed.Revision = next
+		tx.tellClass(lab.EventClassChanged, changed)
+		_, err = tx.exec(ctx, `UPDATE classes SET parameters = ?, revision = ?, updated_at = ? WHERE id = ?`,
+			document(class.Parameters), next, stamp(class.UpdatedAt), id)
+		return audit, err
+	})
+	return changed, err
+}
+
+// holdClassOfCourse holds a class and, before it, its course.
+func holdClassOfCourse(ctx context.Context, tx session, id string) (lab.Class, lab.CourseState, error) {
+	var row classRow
+	if err := tx.find(ctx, "class", id, &row, selectClasses+`WHERE c.id = ?`, id); err != nil {
+		return lab.Class{}, lab.CourseState{}, err
+	}
+	course, err := courseState(ctx, tx, row.CourseID)
+	if err != nil {
+		return lab.Class{}, lab.CourseState{}, err
+	}
+	if err := tx.lock(ctx, "class", lockClass, id); err != nil {
+		return lab.Class{}, lab.CourseState{}, err
+	}
+	// Read again what may have changed before it was held.
+	err = tx.find(ctx, "class", id, &row, selectClasses+`WHERE c.id = ?`, id)
+	return row.class(), course, err
 }
 
 // classState holds a class and its cohort, and reads what an act on it is decided from.

@@ -26,6 +26,8 @@ func copied() []struct{ name, key string } {
 	return []struct{ name, key string }{
 		{"installation", "one"},
 		{"reconciler", "one"},
+		{"templates", "name"},
+		{"template_versions", "id"},
 		{"cohorts", "id"},
 		{"courses", "id"},
 		{"students", "id"},

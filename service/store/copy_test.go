@@ -21,6 +21,8 @@ func (f *fixture) lived(n int) {
 	ctx := f.t.Context()
 	_, err := f.Installation(ctx, func() string { return "installation" })
 	f.must(err)
+	f.register("code-server", "one\r\n\t✓ '\\")
+	f.register("code-server", strings.Repeat("two ", 60_000))
 	cohort, course := f.cohort("fall-26"), f.course("py101")
 	class := f.class(cohort, course)
 	workspaces := f.workspaces(class, cohort, n)
@@ -198,6 +200,6 @@ func BenchmarkCopy(b *testing.B) {
 		target := f.otherDatabase()
 		tables, err := store.Copy(b.Context(), f.config(), target.config(target.empty(b)), quiet)
 		f.must(err)
-		wantEqual(b, tables[7], store.CopiedTable{Table: "workspaces", Rows: many})
+		wantEqual(b, tables[9], store.CopiedTable{Table: "workspaces", Rows: many})
 	}
 }

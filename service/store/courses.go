@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	selectCourses = `SELECT id, key, name, template, parameters, revision, created_at, updated_at FROM courses `
-	insertCourse  = `INSERT INTO courses (id, key, name, template, parameters, search, created_at, updated_at)
-		VALUES (:id, :key, :name, :template, :parameters, :search, :created_at, :updated_at)`
+	selectCourses = `SELECT id, key, name, template, template_version, parameters, revision, created_at, updated_at FROM courses `
+	insertCourse  = `INSERT INTO courses (id, key, name, template, template_version, parameters, search, created_at, updated_at)
+		VALUES (:id, :key, :name, :template, :template_version, :parameters, :search, :created_at, :updated_at)`
 	lockCourse = `SELECT id FROM courses WHERE id = ?`
 )
 
@@ -48,30 +48,57 @@ func (s *Store) CreateCourse(ctx context.Context, intent lab.Intent, course lab.
 	})
 }
 
-// ChangeCourse writes the name, template, parameters and time of change that
-// decide makes of the course as it is.
+// ChangeCourse writes the name, template, its version, parameters and time of
+// change that decide makes of the course as it is. Until it has, no class of the
+// course gets other parameters.
 func (s *Store) ChangeCourse(
-	ctx context.Context, intent lab.Intent, id string, decide func(lab.Course) (lab.Course, lab.Audit, error),
+	ctx context.Context, intent lab.Intent, id string, decide func(lab.CourseState) (lab.Course, lab.Audit, error),
 ) (lab.Course, error) {
 	var changed lab.Course
 	err := s.act(ctx, intent, "change a course", func(tx session) (lab.Audit, error) {
-		course, err := holdCourse(ctx, tx, intent, id)
+		state, err := courseState(ctx, tx, id)
 		if err != nil {
 			return lab.Audit{}, err
 		}
-		next := course.Revision + 1
-		course, audit, err := decide(course)
+		if err := intent.Admits(state.Revision, state.Course); err != nil {
+			return lab.Audit{}, err
+		}
+		next := state.Revision + 1
+		course, audit, err := decide(state)
 		if err != nil {
 			return lab.Audit{}, err
 		}
 		changed = course
 		changed.Revision = next
 		tx.tellCourse(lab.EventCourseChanged, changed)
-		_, err = tx.exec(ctx, `UPDATE courses SET name = ?, template = ?, parameters = ?, search = ?, revision = ?, updated_at = ? WHERE id = ?`,
-			course.Name, course.Template, document(course.Parameters), fold(course.Key, course.Name), next, stamp(course.UpdatedAt), id)
+		_, err = tx.exec(ctx, `UPDATE courses SET name = ?, template = ?, template_version = ?, parameters = ?, search = ?, revision = ?, updated_at = ?
+			WHERE id = ?`, course.Name, course.Template, course.TemplateVersion, document(course.Parameters),
+			fold(course.Key, course.Name), next, stamp(course.UpdatedAt), id)
 		return audit, err
 	})
 	return changed, err
+}
+
+// courseState holds a course, and reads what a change of it or of a class's
+// parameters is decided from. A course is held before any of its classes.
+func courseState(ctx context.Context, tx session, id string) (lab.CourseState, error) {
+	if err := tx.lock(ctx, "course", lockCourse, id); err != nil {
+		return lab.CourseState{}, err
+	}
+	var course courseRow
+	if err := tx.find(ctx, "course", id, &course, selectCourses+`WHERE id = ?`, id); err != nil {
+		return lab.CourseState{}, err
+	}
+	var classes []classRow
+	if err := tx.list(ctx, &classes, selectClasses+`WHERE c.course_id = ? ORDER BY h.key`, id); err != nil {
+		return lab.CourseState{}, err
+	}
+	return lab.CourseState{
+		Course: course.course(), Classes: convert(classes, classRow.class),
+		Lookup: func(name string, version int64) (lab.TemplateVersion, error) {
+			return findVersion(ctx, tx, name, version)
+		},
+	}, nil
 }
 
 // DeleteCourse removes a course; CodeConflict while it has classes.

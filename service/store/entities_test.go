@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func TestEntitiesReadBackAsTheyWereWritten(t *testing.T) {
 		f.must(err)
 		wantEqual(t, items, []lab.WorkItem{{
 			Workspace: workspace, CohortKey: "fall-26", CourseKey: "py101",
-			Template: course.Template, Parameters: course.Parameters,
+			Template: course.Template, TemplateVersion: 1, Parameters: course.Parameters,
 		}})
 	})
 }
@@ -147,7 +148,18 @@ func (f *fixture) everything() map[string]any {
 	f.must(err)
 	audits, err := f.Audits(ctx, 1000)
 	f.must(err)
-	all := map[string]any{"cohorts": cohorts, "courses": courses, "classes": classes, "workspaces": workspaces, "audits": audits}
+	templates, err := f.Templates(ctx, lab.TemplateFilter{}, lab.Page{Limit: 1000})
+	f.must(err)
+	all := map[string]any{"cohorts": cohorts, "courses": courses, "classes": classes, "workspaces": workspaces, "audits": audits, "templates": templates}
+	for _, t := range templates.Items {
+		versions, err := f.TemplateVersions(ctx, t.Name, lab.Page{Limit: 1000})
+		f.must(err)
+		for _, v := range versions.Items {
+			whole, err := f.TemplateVersion(ctx, v.Name, v.Version)
+			f.must(err)
+			all[fmt.Sprintf("template %s %d", v.Name, v.Version)] = whole
+		}
+	}
 	operations, err := f.Operations(ctx, lab.OperationFilter{}, "", 1000)
 	f.must(err)
 	for _, o := range operations {
@@ -200,7 +212,7 @@ func TestADecisionAgainstAChangeChangesNothing(t *testing.T) {
 			"change a workspace": second(f.ChangeWorkspace(ctx, somebody(), workspace.ID,
 				func(lab.Workspace) (lab.Workspace, lab.Audit, error) { return lab.Workspace{}, lab.Audit{}, no })),
 			"change a course": second(f.ChangeCourse(ctx, somebody(), course.ID,
-				func(lab.Course) (lab.Course, lab.Audit, error) { return lab.Course{}, lab.Audit{}, no })),
+				func(lab.CourseState) (lab.Course, lab.Audit, error) { return lab.Course{}, lab.Audit{}, no })),
 		} {
 			if !errors.Is(err, no) {
 				t.Errorf("%s: got %v, want the decision's own error", name, err)
@@ -256,7 +268,8 @@ func TestACourseKeepsWhatADecisionLeaves(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fixture) {
 		course := f.course("py101")
 		later := f.now.Add(time.Hour)
-		changed, err := f.ChangeCourse(t.Context(), somebody(), course.ID, func(c lab.Course) (lab.Course, lab.Audit, error) {
+		changed, err := f.ChangeCourse(t.Context(), somebody(), course.ID, func(state lab.CourseState) (lab.Course, lab.Audit, error) {
+			c := state.Course
 			c.Name, c.Parameters, c.UpdatedAt = "Python", map[string]any{"cpu": 1000.0}, later
 			return c, f.audit("course.update", c.ID), nil
 		})

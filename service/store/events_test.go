@@ -73,7 +73,8 @@ func TestEveryChangeIsToldOnceAndNothingElse(t *testing.T) {
 		step("a course", func() { f.must(f.CreateCourse(ctx, lab.Intent{}, course, f.audit("x", "x"))) }, "course.created of "+course.ID)
 		rename := func(to string) func() {
 			return func() {
-				_, err := f.ChangeCourse(ctx, lab.Intent{}, course.ID, func(c lab.Course) (lab.Course, lab.Audit, error) {
+				_, err := f.ChangeCourse(ctx, lab.Intent{}, course.ID, func(state lab.CourseState) (lab.Course, lab.Audit, error) {
+					c := state.Course
 					c.Name, c.UpdatedAt = to, c.UpdatedAt.Add(time.Second)
 					return c, f.audit("x", "x"), nil
 				})

@@ -34,8 +34,8 @@ const (
 	idleInTransaction = "60s"
 )
 
-// postgres locks what a decision is made from, in one order everywhere (cohort,
-// class, workspaces by id, operations by id), under READ COMMITTED. Stricter
+// postgres locks what a decision is made from, in one order everywhere (course,
+// cohort, class, workspaces by id, operations by id), under READ COMMITTED. Stricter
 // levels would make every act on a class fail whenever the state of one of its
 // workspaces moves, and so starve those on large classes.
 func postgres() dialect {

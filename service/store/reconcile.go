@@ -34,14 +34,16 @@ func (s *Store) ClaimEpoch(ctx context.Context) (int64, error) {
 func (s *Store) ReconcileList(ctx context.Context) ([]lab.WorkItem, error) {
 	type itemRow struct {
 		workspaceRow
-		CohortKey  string `db:"cohort_key"`
-		CourseKey  string `db:"course_key"`
-		Template   string `db:"template"`
-		Parameters string `db:"parameters"`
-		Awaited    bool   `db:"awaited"`
+		CohortKey       string `db:"cohort_key"`
+		CourseKey       string `db:"course_key"`
+		Template        string `db:"template"`
+		TemplateVersion int64  `db:"template_version"`
+		parametersText
+		Awaited bool `db:"awaited"`
 	}
 	var rows []itemRow
-	err := s.reader().list(ctx, &rows, `SELECT `+workspaceColumns+`, h.key AS cohort_key, k.key AS course_key, k.template, k.parameters,
+	err := s.reader().list(ctx, &rows, `SELECT `+workspaceColumns+`, h.key AS cohort_key, k.key AS course_key, k.template, k.template_version,
+			k.parameters AS course_parameters, c.parameters AS class_parameters,
 			EXISTS (SELECT 1 FROM operation_items i WHERE i.workspace_id = w.id AND i.unsettled) AS awaited
 		FROM workspaces w
 		JOIN classes c ON c.id = w.class_id
@@ -51,22 +53,39 @@ func (s *Store) ReconcileList(ctx context.Context) ([]lab.WorkItem, error) {
 	if err != nil {
 		return nil, s.failed(ctx, "list workspaces to reconcile", err)
 	}
-	parameters := make(map[string]document) // by their text: thousands of rows share a course
+	merged := make(map[parametersText]map[string]any) // thousands of rows share a class
 	items := make([]lab.WorkItem, 0, len(rows))
 	for _, row := range rows {
-		values, known := parameters[row.Parameters]
+		values, known := merged[row.parametersText]
 		if !known {
-			if err := values.Scan(row.Parameters); err != nil {
-				return nil, fmt.Errorf("parameters of course %s: %w", row.CourseKey, err)
+			if values, err = row.merge(); err != nil {
+				return nil, fmt.Errorf("parameters of class %s/%s: %w", row.CohortKey, row.CourseKey, err)
 			}
-			parameters[row.Parameters] = values
+			merged[row.parametersText] = values
 		}
 		items = append(items, lab.WorkItem{
 			Workspace: row.workspace(), CohortKey: row.CohortKey, CourseKey: row.CourseKey,
-			Template: row.Template, Parameters: values, Awaited: row.Awaited,
+			Template: row.Template, TemplateVersion: row.TemplateVersion, Parameters: values, Awaited: row.Awaited,
 		})
 	}
 	return items, nil
+}
+
+// parametersText is a course's parameters and its class's as they are stored.
+type parametersText struct {
+	Course string `db:"course_parameters"`
+	Class  string `db:"class_parameters"`
+}
+
+func (p parametersText) merge() (map[string]any, error) {
+	var course, class document
+	if err := course.Scan(p.Course); err != nil {
+		return nil, err
+	}
+	if err := class.Scan(p.Class); err != nil {
+		return nil, err
+	}
+	return lab.MergeParameters(course, class), nil
 }
 
 // RecordSubmission writes what was just handed to Nomad for a workspace.

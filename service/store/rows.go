@@ -114,27 +114,29 @@ func rowOfCohort(c lab.Cohort) cohortRow {
 }
 
 type courseRow struct {
-	ID         string   `db:"id"`
-	Key        string   `db:"key"`
-	Name       string   `db:"name"`
-	Template   string   `db:"template"`
-	Parameters document `db:"parameters"`
-	Revision   int64    `db:"revision"`
-	Search     string   `db:"search"`
-	CreatedAt  stamp    `db:"created_at"`
-	UpdatedAt  stamp    `db:"updated_at"`
+	ID              string   `db:"id"`
+	Key             string   `db:"key"`
+	Name            string   `db:"name"`
+	Template        string   `db:"template"`
+	TemplateVersion int64    `db:"template_version"`
+	Parameters      document `db:"parameters"`
+	Revision        int64    `db:"revision"`
+	Search          string   `db:"search"`
+	CreatedAt       stamp    `db:"created_at"`
+	UpdatedAt       stamp    `db:"updated_at"`
 }
 
 func (r courseRow) course() lab.Course {
 	return lab.Course{
-		ID: r.ID, Key: r.Key, Name: r.Name, Template: r.Template, Parameters: r.Parameters,
+		ID: r.ID, Key: r.Key, Name: r.Name, Template: r.Template, TemplateVersion: r.TemplateVersion, Parameters: r.Parameters,
 		Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}
 }
 
 func rowOfCourse(c lab.Course) courseRow {
 	return courseRow{
-		ID: c.ID, Key: c.Key, Name: c.Name, Template: c.Template, Parameters: c.Parameters, Search: fold(c.Key, c.Name),
+		ID: c.ID, Key: c.Key, Name: c.Name, Template: c.Template, TemplateVersion: c.TemplateVersion, Parameters: c.Parameters,
+		Search:    fold(c.Key, c.Name),
 		CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
 	}
 }
@@ -167,27 +169,29 @@ func rowOfStudent(s lab.Student) studentRow {
 }
 
 type classRow struct {
-	ID        string `db:"id"`
-	CohortID  string `db:"cohort_id"`
-	CourseID  string `db:"course_id"`
-	CohortKey string `db:"cohort_key"`
-	CourseKey string `db:"course_key"`
-	Deleting  bool   `db:"deleting"`
-	Revision  int64  `db:"revision"`
-	CreatedAt stamp  `db:"created_at"`
-	UpdatedAt stamp  `db:"updated_at"`
+	ID         string   `db:"id"`
+	CohortID   string   `db:"cohort_id"`
+	CourseID   string   `db:"course_id"`
+	CohortKey  string   `db:"cohort_key"`
+	CourseKey  string   `db:"course_key"`
+	Parameters document `db:"parameters"`
+	Deleting   bool     `db:"deleting"`
+	Revision   int64    `db:"revision"`
+	CreatedAt  stamp    `db:"created_at"`
+	UpdatedAt  stamp    `db:"updated_at"`
 }
 
 func (r classRow) class() lab.Class {
 	return lab.Class{
 		ID: r.ID, CohortID: r.CohortID, CourseID: r.CourseID, CohortKey: r.CohortKey, CourseKey: r.CourseKey,
-		Deleting: r.Deleting, Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
+		Parameters: r.Parameters, Deleting: r.Deleting,
+		Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}
 }
 
 func rowOfClass(c lab.Class) classRow {
 	return classRow{
-		ID: c.ID, CohortID: c.CohortID, CourseID: c.CourseID, Deleting: c.Deleting,
+		ID: c.ID, CohortID: c.CohortID, CourseID: c.CourseID, Parameters: c.Parameters, Deleting: c.Deleting,
 		CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
 	}
 }

@@ -151,7 +151,7 @@ func (f *fixture) newCohort(key string) lab.Cohort {
 
 func (f *fixture) newCourse(key string) lab.Course {
 	return lab.Course{
-		ID: f.id("course"), Key: key, Name: "Course " + key, Template: "code-server",
+		ID: f.id("course"), Key: key, Name: "Course " + key, Template: "code-server", TemplateVersion: 1,
 		Parameters: map[string]any{"cpu": 500.0, "extensions": []any{"go", "python"}, "notes": nil},
 		Revision:   1, CreatedAt: f.now, UpdatedAt: f.now,
 	}
@@ -388,10 +388,11 @@ func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
 		f.must(raw.SelectContext(t.Context(), &got, f.db.columns))
 		wantEqual(t, got, []string{
 			"audit.action", "audit.actor_name", "audit.actor_remote", "audit.at", "audit.detail", "audit.id", "audit.target",
-			"classes.cohort_id", "classes.course_id", "classes.created_at", "classes.deleting", "classes.id", "classes.revision", "classes.updated_at",
+			"classes.cohort_id", "classes.course_id", "classes.created_at", "classes.deleting", "classes.id", "classes.parameters", "classes.revision",
+			"classes.updated_at",
 			"cohorts.created_at", "cohorts.id", "cohorts.key", "cohorts.name", "cohorts.revision", "cohorts.search", "cohorts.updated_at",
 			"courses.created_at", "courses.id", "courses.key", "courses.name", "courses.parameters", "courses.revision", "courses.search", "courses.template",
-			"courses.updated_at",
+			"courses.template_version", "courses.updated_at",
 			"event_counter.last", "event_counter.one",
 			"events.at", "events.class_id", "events.cohort_id", "events.course_id", "events.data", "events.id",
 			"events.student_id", "events.subject_id", "events.type",
@@ -410,6 +411,12 @@ func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
 			"slugs.created_at", "slugs.slug", "slugs.workspace_id",
 			"students.cohort_id", "students.created_at", "students.email", "students.email_key", "students.id",
 			"students.name", "students.revision", "students.search", "students.updated_at", "students.withdrawn_at",
+			"template_versions.author_email", "template_versions.author_name", "template_versions.created_at", "template_versions.description",
+			"template_versions.digest", "template_versions.id", "template_versions.message", "template_versions.name",
+			"template_versions.origin_dirty", "template_versions.origin_kind", "template_versions.origin_path",
+			"template_versions.origin_revision", "template_versions.origin_url", "template_versions.registered_by",
+			"template_versions.search", "template_versions.source", "template_versions.version",
+			"templates.created_at", "templates.name",
 			"workspaces.alloc_id", "workspaces.class_id", "workspaces.created_at", "workspaces.deleted_at", "workspaces.desired",
 			"workspaces.drifted", "workspaces.fingerprint", "workspaces.id", "workspaces.job_modify_index", "workspaces.node_name",
 			"workspaces.outdated", "workspaces.phase", "workspaces.phase_since", "workspaces.reason", "workspaces.release_home",

@@ -1,34 +1,18 @@
 package command
 
 import (
-	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
-	"github.com/bothylabs/bothy/jobspecs"
+	"github.com/bothylabs/bothy/service/app"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
-	"github.com/bothylabs/bothy/service/registrar"
 )
-
-// builtIn gives the templates that this binary holds, and those of an operator's folder.
-func builtIn(templateDir string) (*registrar.Templates, error) {
-	folders := []fs.FS{jobspecs.FS}
-	if templateDir != "" {
-		folders = append(folders, os.DirFS(templateDir))
-	}
-	catalog, err := registrar.NewCatalog(folders...)
-	if err != nil {
-		return nil, fmt.Errorf("read the templates: %w", err)
-	}
-	return catalog, nil
-}
 
 // templateByRef gives a template by the name of a built-in one, or by the path of a file.
 func (e *Env) templateByRef(ref string) (*jobspec.Template, error) {
 	if !isPath(ref) {
-		catalog, err := builtIn("")
+		catalog, err := app.Templates("")
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/bothylabs/bothy/service/client"
-	"github.com/bothylabs/bothy/service/jobspec"
 )
 
 // classCreate is `bothy class create`.
@@ -79,7 +78,7 @@ func (c *classCreate) run(ctx context.Context, _ []string) error {
 	if c.template != "" {
 		input.Template = &c.template
 	}
-	parameters, err := c.parameters(ctx, s)
+	parameters, err := c.params.readFor(ctx, c.env, s, c.template, 0)
 	if err != nil {
 		return err
 	}
@@ -98,22 +97,6 @@ func (c *classCreate) run(ctx context.Context, _ []string) error {
 		c.env.UI.Output(fmt.Sprintf("Class %s created%s.", class.Key, enrolled(input.Students)))
 		c.env.UI.Output("Launch it with: bothy class launch " + class.Key)
 	})
-}
-
-// parameters reads -var and -var-file by the types of the server's template.
-func (c *classCreate) parameters(ctx context.Context, s *client.Client) (map[string]given, error) {
-	if c.params.empty() {
-		return nil, nil
-	}
-	template, err := s.Template(ctx, c.template)
-	if err != nil {
-		return nil, err
-	}
-	variables := make([]jobspec.Variable, len(template.Variables))
-	for i, v := range template.Variables {
-		variables[i] = jobspec.Variable{Name: v.Name, Type: v.Type}
-	}
-	return c.params.read(c.env, variables)
 }
 
 func enrolled(students *[]client.StudentInput) string {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"flag"
+	"strconv"
 
 	"github.com/bothylabs/bothy/service/client"
 )
@@ -20,7 +21,7 @@ type courseList struct {
 func (*courseList) doc() doc {
 	return doc{
 		synopsis: "List the courses",
-		text:     "Lists the courses with the template that each is made from, by key where no\nother order is asked for.",
+		text:     "Lists the courses with the template and version of each, by key where no other\norder is asked for.",
 		examples: []example{
 			{"List the courses", "bothy course list"},
 			{"Those made from a template", "bothy course list -template code-server"},
@@ -59,9 +60,9 @@ func (c *courseList) run(ctx context.Context, _ []string) error {
 			c.env.UI.Output("No courses. Make one with: bothy class create")
 			return
 		}
-		t := newTable("COURSE", "NAME", "TEMPLATE", "CREATED").optional(3, 1)
+		t := newTable("COURSE", "NAME", "TEMPLATE", "VERSION", "CREATED").optional(4, 1)
 		for _, course := range courses {
-			t.add(course.Key, course.Name, course.Template, date(course.CreatedAt))
+			t.add(course.Key, course.Name, course.Template, strconv.FormatInt(course.TemplateVersion, 10), date(course.CreatedAt))
 		}
 		c.env.show(t)
 	})

@@ -53,6 +53,12 @@ func (f *fakeAPI) on(route string, status int, body any) *fakeAPI {
 	return f
 }
 
+// gone queues the answer to a deletion.
+func (f *fakeAPI) gone(route string) *fakeAPI {
+	f.answers[route] = append(f.answers[route], func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) })
+	return f
+}
+
 // problem queues an error.
 func (f *fakeAPI) problem(route string, p client.Problem) *fakeAPI {
 	f.answers[route] = append(f.answers[route], func(w http.ResponseWriter) {

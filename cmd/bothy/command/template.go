@@ -5,50 +5,87 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/bothylabs/bothy/service/app"
 	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
-	"github.com/bothylabs/bothy/service/registrar"
 )
 
 // templateSource says where templates are looked up: in this binary, or at a server.
 type templateSource struct {
-	remote remoteFlags
-	server bool
+	remote  remoteFlags
+	server  bool
+	version string
 }
 
 func (s *templateSource) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
-		set.BoolVar(&s.server, "server", false, "Ask the Bothy server, which may offer an operator's templates as well; without it, this works offline.")
+		set.BoolVar(&s.server, "server", false, "Ask the Bothy server, which has an operator's templates as well; without it, this works offline.")
 	})
 	s.remote.flags(f)
 }
 
+// versionFlag adds the choice of a version, which only a server has.
+func (s *templateSource) versionFlag(f *flags) {
+	f.group("Options", func(set *flag.FlagSet) {
+		set.StringVar(&s.version, "version", "", "`Number` of the version, or newest; asks the server.")
+	})
+}
+
 // templateOf gives a template in the API's form, from either place.
-func (s *templateSource) templateOf(ctx context.Context, e *Env, ref string) (client.Template, error) {
-	if s.server {
+func (s *templateSource) templateOf(ctx context.Context, e *Env, ref string) (shown any, source string, variables []client.Variable, err error) {
+	if s.server || s.version != "" {
+		version := int64(0)
+		if s.version != "" {
+			if version, err = versionNumber(s.version); err != nil {
+				return nil, "", nil, err
+			}
+		}
 		c, err := s.remote.connect(e)
 		if err != nil {
-			return client.Template{}, err
+			return nil, "", nil, err
 		}
-		return c.Template(ctx, ref)
+		t, err := c.Template(ctx, ref, version)
+		return t, t.Source, t.Variables, err
 	}
 	t, err := e.templateByRef(ref)
 	if err != nil {
-		return client.Template{}, err
+		return nil, "", nil, err
 	}
-	return apiTemplate(t), nil
+	one := localTemplate{templateSummary: summaryOf(t), Source: t.Source(), Variables: variablesOf(t)}
+	return one, one.Source, one.Variables, nil
 }
 
-func apiTemplate(t *jobspec.Template) client.Template {
-	out := client.Template{Name: t.Name, Description: t.Description, Digest: t.Digest(), Source: t.Source(), Variables: []client.Variable{}}
+// templateSummary is a template that no server has registered.
+type templateSummary struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Digest      string `json:"digest"`
+}
+
+// localTemplate is one with all that it says, in the names of the API.
+type localTemplate struct {
+	templateSummary
+	Source    string            `json:"source"`
+	Variables []client.Variable `json:"variables"`
+}
+
+func summaryOf(t *jobspec.Template) templateSummary {
+	return templateSummary{Name: t.Name, Description: t.Description, Digest: t.Digest()}
+}
+
+func variablesOf(t *jobspec.Template) []client.Variable {
+	out := []client.Variable{}
 	for _, v := range t.Variables() {
 		one := client.Variable{Name: v.Name, Type: v.Type, Description: v.Description, Required: v.Required, Reserved: v.Reserved}
 		if !v.Required {
 			one.Default = v.Default
 		}
-		out.Variables = append(out.Variables, one)
+		out = append(out, one)
 	}
 	return out
 }
@@ -66,8 +103,8 @@ func (*templateList) doc() doc {
 		synopsis: "List the templates",
 		text: `
 Lists the templates that this binary holds, or with -server those that the
-server offers. A template is a Nomad job file; one of your own is used by its
-path.
+server has registered, each with its newest version. A template is a Nomad job
+file; one of your own is used by its path.
 `,
 		examples: []example{{"List what is built in", "bothy template list"}, {"List what the server offers", "bothy template list -server"}},
 	}
@@ -80,53 +117,66 @@ func (c *templateList) flags(f *flags) {
 }
 
 func (c *templateList) run(ctx context.Context, _ []string) error {
-	templates, err := c.templates(ctx)
+	options, err := c.list.options()
 	if err != nil {
 		return err
 	}
-	return c.output.show(c.env, templates, func() {
-		t := newTable("TEMPLATE", "DESCRIPTION")
-		for _, one := range templates {
-			t.add(one.Name, one.Description)
-		}
-		c.env.show(t)
-	})
+	if c.source.server {
+		return c.registered(ctx, options)
+	}
+	catalog, err := app.Templates("")
+	if err != nil {
+		return err
+	}
+	templates := []templateSummary{}
+	for _, one := range catalog.Templates() {
+		templates = append(templates, summaryOf(one.Template))
+	}
+	if templates, err = chosen(templates, options); err != nil {
+		return err
+	}
+	t := newTable("TEMPLATE", "DESCRIPTION")
+	for _, one := range templates {
+		t.add(one.Name, one.Description)
+	}
+	return c.output.show(c.env, templates, func() { c.env.show(t) })
 }
 
-func (c *templateList) templates(ctx context.Context) ([]client.TemplateSummary, error) {
-	options, err := c.list.options()
+// chosen lists what is built in as a server lists what it has.
+func chosen(all []templateSummary, options client.ListOptions) ([]templateSummary, error) {
+	switch options.Sort {
+	case "", "name":
+	case "-name":
+		slices.Reverse(all)
+	default:
+		return nil, lab.Invalid("the list can't be sorted so", lab.Field{
+			Name: "sort", Problem: fmt.Sprintf("%q is nothing that templates are sorted by", options.Sort), Remedy: "use name, or -name for the other way round",
+		})
+	}
+	all = slices.DeleteFunc(all, func(t templateSummary) bool {
+		return !strings.Contains(strings.ToLower(t.Name+"\n"+t.Description), strings.ToLower(options.Search))
+	})
+	if options.Limit > 0 && len(all) > options.Limit {
+		all = all[:options.Limit]
+	}
+	return all, nil
+}
+
+// registered lists what the server has.
+func (c *templateList) registered(ctx context.Context, options client.ListOptions) error {
+	s, err := c.source.remote.connect(c.env)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if c.source.server {
-		s, err := c.source.remote.connect(c.env)
-		if err != nil {
-			return nil, err
-		}
-		return client.Collect(s.AllTemplates(ctx, options))
-	}
-	catalog, err := builtIn("")
+	templates, err := client.Collect(s.AllTemplates(ctx, options))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	// The catalog is listed as a server's registrar lists it.
-	offline := registrar.New(registrar.Config{Catalog: catalog})
-	all := []client.TemplateSummary{}
-	for page := (lab.Page{Sort: options.Sort}); ; {
-		found, err := offline.Templates(ctx, registrar.TemplateFilter{Search: options.Search}, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range found.Items {
-			if options.Limit > 0 && len(all) == options.Limit {
-				return all, nil
-			}
-			all = append(all, client.TemplateSummary{Name: t.Name, Description: t.Description, Digest: t.Digest})
-		}
-		if page.Cursor = found.Next; page.Cursor == "" {
-			return all, nil
-		}
+	t := newTable("TEMPLATE", "NEWEST", "ORIGIN", "CREATED", "DESCRIPTION")
+	for _, one := range templates {
+		t.add(one.Name, strconv.FormatInt(one.Version, 10), string(one.Origin.Kind), date(one.CreatedAt), one.Description)
 	}
+	return c.output.show(c.env, templates, func() { c.env.show(t) })
 }
 
 // templateShow is `bothy template show`.
@@ -140,22 +190,30 @@ func (*templateShow) doc() doc {
 	return doc{
 		args:     []string{"<template>"},
 		synopsis: "Print a template",
-		text:     "Prints a template's job file, byte for byte: a start for one of your own.",
-		examples: []example{{"Begin a template of your own", "bothy template show code-server-exec > mine.nomad.hcl"}},
+		text: `
+Prints a template's job file, byte for byte: a start for one of your own. With
+-server or -version it is one that the server has registered; -json then says
+also where it comes from.
+`,
+		examples: []example{
+			{"Begin a template of your own", "bothy template show code-server-exec > mine.nomad.hcl"},
+			{"What a course was made from", "bothy template show -version 1 code-server"},
+		},
 	}
 }
 
 func (c *templateShow) flags(f *flags) {
+	c.source.versionFlag(f)
 	c.source.flags(f)
 	c.output.flags(f)
 }
 
 func (c *templateShow) run(ctx context.Context, args []string) error {
-	template, err := c.source.templateOf(ctx, c.env, args[0])
+	template, source, _, err := c.source.templateOf(ctx, c.env, args[0])
 	if err != nil {
 		return err
 	}
-	return c.output.show(c.env, template, func() { fmt.Fprint(c.env.Stdout, template.Source) })
+	return c.output.show(c.env, template, func() { fmt.Fprint(c.env.Stdout, source) })
 }
 
 // templateVars is `bothy template vars`.
@@ -182,17 +240,18 @@ func (c *templateVars) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
 		set.BoolVar(&c.all, "all", false, "List those too that Bothy fills in itself.")
 	})
+	c.source.versionFlag(f)
 	c.source.flags(f)
 	c.output.flags(f)
 }
 
 func (c *templateVars) run(ctx context.Context, args []string) error {
-	template, err := c.source.templateOf(ctx, c.env, args[0])
+	_, _, variables, err := c.source.templateOf(ctx, c.env, args[0])
 	if err != nil {
 		return err
 	}
 	shown := []client.Variable{}
-	for _, v := range template.Variables {
+	for _, v := range variables {
 		if c.all || !v.Reserved {
 			shown = append(shown, v)
 		}

@@ -23,7 +23,7 @@ func TestTemplatesAreShownOffline(t *testing.T) {
 func TestTemplatesOfAServer(t *testing.T) {
 	w := newWorld(t)
 	newFakeAPI(t, w).
-		on("GET /v1/templates", 200, list(client.TemplateSummary{Name: "theirs", Description: "An operator's."})).
+		on("GET /v1/templates", 200, list(client.TemplateVersion{Name: "theirs", Version: 3, Description: "An operator's."})).
 		on("GET /v1/templates/theirs", 200, client.Template{Name: "theirs", Source: "job {}", Variables: []client.Variable{{Name: "size", Type: "number", Required: true}}})
 	w.run("template", "list", "-server").ok().says("theirs", "An operator's.")
 	w.run("template", "vars", "-server", "theirs").ok().says("size", "(needed)")
