@@ -276,6 +276,10 @@ func (e endpoint) ending(t *testing.T, d *dev, list []client.Workspace) {
 	class, workspace := on("class", termClass), on("workspace", list[0].Slug)
 	e.change(t, "deleteWorkspace", workspace.asking(url.Values{"release_home": {"true"}}), http.StatusAccepted)
 	d.gone(t, list[0].Slug)
+	// Nomad keeps the job and its logs for a while. That time is over:
+	if _, _, err := d.nomad.Jobs().Deregister(jobID(list[0].Slug), true, nil); err != nil {
+		t.Fatal(err)
+	}
 	for _, id := range []string{"startWorkspace", "stopWorkspace", "resetWorkspace", "planWorkspace", "getWorkspaceLogs"} {
 		e.expect(t, id, workspace, http.StatusConflict)
 	}
