@@ -13,10 +13,14 @@ import (
 
 func TestPagesOfManyWorkspacesAreReadThroughAnIndex(t *testing.T) {
 	t.Parallel()
-	const classes, each = 20, 500
+	const classes = 20
 	phases := []lab.Phase{lab.PhaseReady, lab.PhaseReady, lab.PhaseReady, lab.PhaseReady, lab.PhaseStopped, lab.PhaseStopped, lab.PhaseStarting, lab.PhaseFailed}
 	onEach(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
+		each := 500
+		if f.db.driver == store.SQLite {
+			each = 25 // it plans alike for few and many
+		}
 		var last lab.Class
 		seen := map[string]lab.Status{}
 		course := f.course("py101")
