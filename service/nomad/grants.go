@@ -165,7 +165,7 @@ func implied(policy string) []string {
 	case "read":
 		return read
 	case "write":
-		return append(read, "submit-job", "read-logs", "alloc-lifecycle", "csi-write-volume", "csi-mount-volume", "host-volume-create", "host-volume-delete")
+		return append(read, "submit-job", "read-logs", "alloc-lifecycle", "alloc-exec", "csi-write-volume", "csi-mount-volume", "host-volume-create", "host-volume-delete")
 	default:
 		return nil
 	}
