@@ -46,6 +46,7 @@ func TestClass(t *testing.T) {
 		{"whose job it is", ownership},
 		{"bad input", refusals},
 		{"the API as its contract says", conformance},
+		{"templates from push to a moved course", templates},
 		{"job files without Bothy", filesAlone},
 		{"the adapters' own tests", adapters},
 		{"faults", faults},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/tracing/tracingtest"
 )
 
@@ -58,6 +59,11 @@ func traces(t *testing.T, d *dev) {
 				t.Errorf("no span %q below its parent; there are %v", name, childrenOf(collector.Spans(), parent))
 			}
 		}
+	}
+	// Nomad's client opens a WebSocket on a plain transport only.
+	var said strings.Builder
+	if code, err := s.api.Exec(t.Context(), slug, client.ExecOptions{Command: []string{"echo", "hello"}, Stdout: &said, Stderr: &said}); err != nil || code != 0 || said.String() != "hello\n" {
+		t.Errorf("a command on a traced server: exit code %d, %v, %q", code, err, said.String())
 	}
 	if _, err := s.api.Status(t.Context()); err != nil {
 		t.Fatal(err)

@@ -51,8 +51,10 @@ const (
 // Client talks to one namespace of one Nomad. Its methods give coded errors:
 // CodeUnavailable when Nomad does not answer, CodeRefused when it says no.
 type Client struct {
-	cfg     Config
-	api     *api.Client
+	cfg Config
+	api *api.Client
+	// sockets is for WebSockets, which Nomad's client opens on a plain transport only.
+	sockets *api.Client
 	http    *http.Client
 	cache   *cache
 	changed chan struct{}
@@ -77,14 +79,17 @@ func New(cfg Config) (*Client, error) {
 			Remedy: `write it like "http://127.0.0.1:4646"`,
 		})
 	}
-	web := &http.Client{Transport: tracing.Transport(transport(cfg.TLS), "nomad", cfg.Traces)}
-	client, err := api.NewClient(&api.Config{
-		Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace, HttpClient: web,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make the Nomad client: %w", err)
+	plain := transport(cfg.TLS)
+	web := &http.Client{Transport: tracing.Transport(plain, "nomad", cfg.Traces)}
+	var clients [2]*api.Client
+	for i, with := range []*http.Client{web, {Transport: plain}} {
+		if clients[i], err = api.NewClient(&api.Config{
+			Address: cfg.Address, Region: cfg.Region, Namespace: cfg.Namespace, HttpClient: with,
+		}); err != nil {
+			return nil, fmt.Errorf("make the Nomad client: %w", err)
+		}
 	}
-	return &Client{cfg: cfg, api: client, http: web, cache: newCache(), changed: make(chan struct{}, 1), homes: newHomes()}, nil
+	return &Client{cfg: cfg, api: clients[0], sockets: clients[1], http: web, cache: newCache(), changed: make(chan struct{}, 1), homes: newHomes()}, nil
 }
 
 // transport keeps enough connections for all workers. It has no timeout of its

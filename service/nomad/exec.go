@@ -52,7 +52,7 @@ func (c *Client) Exec(ctx context.Context, r lab.ExecRequest) (int, error) {
 	if q, err = c.query(ctx); err != nil {
 		return 0, err
 	}
-	code, err := c.api.Allocations().Exec(ctx, alloc, r.Task, r.TTY, runnable(alloc, r.Task, r.Command), r.Stdin, r.Stdout, r.Stderr, nomadSizes(ctx, r.Sizes), q)
+	code, err := c.sockets.Allocations().Exec(ctx, alloc, r.Task, r.TTY, runnable(alloc, r.Task, r.Command), r.Stdin, r.Stdout, r.Stderr, nomadSizes(ctx, r.Sizes), q)
 	if err != nil {
 		return 0, c.notRun(ctx, err)
 	}

@@ -34,7 +34,7 @@ func (n Need) String() string {
 // Needs lists the rights that Bothy needs in a namespace, for homes on host
 // volumes or on CSI volumes. The policy file that is handed out has them all.
 func Needs(namespace, pool string, csi bool) []Need {
-	capabilities := []string{"list-jobs", "parse-job", "read-job", "submit-job", "read-logs", "alloc-lifecycle", "alloc-exec"}
+	capabilities := []string{"list-jobs", "parse-job", "read-job", "submit-job", "read-logs", "alloc-lifecycle"}
 	needs := []Need{{"node", "", "read"}, {"node_pool", pool, "read"}}
 	if csi {
 		capabilities = append(capabilities, "csi-list-volume", "csi-read-volume", "csi-write-volume", "csi-mount-volume")

@@ -55,7 +55,7 @@ func TestWhatIsLackingIsNamed(t *testing.T) {
 	}
 	want := []string{
 		"node:read", `mount-readwrite in host_volume "home-*"`, `submit-job in namespace "bothy"`, `read-logs in namespace "bothy"`,
-		`alloc-lifecycle in namespace "bothy"`, `alloc-exec in namespace "bothy"`, `host-volume-create in namespace "bothy"`, `host-volume-delete in namespace "bothy"`,
+		`alloc-lifecycle in namespace "bothy"`, `host-volume-create in namespace "bothy"`, `host-volume-delete in namespace "bothy"`,
 	}
 	if diff := cmp.Diff(want, g.lack(Needs("bothy", "default", false))); diff != "" {
 		t.Error(diff)
