@@ -158,7 +158,11 @@ func (e endpoint) people(t *testing.T) {
 func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "getStatus", call{}, http.StatusOK)
 	e.expect(t, "listTemplates", call{}, http.StatusOK)
-	e.expect(t, "getTemplate", on("template", "shell"), http.StatusOK)
+	shell := on("template", "shell")
+	source := e.expect(t, "getTemplate", shell, http.StatusOK).member("source")
+	e.expect(t, "listTemplateVersions", shell, http.StatusOK)
+	e.expect(t, "pushTemplate", shell.with(map[string]any{"source": source}), http.StatusOK)
+	e.change(t, "pushTemplate", on("template", termCourse).with(map[string]any{"source": source}), http.StatusCreated)
 
 	course := on("course", termCourse)
 	input := call{}.with(map[string]any{"name": "Contract shell", "key": termCourse, "template": "shell"})
@@ -174,6 +178,7 @@ func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "createClass", class, http.StatusConflict)
 	e.expect(t, "createClass", call{}.with(map[string]any{"cohort": termCohort, "course": "no-such"}), http.StatusBadRequest)
 	e.expect(t, "createClass", call{}.with(map[string]any{"cohort": emptyCohort, "course": termCourse}), http.StatusCreated)
+	e.change(t, "updateClass", on("class", termClass).with(map[string]any{"parameters": map[string]any{"cpu": 150}}), http.StatusOK)
 	e.expect(t, "getClass", on("class", termClass), http.StatusOK)
 	e.expect(t, "listClasses", call{}, http.StatusOK)
 	e.expect(t, "listClasses", call{}.asking(url.Values{"cohort": {"no-such"}}), http.StatusNotFound)
