@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
@@ -129,10 +131,29 @@ func (e endpoint) term(t *testing.T, d *dev) {
 	if len(list) != 1 {
 		t.Fatalf("the class has %d workspaces, not 1", len(list))
 	}
+	d.tasksRun(t, list[0].Slug)
 	e.reading(t, list[0].Slug)
 	e.restarting(t, list[0].Slug)
 	e.stopping(t, list[0].Slug)
 	e.ending(t, d, list)
+}
+
+// tasksRun waits until Nomad's servers know that all tasks run: Consul may see that
+// a workspace answers some moments earlier.
+func (d *dev) tasksRun(t *testing.T, slug string) {
+	t.Helper()
+	eventually(t, readyLimit, "the tasks of "+slug+" to run", func(ctx context.Context) error {
+		alloc, err := d.alloc(ctx, slug)
+		if err != nil {
+			return err
+		}
+		for name, task := range alloc.TaskStates {
+			if task.State != "running" {
+				return fmt.Errorf("%s is %s", name, task.State)
+			}
+		}
+		return nil
+	})
 }
 
 // people: cohorts and their students.
