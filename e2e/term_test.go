@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
@@ -129,10 +131,29 @@ func (e endpoint) term(t *testing.T, d *dev) {
 	if len(list) != 1 {
 		t.Fatalf("the class has %d workspaces, not 1", len(list))
 	}
+	d.tasksRun(t, list[0].Slug)
 	e.reading(t, list[0].Slug)
 	e.restarting(t, list[0].Slug)
 	e.stopping(t, list[0].Slug)
 	e.ending(t, d, list)
+}
+
+// tasksRun waits until Nomad's servers know that all tasks run: Consul may see that
+// a workspace answers some moments earlier.
+func (d *dev) tasksRun(t *testing.T, slug string) {
+	t.Helper()
+	eventually(t, readyLimit, "the tasks of "+slug+" to run", func(ctx context.Context) error {
+		alloc, err := d.alloc(ctx, slug)
+		if err != nil {
+			return err
+		}
+		for name, task := range alloc.TaskStates {
+			if task.State != "running" {
+				return fmt.Errorf("%s is %s", name, task.State)
+			}
+		}
+		return nil
+	})
 }
 
 // people: cohorts and their students.
@@ -158,7 +179,11 @@ func (e endpoint) people(t *testing.T) {
 func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "getStatus", call{}, http.StatusOK)
 	e.expect(t, "listTemplates", call{}, http.StatusOK)
-	e.expect(t, "getTemplate", on("template", "shell"), http.StatusOK)
+	shell := on("template", "shell")
+	source := e.expect(t, "getTemplate", shell, http.StatusOK).member("source")
+	e.expect(t, "listTemplateVersions", shell, http.StatusOK)
+	e.expect(t, "pushTemplate", shell.with(map[string]any{"source": source}), http.StatusOK)
+	e.change(t, "pushTemplate", on("template", termCourse).with(map[string]any{"source": source}), http.StatusCreated)
 
 	course := on("course", termCourse)
 	input := call{}.with(map[string]any{"name": "Contract shell", "key": termCourse, "template": "shell"})
@@ -174,6 +199,7 @@ func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "createClass", class, http.StatusConflict)
 	e.expect(t, "createClass", call{}.with(map[string]any{"cohort": termCohort, "course": "no-such"}), http.StatusBadRequest)
 	e.expect(t, "createClass", call{}.with(map[string]any{"cohort": emptyCohort, "course": termCourse}), http.StatusCreated)
+	e.change(t, "updateClass", on("class", termClass).with(map[string]any{"parameters": map[string]any{"cpu": 150}}), http.StatusOK)
 	e.expect(t, "getClass", on("class", termClass), http.StatusOK)
 	e.expect(t, "listClasses", call{}, http.StatusOK)
 	e.expect(t, "listClasses", call{}.asking(url.Values{"cohort": {"no-such"}}), http.StatusNotFound)

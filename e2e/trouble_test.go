@@ -14,6 +14,7 @@ import (
 
 	_ "github.com/lib/pq"
 
+	"github.com/bothylabs/bothy/jobspecs"
 	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/store/storetest"
 )
@@ -75,9 +76,22 @@ func (e endpoint) all(t *testing.T, status int) {
 			if id == "streamEvents" {
 				c.query.Set("cohort", "fall-26") // a stream without a filter asks the database nothing
 			}
+			if id == "pushTemplate" {
+				c.body = map[string]any{"source": shellSource(t)}
+			}
 			e.expect(t, id, c, status)
 		}
 	}
+}
+
+// shellSource is a template that can be registered.
+func shellSource(t *testing.T) string {
+	t.Helper()
+	source, err := jobspecs.FS.ReadFile("shell.nomad.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(source)
 }
 
 // strange is everything that a server asks Nomad for, with a token that Nomad does not know.

@@ -303,7 +303,7 @@ func (f failing) Authenticate(context.Context, string) (lab.Caller, error) {
 }
 
 // The end-to-end tests bring all other answers about from outside. These they
-// can't: what shows the status and the templates has nothing in it that fails.
+// can't: what shows the status has nothing in it that fails.
 func TestEveryOperationFailsAsDocumentedWhenNobodyKnowsWhoAsks(t *testing.T) {
 	for status, err := range map[int]error{
 		http.StatusInternalServerError: io.ErrUnexpectedEOF,
