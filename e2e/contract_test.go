@@ -146,7 +146,7 @@ func (e endpoint) send(t *testing.T, id string, c call) answer {
 	// A stream goes on until it is left.
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	got, err := http.DefaultTransport.RoundTrip(e.request(t, ctx, op, c))
+	got, err := http.DefaultTransport.RoundTrip(e.request(ctx, t, op, c))
 	if err != nil {
 		t.Fatalf("%s: %v", id, err)
 	}
@@ -176,7 +176,7 @@ func (e endpoint) send(t *testing.T, id string, c call) answer {
 	return a
 }
 
-func (e endpoint) request(t *testing.T, ctx context.Context, op operation, c call) *http.Request {
+func (e endpoint) request(ctx context.Context, t *testing.T, op operation, c call) *http.Request {
 	t.Helper()
 	path := op.path
 	for _, p := range op.parameters {

@@ -2,7 +2,7 @@ package app_test
 
 import (
 	"context"
-	"database/sql"
+	"database/sql" //nolint:depguard // it looks at the database beside the store
 	"encoding/json"
 	"fmt"
 	"io"
