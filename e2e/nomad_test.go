@@ -177,11 +177,12 @@ func (d *dev) foreign(t *testing.T, class client.Class) {
 	if _, _, err := d.nomad.Jobs().Register(job, nil); err != nil {
 		t.Fatalf("make a foreign job: %v", err)
 	}
-	defer func() {
+	remove := func() {
 		if _, _, err := d.nomad.Jobs().Deregister(id, true, nil); err != nil {
 			t.Errorf("remove the foreign job: %v", err)
 		}
-	}()
+	}
+	defer remove() // once more does no harm
 	index := *d.job(t, id).JobModifyIndex
 
 	enrolled, err := d.api.EnrollStudent(t.Context(), class.Cohort, client.StudentInput{Name: "Chidi Anagonye", Email: "chidi@example.edu"})
@@ -204,4 +205,6 @@ func (d *dev) foreign(t *testing.T, class client.Class) {
 		t.Fatal(err)
 	}
 	throughout(t, watchSpan, "a foreign job was deleted", d.untouched(id, index))
+	remove()
+	d.workspaceIs(t, slug, "released, as nothing stands in the way any more", func(w client.Workspace) bool { return w.DeletedAt != nil })
 }

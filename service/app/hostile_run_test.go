@@ -370,5 +370,8 @@ func FuzzTheContract(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, seed uint64) { g.answer(t, g.attack(t, seed), g.state(state{})) })
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		g.t = t // f may not be used in here
+		g.answer(t, g.attack(t, seed), g.state(state{}))
+	})
 }
