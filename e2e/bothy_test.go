@@ -47,7 +47,6 @@ func TestClass(t *testing.T) {
 		{"bad input", refusals},
 		{"templates from push to a moved course", templates},
 		{"the API as its contract says", conformance},
-		{"templates from push to a moved course", templates},
 		{"job files without Bothy", filesAlone},
 		{"the adapters' own tests", adapters},
 		{"faults", faults},
