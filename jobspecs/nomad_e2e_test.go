@@ -86,7 +86,7 @@ func deployment() jobspec.Settings {
 
 func render(t *testing.T, template *jobspec.Template, params jobspec.Params) string {
 	t.Helper()
-	subject := jobspec.Subject{Slug: "fall-26-py101-ada", WorkspaceID: "0199-workspace", CohortKey: "fall-26", CourseKey: "py101"}
+	subject := jobspec.Subject{Slug: slug, WorkspaceID: "0199-workspace", CohortKey: "fall-26", CourseKey: "py101"}
 	rendered, err := jobspec.Render(template, deployment(), subject, params)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestNomadReadsWhatBothyRendered(t *testing.T) {
 			if refusal != "" {
 				t.Fatal(refusal)
 			}
-			if job.ID != "bothy-fall-26-py101-ada" || job.Namespace != "bothy" || job.NodePool != "default" {
+			if job.ID != "bothy-"+slug || job.Namespace != "bothy" || job.NodePool != "default" {
 				t.Errorf("job %q in namespace %q, node pool %q", job.ID, job.Namespace, job.NodePool)
 			}
 			wantMeta := map[string]string{jobspec.MetaInstallation: "0199-installation", jobspec.MetaWorkspace: "0199-workspace"}
@@ -111,12 +111,12 @@ func TestNomadReadsWhatBothyRendered(t *testing.T) {
 			service := job.TaskGroups[0].Services[0]
 			wantTags := []string{
 				"bothy",
-				"urlprefix-/fall-26-py101-ada/",
-				"urlprefix-fall-26-py101-ada.labs.localhost:9999/",
+				"urlprefix-/" + slug + "/",
+				"urlprefix-" + slug + ".labs.localhost:9999/",
 				"traefik.enable=true",
-				"traefik.http.routers.fall-26-py101-ada.rule=(Host(`labs.localhost`) && (Path(`/fall-26-py101-ada`) || PathPrefix(`/fall-26-py101-ada/`))) || Host(`fall-26-py101-ada.labs.localhost`)",
+				"traefik.http.routers." + slug + ".rule=(Host(`labs.localhost`) && (Path(`/" + slug + "`) || PathPrefix(`/" + slug + "/`))) || Host(`" + slug + ".labs.localhost`)",
 			}
-			if diff := cmp.Diff(wantTags, service.Tags); service.Name != "fall-26-py101-ada" || diff != "" {
+			if diff := cmp.Diff(wantTags, service.Tags); service.Name != slug || diff != "" {
 				t.Errorf("service %q: %s", service.Name, diff)
 			}
 			secrets := 0
