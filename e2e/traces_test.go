@@ -61,10 +61,15 @@ func traces(t *testing.T, d *dev) {
 		}
 	}
 	// Nomad's client opens a WebSocket on a plain transport only.
-	var said strings.Builder
-	if code, err := s.api.Exec(t.Context(), slug, client.ExecOptions{Command: []string{"echo", "hello"}, Stdout: &said, Stderr: &said}); err != nil || code != 0 || said.String() != "hello\n" {
-		t.Errorf("a command on a traced server: exit code %d, %v, %q", code, err, said.String())
-	}
+	// Consul may have seen the workspace answer before Nomad's servers know that it runs.
+	eventually(t, readyLimit, "a command on a traced server", func(ctx context.Context) error {
+		var said strings.Builder
+		code, err := s.api.Exec(ctx, slug, client.ExecOptions{Command: []string{"echo", "hello"}, Stdout: &said, Stderr: &said})
+		if err != nil || code != 0 || said.String() != "hello\n" {
+			return fmt.Errorf("exit code %d, %w, %q", code, err, said.String())
+		}
+		return nil
+	})
 	if _, err := s.api.Status(t.Context()); err != nil {
 		t.Fatal(err)
 	}
