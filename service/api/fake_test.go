@@ -216,14 +216,10 @@ func (f *fakeRegistrar) PlanWorkspace(_ context.Context, ref string) (registrar.
 	return registrar.WorkspacePlan{Slug: aWorkspace.Slug, JobPlan: aJobPlan}, f.note("PlanWorkspace", lab.Intent{}, ref)
 }
 
-func (f *fakeRegistrar) Operations(_ context.Context, filter lab.OperationFilter, page registrar.Page) ([]lab.Operation, string, error) {
+func (f *fakeRegistrar) Operations(_ context.Context, filter lab.OperationFilter, page lab.Page) (lab.List[lab.Operation], error) {
 	ended := anOperation
 	ended.State, ended.EndedAt = lab.OperationDone, &noon
-	next := "next"
-	if page.Cursor == next {
-		next = ""
-	}
-	return []lab.Operation{anOperation, ended}, next, f.note("Operations", lab.Intent{}, filter, page)
+	return listOf(page, anOperation, ended), f.note("Operations", lab.Intent{}, filter, page)
 }
 
 func (f *fakeRegistrar) Operation(_ context.Context, id string) (lab.Operation, error) {
@@ -231,12 +227,12 @@ func (f *fakeRegistrar) Operation(_ context.Context, id string) (lab.Operation, 
 }
 
 func (f *fakeRegistrar) OperationItems(
-	_ context.Context, id string, outcome lab.Outcome, page registrar.Page,
-) ([]lab.OperationItem, string, error) {
-	return []lab.OperationItem{
-		{OperationID: id, WorkspaceID: "id-workspace", Slug: aWorkspace.Slug, Outcome: lab.OutcomeDone, Reason: "It runs.", EndedAt: &noon},
-		{OperationID: id, WorkspaceID: "id-other", Slug: "fall-26-py101-bob", Outcome: lab.OutcomePending, Reason: "It starts."},
-	}, "", f.note("OperationItems", lab.Intent{}, id, outcome, page)
+	_ context.Context, id string, outcome lab.Outcome, page lab.Page,
+) (lab.List[lab.OperationItem], error) {
+	return listOf(page,
+		lab.OperationItem{OperationID: id, WorkspaceID: "id-workspace", Slug: aWorkspace.Slug, Outcome: lab.OutcomeDone, Reason: "It runs.", EndedAt: &noon},
+		lab.OperationItem{OperationID: id, WorkspaceID: "id-other", Slug: "fall-26-py101-bob", Outcome: lab.OutcomePending, Reason: "It starts."},
+	), f.note("OperationItems", lab.Intent{}, id, outcome, page)
 }
 
 func (f *fakeRegistrar) Workspaces(

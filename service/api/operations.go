@@ -10,14 +10,14 @@ import (
 
 // ListOperations gives a page of the operations that the query asks for.
 func (s *server) ListOperations(ctx context.Context, r ListOperationsRequestObject) (ListOperationsResponseObject, error) {
-	found, next, err := s.config.Registrar.Operations(ctx, lab.OperationFilter{
+	found, err := s.config.Registrar.Operations(ctx, lab.OperationFilter{
 		Class: classRef(given(r.Params.Class)),
 		State: lab.OperationState(given(r.Params.State)),
-	}, registrar.Page{Limit: given(r.Params.Limit), Cursor: given(r.Params.Cursor)})
+	}, lab.Page{Limit: given(r.Params.Limit), Cursor: given(r.Params.Cursor)})
 	if err != nil {
 		return nil, err
 	}
-	return ListOperations200JSONResponse{Items: each(found, asOperation), NextCursor: textOrNil(next)}, nil
+	return ListOperations200JSONResponse{Items: each(found.Items, asOperation), NextCursor: nextOf(found)}, nil
 }
 
 // GetOperation gives one operation.
@@ -34,12 +34,12 @@ func (s *server) GetOperation(ctx context.Context, r GetOperationRequestObject) 
 
 // ListOperationItems gives a page of what an operation wants of each workspace.
 func (s *server) ListOperationItems(ctx context.Context, r ListOperationItemsRequestObject) (ListOperationItemsResponseObject, error) {
-	found, next, err := s.config.Registrar.OperationItems(ctx, r.Operation, lab.Outcome(given(r.Params.Outcome)),
-		registrar.Page{Limit: given(r.Params.Limit), Cursor: given(r.Params.Cursor)})
+	found, err := s.config.Registrar.OperationItems(ctx, r.Operation, lab.Outcome(given(r.Params.Outcome)),
+		lab.Page{Limit: given(r.Params.Limit), Cursor: given(r.Params.Cursor)})
 	if err != nil {
 		return nil, err
 	}
-	return ListOperationItems200JSONResponse{Items: each(found, asOperationItem), NextCursor: textOrNil(next)}, nil
+	return ListOperationItems200JSONResponse{Items: each(found.Items, asOperationItem), NextCursor: nextOf(found)}, nil
 }
 
 // started answers with an operation that goes on.
@@ -67,11 +67,4 @@ func asOperationItem(i lab.OperationItem) OperationItem {
 	return OperationItem{
 		WorkspaceID: i.WorkspaceID, Slug: i.Slug.String(), Outcome: Outcome(i.Outcome), Reason: i.Reason, EndedAt: i.EndedAt,
 	}
-}
-
-func textOrNil(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }

@@ -41,9 +41,9 @@ type Registrar interface {
 	ActOnClass(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.Started, error)
 	PlanClass(ctx context.Context, ref string, act registrar.Act) (registrar.ClassPlan, error)
 
-	Operations(ctx context.Context, filter lab.OperationFilter, page registrar.Page) ([]lab.Operation, string, error)
+	Operations(ctx context.Context, filter lab.OperationFilter, page lab.Page) (lab.List[lab.Operation], error)
 	Operation(ctx context.Context, id string) (lab.Operation, error)
-	OperationItems(ctx context.Context, id string, outcome lab.Outcome, page registrar.Page) ([]lab.OperationItem, string, error)
+	OperationItems(ctx context.Context, id string, outcome lab.Outcome, page lab.Page) (lab.List[lab.OperationItem], error)
 
 	Workspaces(ctx context.Context, filter registrar.WorkspaceFilter, page lab.Page) (lab.List[registrar.WorkspaceView], error)
 	Workspace(ctx context.Context, ref string) (registrar.WorkspaceView, error)

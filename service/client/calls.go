@@ -196,75 +196,10 @@ func (c *Client) ResetClass(ctx context.Context, ref string) (Operation, error) 
 	return read(r, err, (*ResetClassResponse).GetJSON202)
 }
 
-// OperationFilter says which operations to list; its zero value means all.
-type OperationFilter struct {
-	Class string
-	State OperationState
-}
-
-// Operations lists operations, the newest first, most at most; 0 for all.
-func (c *Client) Operations(ctx context.Context, filter OperationFilter, most int) ([]Operation, error) {
-	params := &ListOperationsParams{Limit: pageLimit(most)}
-	if filter.Class != "" {
-		class := pathClass(filter.Class)
-		params.Class = &class
-	}
-	if filter.State != "" {
-		params.State = &filter.State
-	}
-	all := []Operation{} // a program that prints them has a list then
-	for {
-		r, err := c.raw.ListOperationsWithResponse(ctx, params)
-		page, err := read(r, err, (*ListOperationsResponse).GetJSON200)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Items...)
-		switch {
-		case most > 0 && len(all) >= most:
-			return all[:most], nil
-		case page.NextCursor == nil:
-			return all, nil
-		}
-		params.Cursor = page.NextCursor
-	}
-}
-
 // Operation gives one operation.
 func (c *Client) Operation(ctx context.Context, id string) (Operation, error) {
 	r, err := c.raw.GetOperationWithResponse(ctx, id)
 	return read(r, err, (*GetOperationResponse).GetJSON200)
-}
-
-// OperationItems lists what became of each workspace of an operation; those of one
-// outcome, or all for "".
-func (c *Client) OperationItems(ctx context.Context, id string, outcome Outcome) ([]OperationItem, error) {
-	params := &ListOperationItemsParams{Limit: pageLimit(0)}
-	if outcome != "" {
-		params.Outcome = &outcome
-	}
-	all := []OperationItem{}
-	for {
-		r, err := c.raw.ListOperationItemsWithResponse(ctx, id, params)
-		page, err := read(r, err, (*ListOperationItemsResponse).GetJSON200)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Items...)
-		if page.NextCursor == nil {
-			return all, nil
-		}
-		params.Cursor = page.NextCursor
-	}
-}
-
-// pageLimit asks for pages as large as can be, and no larger than what is wanted; 0 for all.
-func pageLimit(most int) *int {
-	const largest = 1000
-	if most <= 0 || most > largest {
-		most = largest
-	}
-	return &most
 }
 
 // Workspace gives one workspace.

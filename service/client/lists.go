@@ -180,6 +180,35 @@ func (c *Client) TemplateVersions(ctx context.Context, name string) ([]TemplateV
 	}))
 }
 
+// OperationFilter says which operations to list; its zero value means all.
+type OperationFilter struct {
+	Class string
+	State OperationState
+}
+
+// Operations lists operations, the newest first, most at most; 0 for all.
+func (c *Client) Operations(ctx context.Context, filter OperationFilter, most int) ([]Operation, error) {
+	params := ListOperationsParams{Class: orNil(pathClass(filter.Class)), State: orNil(filter.State)}
+	return Collect(pages(most, func(limit *Limit, cursor *Cursor) ([]Operation, *string, error) {
+		params.Limit, params.Cursor = limit, cursor
+		r, err := c.raw.ListOperationsWithResponse(ctx, &params)
+		list, err := read(r, err, (*ListOperationsResponse).GetJSON200)
+		return list.Items, list.NextCursor, err
+	}))
+}
+
+// OperationItems lists what became of each workspace of an operation; those of one
+// outcome, or all for "".
+func (c *Client) OperationItems(ctx context.Context, id string, outcome Outcome) ([]OperationItem, error) {
+	params := ListOperationItemsParams{Outcome: orNil(outcome)}
+	return Collect(pages(0, func(limit *Limit, cursor *Cursor) ([]OperationItem, *string, error) {
+		params.Limit, params.Cursor = limit, cursor
+		r, err := c.raw.ListOperationItemsWithResponse(ctx, id, &params)
+		list, err := read(r, err, (*ListOperationItemsResponse).GetJSON200)
+		return list.Items, list.NextCursor, err
+	}))
+}
+
 // Collect gives all of a list, or the error that ended it.
 func Collect[T any](list iter.Seq2[T, error]) ([]T, error) {
 	all := []T{}

@@ -492,22 +492,22 @@ func TestOperationsArePaged(t *testing.T) {
 	o.must(second(o.ActOnClass(ctx, o.intent, class.ID, registrar.ActStop)))
 	var kinds []lab.OperationKind
 	var operations []lab.Operation
-	for page := (registrar.Page{Limit: 1}); ; {
-		some, next, err := o.Operations(ctx, lab.OperationFilter{Class: class.Key()}, page)
+	for page := (lab.Page{Limit: 1}); ; {
+		some, err := o.Operations(ctx, lab.OperationFilter{Class: class.Key()}, page)
 		o.must(err)
-		operations = append(operations, some...)
-		kinds = append(kinds, some[0].Kind)
-		if page.Cursor = next; next == "" {
+		operations = append(operations, some.Items...)
+		kinds = append(kinds, some.Items[0].Kind)
+		if page.Cursor = some.Next; some.Next == "" {
 			break
 		}
 	}
 	wantEqual(t, kinds, []lab.OperationKind{lab.OperationStop, lab.OperationLaunch})
-	overtaken, next, err := o.OperationItems(ctx, operations[1].ID, lab.OutcomeSuperseded, registrar.Page{Limit: 3})
+	overtaken, err := o.OperationItems(ctx, operations[1].ID, lab.OutcomeSuperseded, lab.Page{Limit: 3})
 	o.must(err)
-	wantEqual(t, []any{len(overtaken), next, overtaken[0].Reason}, []any{3, "", "a later act stopped it"})
+	wantEqual(t, []any{len(overtaken.Items), overtaken.Next, overtaken.Items[0].Reason}, []any{3, "", "a later act stopped it"})
 
-	_, _, err = o.Operations(ctx, lab.OperationFilter{}, registrar.Page{Cursor: "?"})
+	_, err = o.Operations(ctx, lab.OperationFilter{}, lab.Page{Cursor: "?"})
 	wantFields(t, wantCode(t, err, lab.CodeInvalid), "cursor")
-	_, _, err = o.OperationItems(ctx, "none", "", registrar.Page{})
+	_, err = o.OperationItems(ctx, "none", "", lab.Page{})
 	wantCode(t, err, lab.CodeNotFound)
 }

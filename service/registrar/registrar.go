@@ -53,9 +53,9 @@ type Store interface {
 	ChangeClass(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.ClassState) (lab.ClassChange, error)) (lab.Class, error)
 
-	Operations(ctx context.Context, filter lab.OperationFilter, after string, limit int) ([]lab.Operation, error)
+	Operations(ctx context.Context, filter lab.OperationFilter, page lab.Page) (lab.List[lab.Operation], error)
 	Operation(ctx context.Context, id string) (lab.Operation, error)
-	OperationItems(ctx context.Context, id string, outcome lab.Outcome, after string, limit int) ([]lab.OperationItem, error)
+	OperationItems(ctx context.Context, id string, outcome lab.Outcome, page lab.Page) (lab.List[lab.OperationItem], error)
 
 	Workspaces(ctx context.Context, filter lab.WorkspaceFilter, page lab.Page) (lab.List[lab.WorkspaceDetail], error)
 	WorkspacesOfClass(ctx context.Context, classID string) ([]lab.Workspace, error)

@@ -160,12 +160,12 @@ func (f *fixture) everything() map[string]any {
 			all[fmt.Sprintf("template %s %d", v.Name, v.Version)] = whole
 		}
 	}
-	operations, err := f.Operations(ctx, lab.OperationFilter{}, "", 1000)
+	operations, err := f.Operations(ctx, lab.OperationFilter{}, lab.Page{Limit: 1000})
 	f.must(err)
-	for _, o := range operations {
-		items, err := f.OperationItems(ctx, o.ID, "", "", 100_000)
+	for _, o := range operations.Items {
+		items, err := f.OperationItems(ctx, o.ID, "", lab.Page{Limit: 100_000})
 		f.must(err)
-		all["operation "+o.ID] = []any{o, items}
+		all["operation "+o.ID] = []any{o, items.Items}
 	}
 	for _, c := range cohorts {
 		students, err := f.Students(ctx, c.ID)

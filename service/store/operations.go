@@ -94,24 +94,18 @@ func rowOfItem(i lab.OperationItem, runs bool) itemRow {
 
 func final(o lab.Outcome) bool { return o == lab.OutcomeDone || o == lab.OutcomeSuperseded }
 
-// Operations gives the operations that a filter chooses, the newest first: limit
-// at most, of those made before the one with the id after, "" for the newest.
-func (s *Store) Operations(ctx context.Context, filter lab.OperationFilter, after string, limit int) ([]lab.Operation, error) {
-	query, args := `SELECT `+operationColumns+` FROM operations o WHERE 1 = 1`, []any(nil)
-	if filter.Class != "" {
-		query, args = query+` AND (o.class_id = ? OR o.class_key = ?)`, append(args, filter.Class, filter.Class)
+// Operations gives a page of the operations that a filter chooses, the newest first.
+func (s *Store) Operations(ctx context.Context, f lab.OperationFilter, p lab.Page) (lab.List[lab.Operation], error) {
+	var chosen conditions
+	if f.Class != "" {
+		chosen.and("class", f.Class, `(o.class_id = ? OR o.class_key = ?)`, f.Class, f.Class)
 	}
-	if filter.State != "" {
-		query, args = query+` AND o.state = ?`, append(args, string(filter.State))
-	}
-	if after != "" {
-		query, args = query+` AND o.id < ?`, append(args, after)
-	}
-	var rows []operationRow
-	if err := s.reader().list(ctx, &rows, query+` ORDER BY o.id DESC LIMIT ?`, append(args, limit)...); err != nil {
-		return nil, s.failed(ctx, "list operations", err)
-	}
-	return convert(rows, operationRow.operation), nil
+	chosen.is("state", "o.state", string(f.State))
+	return page(ctx, s, listing[operationRow]{
+		name: "operations", from: `SELECT ` + operationColumns + ` FROM operations o `, standard: "-id",
+		sorts: map[string]order[operationRow]{"id": by[operationRow]()}, // ids are in the order of time
+		id:    text("o.id", func(r operationRow) string { return r.ID }),
+	}, chosen, p, operationRow.operation)
 }
 
 // Operation gives the operation with an id.
@@ -123,33 +117,34 @@ func (s *Store) Operation(ctx context.Context, id string) (lab.Operation, error)
 	return row.operation(), nil
 }
 
-// OperationItems gives an operation's items in the order of their workspaces' ids:
-// limit at most, of those after the workspace with the id after; of one outcome, or
-// of any for "". The reason of a pending one is what was last seen of its workspace.
-func (s *Store) OperationItems(
-	ctx context.Context, id string, outcome lab.Outcome, after string, limit int,
-) ([]lab.OperationItem, error) {
-	type row struct {
-		itemRow
-		Now *string `db:"now"`
+// itemNowRow is an item with what is now said of its workspace.
+type itemNowRow struct {
+	itemRow
+	Now *string `db:"now"`
+}
+
+func (r itemNowRow) item() lab.OperationItem {
+	item := r.itemRow.item()
+	if item.Outcome == lab.OutcomePending && r.Now != nil {
+		item.Reason = *r.Now
 	}
-	query := `SELECT ` + itemColumns + `, w.reason AS now FROM operation_items i
-		LEFT JOIN workspaces w ON w.id = i.workspace_id WHERE i.operation_id = ? AND i.workspace_id > ?`
-	args := []any{id, after}
-	if outcome != "" {
-		query, args = query+` AND i.outcome = ?`, append(args, string(outcome))
-	}
-	var rows []row
-	if err := s.reader().list(ctx, &rows, query+` ORDER BY i.workspace_id LIMIT ?`, append(args, limit)...); err != nil {
-		return nil, s.failed(ctx, "list the items of an operation", err)
-	}
-	return convert(rows, func(r row) lab.OperationItem {
-		item := r.item()
-		if item.Outcome == lab.OutcomePending && r.Now != nil {
-			item.Reason = *r.Now
-		}
-		return item
-	}), nil
+	return item
+}
+
+// OperationItems gives a page of an operation's items in the order of their
+// workspaces' ids, of one outcome, or of any for "". The reason of a pending one is
+// what was last seen of its workspace.
+func (s *Store) OperationItems(ctx context.Context, id string, outcome lab.Outcome, p lab.Page) (lab.List[lab.OperationItem], error) {
+	var chosen conditions
+	chosen.is("operation", "i.operation_id", id)
+	chosen.is("outcome", "i.outcome", string(outcome))
+	return page(ctx, s, listing[itemNowRow]{
+		name:     "the items of an operation",
+		from:     `SELECT ` + itemColumns + `, w.reason AS now FROM operation_items i LEFT JOIN workspaces w ON w.id = i.workspace_id `,
+		standard: "workspace_id",
+		sorts:    map[string]order[itemNowRow]{"workspace_id": by[itemNowRow]()},
+		id:       text("i.workspace_id", func(r itemNowRow) string { return r.WorkspaceID }),
+	}, chosen, p, itemNowRow.item)
 }
 
 // addOperation writes an act with what it wants; its state and counts are those of

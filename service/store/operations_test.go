@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,10 +82,10 @@ func (f *fixture) wantOperation(o lab.Operation, want string) lab.Operation {
 	got, err := f.Operation(f.t.Context(), o.ID)
 	f.must(err)
 	wantEqual(f.t, countsOf(got), want)
-	items, err := f.OperationItems(f.t.Context(), o.ID, "", "", 100_000)
+	items, err := f.OperationItems(f.t.Context(), o.ID, "", lab.Page{Limit: 100_000})
 	f.must(err)
 	var counts lab.OperationCounts
-	for _, item := range items {
+	for _, item := range items.Items {
 		counts.Add(item.Outcome, 1)
 		if (item.Outcome == lab.OutcomePending) != (item.EndedAt == nil) || item.Reason == "" && item.EndedAt != nil {
 			f.t.Errorf("item %+v", item)
@@ -165,9 +166,9 @@ func TestAPendingItemSaysWhatIsSeen(t *testing.T) {
 		f.see(epoch, lab.PhaseQueued, all[0])
 		f.see(epoch, lab.PhaseReady, all[1])
 		f.see(epoch, lab.PhaseStarting, all[1]) // what comes later is not this act's
-		items, err := f.OperationItems(t.Context(), o.ID, "", "", 10)
+		items, err := f.OperationItems(t.Context(), o.ID, "", lab.Page{Limit: 10})
 		f.must(err)
-		wantEqual(t, items, []lab.OperationItem{
+		wantEqual(t, items.Items, []lab.OperationItem{
 			{OperationID: o.ID, WorkspaceID: all[0].ID, Slug: all[0].Slug, Outcome: lab.OutcomePending, Reason: "it is queued"},
 			{OperationID: o.ID, WorkspaceID: all[1].ID, Slug: all[1].Slug, Outcome: lab.OutcomeDone, Reason: "it is ready", EndedAt: &f.now},
 		})
@@ -288,44 +289,33 @@ func TestOperationsAreListedNewestFirst(t *testing.T) {
 		ctx := t.Context()
 		class, all, epoch := f.stoppedClass(3)
 		other := f.class(lab.Cohort{ID: class.CohortID, Key: class.CohortKey}, f.course("py102"))
-		stops, err := f.Operations(ctx, lab.OperationFilter{}, "", 10)
+		stops, err := f.Operations(ctx, lab.OperationFilter{}, lab.Page{Limit: 10})
 		f.must(err)
-		wantEqual(t, len(stops), 1)
+		wantEqual(t, len(stops.Items), 1)
 		launch, empty := f.acted(class, lab.OperationLaunch), f.acted(other, lab.OperationStop)
-		want := []string{empty.ID, launch.ID, stops[0].ID}
-		ids := func(filter lab.OperationFilter, after string, limit int) []string {
-			t.Helper()
-			found, err := f.Operations(ctx, filter, after, limit)
-			f.must(err)
-			var ids []string
-			for _, o := range found {
-				ids = append(ids, o.ID)
-			}
-			return ids
+		want := []string{empty.ID, launch.ID, stops.Items[0].ID}
+		operations := ofItems(f, func(o lab.Operation) string { return o.ID })
+		page := func(filter lab.OperationFilter, limit int) string {
+			return operations(f.Operations(ctx, filter, lab.Page{Limit: limit}))
 		}
-		wantEqual(t, ids(lab.OperationFilter{}, "", 10), want)
-		wantEqual(t, ids(lab.OperationFilter{}, "", 2), want[:2])
-		wantEqual(t, ids(lab.OperationFilter{}, want[1], 2), want[2:])
-		wantEqual(t, ids(lab.OperationFilter{Class: class.ID}, "", 10), want[1:])
-		wantEqual(t, ids(lab.OperationFilter{Class: class.Key(), State: lab.OperationRunning}, "", 10), want[1:2])
-		wantEqual(t, ids(lab.OperationFilter{Class: "none"}, "", 10), []string(nil))
+		wantEqual(t, page(lab.OperationFilter{}, 10), strings.Join(want, " "))
+		wantEqual(t, page(lab.OperationFilter{}, 2), strings.Join(want[:2], " "))
+		first, err := f.Operations(ctx, lab.OperationFilter{}, lab.Page{Limit: 2})
+		f.must(err)
+		wantEqual(t, operations(f.Operations(ctx, lab.OperationFilter{}, lab.Page{Limit: 2, Cursor: first.Next})), want[2])
+		wantEqual(t, page(lab.OperationFilter{Class: class.ID}, 10), strings.Join(want[1:], " "))
+		wantEqual(t, page(lab.OperationFilter{Class: class.Key(), State: lab.OperationRunning}, 10), want[1])
+		wantEqual(t, page(lab.OperationFilter{Class: "none"}, 10), "")
 		_, err = f.Operation(ctx, "none")
 		wantCode(t, err, lab.CodeNotFound)
 
 		f.see(epoch, lab.PhaseReady, all[1])
-		items := func(outcome lab.Outcome, after string, limit int) []string {
-			t.Helper()
-			found, err := f.OperationItems(ctx, launch.ID, outcome, after, limit)
-			f.must(err)
-			var ids []string
-			for _, i := range found {
-				ids = append(ids, i.WorkspaceID)
-			}
-			return ids
-		}
-		wantEqual(t, items("", "", 2), []string{all[0].ID, all[1].ID})
-		wantEqual(t, items("", all[1].ID, 2), []string{all[2].ID})
-		wantEqual(t, items(lab.OutcomePending, "", 10), []string{all[0].ID, all[2].ID})
+		items := ofItems(f, func(i lab.OperationItem) string { return i.WorkspaceID })
+		begin, err := f.OperationItems(ctx, launch.ID, "", lab.Page{Limit: 2})
+		f.must(err)
+		wantEqual(t, items(begin, nil), all[0].ID+" "+all[1].ID)
+		wantEqual(t, items(f.OperationItems(ctx, launch.ID, "", lab.Page{Limit: 2, Cursor: begin.Next})), all[2].ID)
+		wantEqual(t, items(f.OperationItems(ctx, launch.ID, lab.OutcomePending, lab.Page{Limit: 10})), all[0].ID+" "+all[2].ID)
 	})
 }
 
@@ -381,14 +371,14 @@ func TestAnActThatIsRefusedLeavesNoOperation(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
 		class, all, _ := f.stoppedClass(1)
-		before, err := f.Operations(t.Context(), lab.OperationFilter{}, "", 10)
+		before, err := f.Operations(t.Context(), lab.OperationFilter{}, lab.Page{Limit: 10})
 		f.must(err)
 		o := lab.Operation{ID: f.id("operation"), Kind: lab.OperationLaunch, ClassID: class.ID, State: lab.OperationRunning, CreatedAt: f.now}
 		again := all[0] // its slug was given before
 		again.ID = f.id("workspace")
 		err = f.change(class, lab.ClassChange{Add: []lab.Workspace{again}, Operation: o, Items: []lab.OperationItem{o.Wants(again, true, f.now)}})
 		wantCode(t, err, lab.CodeConflict)
-		after, err := f.Operations(t.Context(), lab.OperationFilter{}, "", 10)
+		after, err := f.Operations(t.Context(), lab.OperationFilter{}, lab.Page{Limit: 10})
 		f.must(err)
 		wantEqual(t, after, before)
 	})
