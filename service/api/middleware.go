@@ -146,7 +146,7 @@ func (h *handler) authenticate(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	ctx := context.WithValue(c.Request.Context(), actorKey{}, lab.Actor{Name: caller.Name, Remote: c.ClientIP()})
+	ctx := context.WithValue(c.Request.Context(), actorKey{}, lab.Actor{Name: caller.Name, UserID: caller.UserID, Role: caller.Role, Remote: c.ClientIP()})
 	request := c.Request
 	ctx = context.WithValue(ctx, sightKey{}, sight{
 		scope: caller.Scope,

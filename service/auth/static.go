@@ -54,5 +54,5 @@ func (s *Static) Authenticate(_ context.Context, bearer string) (lab.Caller, err
 	if subtle.ConstantTimeCompare(sum[:], s.sum[:]) != 1 {
 		return lab.Caller{}, lab.Errorf(lab.CodeUnauthenticated, "the token is not known")
 	}
-	return lab.Caller{Name: s.actor, Scope: lab.Scope{All: true}}, nil
+	return lab.Caller{Name: s.actor, Role: lab.RoleAdmin, Scope: lab.Scope{All: true}, Token: lab.TokenWrite}, nil
 }

@@ -78,38 +78,10 @@ func (f EventFilter) Matches(e Event) bool {
 		(len(f.Types) == 0 || slices.Contains(f.Types, e.Type))
 }
 
-// Caller is who is behind a credential, and what they may see.
-type Caller struct {
-	// Name is the credential's name, as Actor has it.
-	Name  string
-	Scope Scope
+// Belonging says whose the event's subject is.
+func (e Event) Belonging() Belonging {
+	return Belonging{ClassID: e.ClassID, CohortID: e.CohortID, CourseID: e.CourseID, StudentID: e.StudentID}
 }
 
-// Scope is what somebody may see. The zero value sees nothing.
-type Scope struct {
-	// All sees everything, an operator does.
-	All bool
-	// Classes are ids of classes that are seen with their workspaces.
-	Classes []string
-	// Cohorts are ids of cohorts that are seen with their students.
-	Cohorts []string
-	// Courses are ids of courses that are seen.
-	Courses []string
-	// Students are ids of students who see what is theirs in any class: they themselves.
-	Students []string
-}
-
-// Sees says whether an event may be shown: what belongs to a class by the class,
-// else by the cohort, else by the course; and to students what is their own.
-func (s Scope) Sees(e Event) bool {
-	switch {
-	case s.All, e.StudentID != "" && slices.Contains(s.Students, e.StudentID):
-		return true
-	case e.ClassID != "":
-		return slices.Contains(s.Classes, e.ClassID)
-	case e.CohortID != "":
-		return slices.Contains(s.Cohorts, e.CohortID)
-	default:
-		return e.CourseID != "" && slices.Contains(s.Courses, e.CourseID)
-	}
-}
+// Sees says whether an event may be shown.
+func (s Scope) Sees(e Event) bool { return s.Holds(e.Belonging()) }

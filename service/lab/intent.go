@@ -14,8 +14,11 @@ var ErrDone = errors.New("done before, under the same key")
 
 // Actor is who makes a change, for the audit.
 type Actor struct {
-	// Name is the credential's name: "token:dev", later a user.
+	// Name is the credential's name: "token:dev", "user:ada@example.org".
 	Name string
+	// UserID and Role are the person's; both "" for Bothy itself, UserID for the operator's token.
+	UserID string
+	Role   Role
 	// Remote is the address that the request came from.
 	Remote string
 }

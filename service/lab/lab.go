@@ -41,6 +41,8 @@ type Course struct {
 type Student struct {
 	ID       string
 	CohortID string
+	// UserID is the person, who may be a student of several cohorts; "" where nobody has been made for them.
+	UserID string
 	// Name is as the roster has it; it never enters a job (the slug stands in for it).
 	Name string
 	// Email is unique within the cohort among students who are not withdrawn; compared case-folded.

@@ -27,6 +27,7 @@ type site struct {
 	student   lab.Student
 	class     lab.Class
 	workspace lab.Workspace
+	user      lab.User
 }
 
 func newSite(f *fixture) site {
@@ -35,6 +36,7 @@ func newSite(f *fixture) site {
 	s.course, s.unused = f.course(s.name+"-py"), f.course(s.name+"-go")
 	s.student = f.student(s.cohort, "Ada", "ada@example.org")
 	s.class = f.class(s.cohort, s.course)
+	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
 	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
 	return s
 }
@@ -85,6 +87,22 @@ func (s site) acts() map[string]act {
 		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
 			one, err := st.Student(ctx, s.student.ID)
 			return one.Revision, one, err
+		}},
+		"create a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			u := s.newUser(s.id("new")+"@example.org", lab.RoleStudent)
+			return st.CreateUser(ctx, intent, u, s.audit("user.create", u.ID))
+		}},
+		"change a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.ChangeUser(ctx, intent, s.user.ID, func(u lab.User) (lab.User, lab.Audit, error) {
+				u.Name = s.id("name")
+				return u, s.audit("user.update", u.ID), nil
+			}))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			u, err := st.User(ctx, s.user.ID)
+			return u.Revision, u, err
+		}},
+		"appoint": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return st.Appoint(ctx, intent, lab.TrustCohort, s.cohort.ID, []string{s.user.ID}, s.audit("appoint", s.cohort.ID))
 		}},
 		"create a course": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			c := s.newCourse(s.name + "-rs")

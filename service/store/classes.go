@@ -251,8 +251,10 @@ func finishClass(ctx context.Context, tx session, id string) error {
 		return err
 	}
 	tx.tellClass(lab.EventClassDeleted, row.class())
-	if _, err := tx.exec(ctx, `DELETE FROM workspaces WHERE class_id = ?`, id); err != nil {
-		return err
+	for _, table := range []string{"workspaces", "class_assistants"} {
+		if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE class_id = ?`, id); err != nil {
+			return err
+		}
 	}
 	_, err = tx.exec(ctx, `DELETE FROM classes WHERE id = ?`, id)
 	return err

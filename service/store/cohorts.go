@@ -63,6 +63,9 @@ func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, 
 		if _, err := tx.exec(ctx, `DELETE FROM students WHERE cohort_id = ?`, id); err != nil {
 			return lab.Audit{}, err
 		}
+		if _, err := tx.exec(ctx, `DELETE FROM cohort_instructors WHERE cohort_id = ?`, id); err != nil {
+			return lab.Audit{}, err
+		}
 		tx.tellCohort(lab.EventCohortDeleted, cohort)
 		_, err = tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id)
 		return audit, err

@@ -7,6 +7,8 @@ const (
 	cohortKey        = "cohorts_key"
 	courseKey        = "courses_key"
 	studentEmail     = "students_email"
+	userLogin        = "users_login"
+	userSubject      = "users_subject"
 	classOfCourse    = "classes_cohort_course"
 	slugGiven        = "slugs_pkey"
 	slugUsed         = "workspaces_slug"
@@ -28,6 +30,12 @@ func conflict(constraint string, cause error) *lab.Error {
 	case studentEmail:
 		e.Message = "the cohort has a student with this address already"
 		e.Fields = []lab.Field{{Name: "email", Problem: "belongs to another student of the cohort", Remedy: "use another address, or withdraw that student first"}}
+	case userLogin:
+		e.Message = "somebody signs in with this already"
+		e.Fields = []lab.Field{{Name: "login", Problem: "belongs to another user", Remedy: "choose another login, or use that user"}}
+	case userSubject:
+		e.Message = "somebody else is that person of the provider already"
+		e.Hint = "unlink the other user first"
 	case classOfCourse:
 		e.Message = "the cohort takes this course already"
 		e.Fields = []lab.Field{{Name: "course", Problem: "is taken by this cohort already", Remedy: "use that class, or delete it first"}}

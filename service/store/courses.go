@@ -111,6 +111,9 @@ func (s *Store) DeleteCourse(ctx context.Context, intent lab.Intent, id string, 
 		if err := hasNoClasses(ctx, tx, "course", `WHERE c.course_id = ?`, id); err != nil {
 			return lab.Audit{}, err
 		}
+		if _, err := tx.exec(ctx, `DELETE FROM course_instructors WHERE course_id = ?`, id); err != nil {
+			return lab.Audit{}, err
+		}
 		tx.tellCourse(lab.EventCourseDeleted, course)
 		_, err = tx.exec(ctx, `DELETE FROM courses WHERE id = ?`, id)
 		return audit, err

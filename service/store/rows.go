@@ -144,6 +144,7 @@ func rowOfCourse(c lab.Course) courseRow {
 type studentRow struct {
 	ID          string `db:"id"`
 	CohortID    string `db:"cohort_id"`
+	UserID      string `db:"user_id"`
 	Name        string `db:"name"`
 	Email       string `db:"email"`
 	EmailKey    string `db:"email_key"`
@@ -156,14 +157,14 @@ type studentRow struct {
 
 func (r studentRow) student() lab.Student {
 	return lab.Student{
-		ID: r.ID, CohortID: r.CohortID, Name: r.Name, Email: r.Email,
+		ID: r.ID, CohortID: r.CohortID, UserID: r.UserID, Name: r.Name, Email: r.Email,
 		Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt), WithdrawnAt: r.WithdrawnAt.pointer(),
 	}
 }
 
 func rowOfStudent(s lab.Student) studentRow {
 	return studentRow{
-		ID: s.ID, CohortID: s.CohortID, Name: s.Name, Email: s.Email, EmailKey: emailKey(s.Email), Search: fold(s.Name, s.Email),
+		ID: s.ID, CohortID: s.CohortID, UserID: s.UserID, Name: s.Name, Email: s.Email, EmailKey: emailKey(s.Email), Search: fold(s.Name, s.Email),
 		CreatedAt: stamp(s.CreatedAt), UpdatedAt: stamp(s.UpdatedAt), WithdrawnAt: stampOf(s.WithdrawnAt),
 	}
 }

@@ -106,6 +106,8 @@ func uniqueColumns() map[string]string {
 		cohortKey:        "cohorts.key",
 		courseKey:        "courses.key",
 		studentEmail:     "students.cohort_id, students.email_key",
+		userLogin:        "users.login_key",
+		userSubject:      "users.issuer, users.subject",
 		classOfCourse:    "classes.cohort_id, classes.course_id",
 		slugGiven:        "slugs.slug",
 		slugUsed:         "workspaces.slug",

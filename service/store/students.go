@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	selectStudents = `SELECT id, cohort_id, name, email, email_key, revision, created_at, updated_at, withdrawn_at FROM students `
+	selectStudents = `SELECT id, cohort_id, user_id, name, email, email_key, revision, created_at, updated_at, withdrawn_at FROM students `
 	// A student who exists keeps cohort and time of enrolment.
-	upsertStudent = `INSERT INTO students (id, cohort_id, name, email, email_key, search, created_at, updated_at, withdrawn_at)
-		VALUES (:id, :cohort_id, :name, :email, :email_key, :search, :created_at, :updated_at, :withdrawn_at)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, email_key = excluded.email_key,
+	upsertStudent = `INSERT INTO students (id, cohort_id, user_id, name, email, email_key, search, created_at, updated_at, withdrawn_at)
+		VALUES (:id, :cohort_id, :user_id, :name, :email, :email_key, :search, :created_at, :updated_at, :withdrawn_at)
+		ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, name = excluded.name, email = excluded.email, email_key = excluded.email_key,
 			search = excluded.search, revision = students.revision + 1, updated_at = excluded.updated_at`
 )
 

@@ -1,0 +1,178 @@
+package lab
+
+import (
+	"slices"
+	"time"
+)
+
+// Role is what somebody is to an installation. Written by the registrar.
+type Role string
+
+// The roles, the most powerful first.
+const (
+	// RoleAdmin may do everything.
+	RoleAdmin Role = "admin"
+	// RoleInstructor has cohorts, courses and the classes made of them.
+	RoleInstructor Role = "instructor"
+	// RoleAssistant is given classes: sees them, starts, stops and looks in.
+	RoleAssistant Role = "assistant"
+	// RoleStudent has workspaces.
+	RoleStudent Role = "student"
+)
+
+// Roles are all roles, the most powerful first.
+func Roles() []Role { return []Role{RoleAdmin, RoleInstructor, RoleAssistant, RoleStudent} }
+
+// Known says whether the role is one of Roles.
+func (r Role) Known() bool { return slices.Contains(Roles(), r) }
+
+// Password says how far somebody is with a password of their own; the password
+// itself is Vault's. Written by whoever sets it there, after Vault has it.
+type Password string
+
+// The states of a password.
+const (
+	// PasswordNone: there is none; the person signs in elsewhere, or not yet at all.
+	PasswordNone Password = "none"
+	// PasswordTemporary: it was mailed, and opens nothing but the page to choose another.
+	PasswordTemporary Password = "temporary"
+	// PasswordOwn: the person chose it.
+	PasswordOwn Password = "own"
+)
+
+// User is a person who may sign in. Written by the registrar.
+type User struct {
+	ID string
+	// Login is what the person signs in with, mostly the e-mail address; unique, compared case-folded.
+	Login string
+	Name  string
+	// Email is where mail goes; "" for none.
+	Email string
+	Role  Role
+	// Password is written where passwords are set.
+	Password Password
+	// Issuer and Subject are who the person is to an OpenID provider; "" for nobody there.
+	Issuer  string
+	Subject string
+	// DisabledAt is since when the person may not sign in any more.
+	DisabledAt *time.Time
+	// Revision is 1 at first; every write raises it.
+	Revision  int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Active says whether the person may sign in.
+func (u User) Active() bool { return u.DisabledAt == nil }
+
+// UserFilter chooses users; the zero value all.
+type UserFilter struct {
+	// Search is a text that the login, name or address has in it, in whatever case.
+	Search string
+	// Role is "" for any.
+	Role Role
+	// Disabled, where it is not nil, wants those alone who are, or are not.
+	Disabled *bool
+}
+
+// Trust is what is given to users: a cohort or a course to instructors, a class to assistants.
+type Trust string
+
+// What is given.
+const (
+	TrustCohort Trust = "cohort"
+	TrustCourse Trust = "course"
+	TrustClass  Trust = "class"
+)
+
+// Post is what a user has been given: what is their own by the table of rights.
+type Post struct {
+	UserID string
+	// Cohorts and Courses are ids of what an instructor has.
+	Cohorts []string
+	Courses []string
+	// Classes are ids: an instructor's are those of their cohorts, an assistant's those that were given.
+	Classes []string
+	// Students are the ids of the person's memberships in cohorts, the withdrawn not among them.
+	Students []string
+}
+
+// Scope gives what somebody with the role sees.
+func (p Post) Scope(role Role) Scope {
+	switch role {
+	case RoleAdmin:
+		return Scope{All: true}
+	case RoleInstructor:
+		return Scope{Classes: p.Classes, Cohorts: p.Cohorts, Courses: p.Courses}
+	case RoleAssistant:
+		return Scope{Classes: p.Classes}
+	case RoleStudent:
+		return Scope{Students: p.Students}
+	default:
+		return Scope{}
+	}
+}
+
+// TokenScope is what an API token is good for, within its user's role.
+type TokenScope string
+
+// The scopes of tokens.
+const (
+	// TokenRead looks, and changes nothing.
+	TokenRead TokenScope = "read"
+	// TokenOperate also starts, stops, restarts and plans.
+	TokenOperate TokenScope = "operate"
+	// TokenWrite does all that its user may.
+	TokenWrite TokenScope = "write"
+)
+
+// Caller is who is behind a credential, and what they may see.
+type Caller struct {
+	// Name is the credential's name, as Actor has it.
+	Name string
+	// UserID is "" for the operator's token of the settings.
+	UserID string
+	Role   Role
+	Scope  Scope
+	// SessionID is "" for a token.
+	SessionID string
+	// Token is "" for a session, which is good for all that its user may.
+	Token TokenScope
+}
+
+// Scope is what somebody may see. The zero value sees nothing.
+type Scope struct {
+	// All sees everything, an admin does.
+	All bool
+	// Classes are ids of classes that are seen with their workspaces.
+	Classes []string
+	// Cohorts are ids of cohorts that are seen with their students.
+	Cohorts []string
+	// Courses are ids of courses that are seen.
+	Courses []string
+	// Students are ids of students who see what is theirs in any class: they themselves.
+	Students []string
+}
+
+// Belonging says whose something is: the ids of what it belongs to or is, "" where there is none.
+type Belonging struct {
+	ClassID   string
+	CohortID  string
+	CourseID  string
+	StudentID string
+}
+
+// Holds says whether something is within the scope: what belongs to a class by the
+// class, else by the cohort, else by the course; and to students what is their own.
+func (s Scope) Holds(b Belonging) bool {
+	switch {
+	case s.All, b.StudentID != "" && slices.Contains(s.Students, b.StudentID):
+		return true
+	case b.ClassID != "":
+		return slices.Contains(s.Classes, b.ClassID)
+	case b.CohortID != "":
+		return slices.Contains(s.Cohorts, b.CohortID)
+	default:
+		return b.CourseID != "" && slices.Contains(s.Courses, b.CourseID)
+	}
+}

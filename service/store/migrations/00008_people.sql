@@ -1,0 +1,53 @@
+-- People: who may sign in, what they are, and what they have been given.
+
+-- +goose Up
+CREATE TABLE users (
+    id          TEXT   NOT NULL PRIMARY KEY,
+    login       TEXT   NOT NULL,
+    login_key   TEXT   NOT NULL,
+    name        TEXT   NOT NULL,
+    email       TEXT   NOT NULL,
+    role        TEXT   NOT NULL CHECK (role IN ('admin', 'instructor', 'assistant', 'student')),
+    password    TEXT   NOT NULL CHECK (password IN ('none', 'temporary', 'own')),
+    issuer      TEXT   NOT NULL,
+    subject     TEXT   NOT NULL,
+    search      TEXT   NOT NULL,
+    disabled_at BIGINT,
+    revision    BIGINT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    updated_at  BIGINT NOT NULL,
+    CONSTRAINT users_login UNIQUE (login_key)
+);
+CREATE UNIQUE INDEX users_subject ON users (issuer, subject) WHERE subject <> '';
+CREATE INDEX users_by_name ON users (name, id);
+CREATE INDEX users_by_role ON users (role, id);
+
+-- A person may be a student of several cohorts.
+ALTER TABLE students ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX students_by_user ON students (user_id);
+
+-- Whose a cohort, a course or a class is.
+CREATE TABLE cohort_instructors (
+    cohort_id TEXT NOT NULL REFERENCES cohorts (id),
+    user_id   TEXT NOT NULL REFERENCES users (id),
+    PRIMARY KEY (cohort_id, user_id)
+);
+CREATE INDEX cohort_instructors_user ON cohort_instructors (user_id);
+
+CREATE TABLE course_instructors (
+    course_id TEXT NOT NULL REFERENCES courses (id),
+    user_id   TEXT NOT NULL REFERENCES users (id),
+    PRIMARY KEY (course_id, user_id)
+);
+CREATE INDEX course_instructors_user ON course_instructors (user_id);
+
+CREATE TABLE class_assistants (
+    class_id TEXT NOT NULL REFERENCES classes (id),
+    user_id  TEXT NOT NULL REFERENCES users (id),
+    PRIMARY KEY (class_id, user_id)
+);
+CREATE INDEX class_assistants_user ON class_assistants (user_id);
+
+-- Who changed something is more than a name.
+ALTER TABLE audit ADD COLUMN actor_user TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit ADD COLUMN actor_role TEXT NOT NULL DEFAULT '';
