@@ -158,7 +158,8 @@ func (f *fixture) newCourse(key string) lab.Course {
 }
 
 func (f *fixture) newStudent(cohort lab.Cohort, name, email string) lab.Student {
-	return lab.Student{ID: f.id("student"), CohortID: cohort.ID, Name: name, Email: email, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now}
+	id := f.id("student")
+	return lab.Student{ID: id, UserID: id, CohortID: cohort.ID, Name: name, Email: email, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now}
 }
 
 func (f *fixture) newWorkspace(class lab.Class, student lab.Student, slug lab.Slug) lab.Workspace {
@@ -421,7 +422,7 @@ func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
 			"template_versions.origin_revision", "template_versions.origin_url", "template_versions.registered_by",
 			"template_versions.search", "template_versions.source", "template_versions.version",
 			"templates.created_at", "templates.name",
-			"users.created_at", "users.disabled_at", "users.email", "users.id", "users.issuer", "users.login", "users.login_key",
+			"users.created_at", "users.disabled_at", "users.email", "users.id", "users.issuer", "users.lapsed", "users.login", "users.login_key",
 			"users.name", "users.password", "users.revision", "users.role", "users.search", "users.subject", "users.updated_at",
 			"workspaces.alloc_id", "workspaces.class_id", "workspaces.created_at", "workspaces.deleted_at", "workspaces.desired",
 			"workspaces.drifted", "workspaces.fingerprint", "workspaces.id", "workspaces.job_modify_index", "workspaces.node_name",
