@@ -96,6 +96,8 @@ func anEvent(id int64, kind lab.EventType, class string) lab.Event {
 		"cohort":    `{"id":"h","key":"a","name":"A","revision":7}`,
 		"student":   `{"id":"x","cohort_id":"h","withdrawn_at":null,"revision":7}`,
 		"course":    `{"id":"k","key":"b","name":"B","template":"shell","revision":7}`,
+		"operation": `{"id":"o","kind":"class.launch","class_id":"c","class":"a/b","state":"running","counts":{"total":3,"pending":1,"done":2,"failed":0,"superseded":0},"created_at":"2026-09-01T08:00:00Z","ended_at":null}`,
+		"template":  `{"id":"v","name":"shell","version":3,"digest":"0f"}`,
 	}
 	subject, _, _ := strings.Cut(string(kind), ".")
 	return lab.Event{ID: id, At: noon, Type: kind, ClassID: class, Data: json.RawMessage(data[subject])}

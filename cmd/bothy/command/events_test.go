@@ -20,6 +20,7 @@ func hello(id int) string {
 
 const (
 	readyWorkspace = `{"id":"w","slug":"fall-26-py101-ana","class":"fall-26/py101","desired":"running","phase":"ready","reason":"It runs."}`
+	runningLaunch  = `{"id":"op-1","kind":"class.launch","class":"fall-26/py101","state":"running","counts":{"total":15,"done":12,"pending":3}}`
 	goingWorkspace = `{"id":"w","slug":"fall-26-py101-ana","class":"fall-26/py101","desired":"deleted","phase":"stopping","reason":"It ends."}`
 )
 
@@ -64,7 +65,8 @@ func TestEventsPrintsALineForEachChange(t *testing.T) {
 		told(3, "workspace.changed", readyWorkspace), told(4, "workspace.changed", goingWorkspace), told(5, "workspace.deleted", goingWorkspace),
 		told(6, "class.changed", `{"id":"c","key":"fall-26/py101","deleting":true}`), told(7, "class.deleted", `{"id":"c","key":"fall-26/py101","deleting":true}`),
 		told(8, "cohort.created", `{"id":"h","key":"fall-26"}`), told(9, "course.changed", `{"id":"k","key":"py101"}`),
-		told(10, "student.created", `{"id":"ada"}`), told(11, "student.changed", `{"id":"ada","withdrawn_at":"2026-09-01T08:00:00Z"}`), told(12, "later.thing", `{}`))
+		told(10, "student.created", `{"id":"ada"}`), told(11, "student.changed", `{"id":"ada","withdrawn_at":"2026-09-01T08:00:00Z"}`), told(12, "operation.changed", runningLaunch),
+		told(13, "template.registered", `{"id":"v","name":"shell","version":3,"digest":"0"}`), told(14, "later.thing", `{}`))
 	got := w.interruptedAfter("later.thing", "events", "-class", "fall-26/py101", "-type", "workspace.changed, class.deleted").ok()
 	var lines []string
 	for line := range strings.Lines(got.out) {
@@ -81,7 +83,9 @@ func TestEventsPrintsALineForEachChange(t *testing.T) {
 		"9-9f3c2a1b  course.changed  py101",
 		"10-9f3c2a1b  student.created  ada",
 		"11-9f3c2a1b  student.changed  ada  withdrawn",
-		"12-9f3c2a1b  later.thing",
+		"12-9f3c2a1b  operation.changed  class.launch  fall-26/py101  running  12 done, 3 pending  op-1",
+		"13-9f3c2a1b  template.registered  shell  version 3",
+		"14-9f3c2a1b  later.thing",
 	}
 	if !slices.Equal(lines, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
