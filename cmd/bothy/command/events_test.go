@@ -123,14 +123,7 @@ func TestWatchLooksAgainWhenItIsTold(t *testing.T) {
 	api.on(workspacesRoute, 200, list(ws("Ana", "ana", "queued", ""))).
 		on(workspacesRoute, 200, list(ws("Ana", "ana", "queued", ""))).
 		on(workspacesRoute, 200, list(ws("Ana", "ana", "ready", "")))
-	w.After = func(d time.Duration) <-chan time.Time {
-		if d != newsSettle {
-			return nil // it never comes to that
-		}
-		now := make(chan time.Time, 1)
-		now <- w.clock
-		return now
-	}
+	toldAlone(w)
 	out := &watchedWriter{until: "queued", then: func() {}}
 	out.then = func() {
 		if out.until == "queued" {
@@ -142,5 +135,58 @@ func TestWatchLooksAgainWhenItIsTold(t *testing.T) {
 	w.run("status", "-watch", "fall-26/py101").ok()
 	if !strings.Contains(out.String(), "ready") {
 		t.Errorf("got %s", out)
+	}
+}
+
+// toldAlone lets a command wait for what it is told, and for nothing else.
+func toldAlone(w *world) {
+	w.After = func(d time.Duration) <-chan time.Time {
+		if d != newsSettle {
+			return nil
+		}
+		now := make(chan time.Time, 1)
+		now <- w.clock
+		return now
+	}
+}
+
+func TestALaunchWaitsForWhatItIsTold(t *testing.T) {
+	w, api := followed(t, hello(1), told(2, "operation.changed", runningLaunch))
+	toldAlone(w)
+	api.on(launchRoute, 202, anOperation(0, 2, 0)).
+		on(operationRoute, 200, anOperation(2, 0, 0)).
+		itemsOf(anItem("ana", "done", ""), anItem("bo", "done", "")).
+		on(workspacesRoute, 200, list(ws("Ana", "ana", "ready", ""), ws("Bo", "bo", "ready", "")))
+	w.run("class", "launch", "fall-26/py101").ok().says("2 done")
+	if want := "GET /v1/events?class=class-1&type=operation.changed after "; !slices.Contains(api.asked, want) {
+		t.Errorf("asked %q", api.asked)
+	}
+}
+
+func TestAWaitAsksByItselfOnceTheStreamIsLost(t *testing.T) {
+	w, api := followed(t, hello(1))
+	lost := false
+	w.After = func(d time.Duration) <-chan time.Time {
+		if d == newsHeard && !lost {
+			lost = true
+			close(api.events)
+		}
+		if d == newsHeard || d == pollEvery && !lost {
+			return nil
+		}
+		now := make(chan time.Time, 1)
+		now <- w.clock
+		return now
+	}
+	stopping, stopped := ws("Ana", "ana", "stopping", ""), ws("Ana", "ana", "stopped", "")
+	stopping.Desired, stopped.Desired = "stopped", "stopped"
+	api.on("POST /v1/workspaces/fall-26-py101-ana/stop", 202, stopping)
+	for range 4 { // at first, when the stream is open, when it is lost, and by itself
+		api.on("GET /v1/workspaces/id-ana", 200, stopping)
+	}
+	api.on("GET /v1/workspaces/id-ana", 200, stopped)
+	w.run("workspace", "stop", "fall-26-py101-ana").ok().says("stopped")
+	if !lost {
+		t.Error("it did not wait for the stream")
 	}
 }
