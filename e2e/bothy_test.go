@@ -45,6 +45,7 @@ func TestClass(t *testing.T) {
 		{"logs, and commands inside a workspace", tasks},
 		{"whose job it is", ownership},
 		{"bad input", refusals},
+		{"a cohort and its students by hand", people},
 		{"templates from push to a moved course", templates},
 		{"the API as its contract says", conformance},
 		{"job files without Bothy", filesAlone},
