@@ -144,8 +144,15 @@ func newBench(t *testing.T, change ...func(*door.Config)) *bench {
 	return b
 }
 
+// answer is what a browser gets.
+type answer struct {
+	status         int
+	location, body string
+	cookies        []*http.Cookie
+}
+
 // request asks one of the two handlers; header are pairs.
-func (b *bench) request(handler http.Handler, at string, header ...string) *http.Response {
+func (b *bench) request(handler http.Handler, at string, header ...string) answer {
 	b.Helper()
 	r := httptest.NewRequest(http.MethodGet, at, nil)
 	for i := 0; i+1 < len(header); i += 2 {
@@ -153,39 +160,40 @@ func (b *bench) request(handler http.Handler, at string, header ...string) *http
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	return w.Result()
+	got := w.Result() //nolint:bodyclose // a recorder's
+	return answer{status: got.StatusCode, location: got.Header.Get("Location"), body: w.Body.String(), cookies: got.Cookies()}
 }
 
-func (b *bench) open(at string, header ...string) *http.Response {
+func (b *bench) open(at string, header ...string) answer {
 	b.Helper()
 	who := func(*http.Request) (lab.Caller, string, error) { return b.caller, "192.0.2.7", b.whoErr }
 	return b.request(b.Console(who), console+at, header...)
 }
 
-func (b *bench) want(r *http.Response, status int, location string) {
+func (b *bench) want(r answer, status int, location string) {
 	b.Helper()
-	if got := r.Header.Get("Location"); r.StatusCode != status || got != location {
-		b.Fatalf("%d to %q, want %d to %q", r.StatusCode, got, status, location)
+	if r.status != status || r.location != location {
+		b.Fatalf("%d to %q, want %d to %q", r.status, r.location, status, location)
 	}
 }
 
 // come opens a workspace from the console as far as its cookie.
-func (b *bench) come(to string) (*http.Cookie, *http.Response) {
+func (b *bench) come(to string) (*http.Cookie, answer) {
 	b.Helper()
 	r := b.open("/open/" + slug + "?to=" + to)
-	if r.StatusCode != http.StatusSeeOther {
-		b.Fatalf("not opened: %d", r.StatusCode)
+	if r.status != http.StatusSeeOther {
+		b.Fatalf("not opened: %d", r.status)
 	}
-	r = b.request(b.Labs(), r.Header.Get("Location"))
-	if len(r.Cookies()) != 1 {
-		b.Fatalf("no cookie: %d", r.StatusCode)
+	r = b.request(b.Labs(), r.location)
+	if len(r.cookies) != 1 {
+		b.Fatalf("no cookie: %d", r.status)
 	}
-	return r.Cookies()[0], r
+	return r.cookies[0], r
 }
 
 func (b *bench) check(host string, c *http.Cookie) int {
 	b.Helper()
-	return b.request(b.Labs(), "http://10.0.0.1/-/door/check/"+host+"/"+slug, "X-Bothy-Pass", "tossed,"+c.Value+",").StatusCode
+	return b.request(b.Labs(), "http://10.0.0.1/-/door/check/"+host+"/"+slug, "X-Bothy-Pass", "tossed,"+c.Value+",").status
 }
 
 func TestAStudentComesInByTheSharedHost(t *testing.T) {
@@ -242,11 +250,7 @@ func TestNobodyElseComesIn(t *testing.T) {
 	for _, at := range []string{"/open/" + slug, "/open/no-such-slug", "/open/No%20slug", "/open/"} {
 		r := b.open(at)
 		b.want(r, 404, "")
-		text := new(strings.Builder)
-		if err := r.Write(text); err != nil {
-			t.Fatal(err)
-		}
-		pages = append(pages, text.String())
+		pages = append(pages, r.body)
 	}
 	if len(slices.Compact(pages)) != 1 {
 		t.Error("a foreign workspace looks different from one that there is not")
@@ -300,14 +304,14 @@ func TestALinkForTheOperatorsToken(t *testing.T) {
 
 func TestATicketIsGoodOnceAndForAMinute(t *testing.T) {
 	b := newBench(t)
-	at := b.open("/open/" + slug).Header.Get("Location")
+	at := b.open("/open/" + slug).location
 	b.want(b.request(b.Labs(), at, "Sec-Fetch-Mode", "no-cors"), 403, "")
 	first := b.request(b.Labs(), at)
 	b.want(first, 303, "/"+slug+"/")
 	b.want(b.request(b.Labs(), at), 401, "")
 	// Who has the pass already, as after a step back in the history, goes on.
-	b.want(b.request(b.Labs(), at, "Cookie", first.Cookies()[0].String()), 303, "/"+slug+"/")
-	late := b.open("/open/" + slug).Header.Get("Location")
+	b.want(b.request(b.Labs(), at, "Cookie", first.cookies[0].String()), 303, "/"+slug+"/")
+	late := b.open("/open/" + slug).location
 	b.now = b.now.Add(time.Minute)
 	b.want(b.request(b.Labs(), late), 401, "")
 }
@@ -341,25 +345,25 @@ func TestAVisitStartsAStoppedWorkspace(t *testing.T) {
 		"an asset":    {"Cookie", pass, "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"},
 		"a fetch":     {"Cookie", pass, "Accept", "*/*"},
 	} {
-		if r := b.request(b.Labs(), labs+"/"+slug+"/x", header...); r.StatusCode != 503 || len(b.started) > 0 {
-			t.Errorf("%s: %d, started %d", what, r.StatusCode, len(b.started))
+		if r := b.request(b.Labs(), labs+"/"+slug+"/x", header...); r.status != http.StatusServiceUnavailable || len(b.started) > 0 {
+			t.Errorf("%s: %d, started %d", what, r.status, len(b.started))
 		}
 	}
 	// A waiting page that is left open asks at the entrance, which starts nothing.
 	r := b.request(b.Labs(), labs+"/"+slug+"/-/enter?to=/x", page...)
-	if text := read(t, r); r.StatusCode != 503 || len(b.started) > 0 || strings.Contains(text, "refresh") || !strings.Contains(text, `href="/`+slug+`/x"`) {
-		t.Errorf("the entrance: %d, started %d\n%s", r.StatusCode, len(b.started), text)
+	if text := r.body; r.status != http.StatusServiceUnavailable || len(b.started) > 0 || strings.Contains(text, "refresh") || !strings.Contains(text, `href="/`+slug+`/x"`) {
+		t.Errorf("the entrance: %d, started %d\n%s", r.status, len(b.started), text)
 	}
 	r = b.request(b.Labs(), labs+"/"+slug+"/x?y=z", page...)
-	text := read(t, r)
-	if r.StatusCode != 503 || len(b.started) != 1 || b.started[0].Actor.Name != "user:ada" {
-		t.Errorf("a visit: %d, started %+v", r.StatusCode, b.started)
+	text := r.body
+	if r.status != http.StatusServiceUnavailable || len(b.started) != 1 || b.started[0].Actor.Name != "user:ada" {
+		t.Errorf("a visit: %d, started %+v", r.status, b.started)
 	}
 	if !strings.Contains(text, `content="2; url=/`+slug+`/-/enter?to=/x?y=z"`) || strings.Contains(text, "<script") {
 		t.Errorf("the waiting page does not move on by itself:\n%s", text)
 	}
 	b.shelf.workspace.Desired, b.shelf.workspace.Status = lab.DesiredRunning, lab.Status{Phase: lab.PhasePlacing, Reason: "memory exhausted <on> 3 nodes"}
-	text = read(t, b.request(b.Labs(), labs+"/"+slug+"/", page...))
+	text = b.request(b.Labs(), labs+"/"+slug+"/", page...).body
 	if len(b.started) != 1 || !strings.Contains(text, "placing") || !strings.Contains(text, "memory exhausted &lt;on&gt; 3 nodes") {
 		t.Errorf("started %d\n%s", len(b.started), text)
 	}
@@ -379,13 +383,4 @@ func TestWithoutAPassEverySlugLooksTheSame(t *testing.T) {
 	for _, at := range []string{labs + "/", labs + "/favicon.ico", "https://bothy.example.org/v1/status", "https://a.b.labs.example.org/", "http://10.0.0.1/"} {
 		b.want(b.request(b.Labs(), at, page...), 404, "")
 	}
-}
-
-func read(t *testing.T, r *http.Response) string {
-	t.Helper()
-	text := new(strings.Builder)
-	if err := r.Write(text); err != nil {
-		t.Fatal(err)
-	}
-	return text.String()
 }

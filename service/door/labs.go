@@ -17,7 +17,7 @@ const (
 	pathCheck    = "/-/door/check/"
 	pathRedeem   = "/-/door/enter/"
 	pathHealth   = "/-/door/health"
-	headerPasses = "X-Bothy-Pass"
+	headerPasses = "X-Bothy-Pass" //nolint:gosec // G101: a header's name
 	// Cookies of passes. A browser takes the second only over HTTPS, for this host alone.
 	cookieShared = "bothy_pass"
 	cookieOwn    = "__Host-bothy_pass"
@@ -156,7 +156,7 @@ func ticketOf(r *http.Request) (secret, to string) {
 }
 
 func (d *Door) cookie(v visit, pass string) *http.Cookie {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // G124: over plain HTTP there is no Secure
 		Name: cookieShared, Value: pass, Path: root(v.slug, v.host) + "/",
 		Secure: d.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
@@ -223,10 +223,9 @@ func (d *Door) place(r *http.Request) (visit, string, bool) {
 	if own, ok := strings.CutSuffix(host, "."+labsHost); ok {
 		v.host, name = lab.HostOwn, own
 	} else if host == labsHost {
-		rest := ""
-		name, rest, ok = strings.Cut(strings.TrimPrefix(path, "/"), "/")
-		path = ""
-		if ok {
+		first, rest, below := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		name, path = first, ""
+		if below {
 			path = "/" + rest
 		}
 	}

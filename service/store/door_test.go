@@ -171,10 +171,10 @@ func TestAPassCountsForAsLongAsItsHolderMay(t *testing.T) {
 				}
 				// What counts no more is ended, once, and wants its connections ended.
 				now := g.now.Add(tc.at + later)
-				for want := 0; want < 2; want++ {
+				for round := range 2 {
 					ended, err := g.EndPasses(t.Context(), now, now.Add(-time.Hour), now.Add(5*time.Second))
 					g.must(err)
-					wantEqual(t, ended == 1, want == 0 && !(tc.lives && tc.my))
+					wantEqual(t, ended == 1, round == 0 && (!tc.lives || !tc.my))
 				}
 				w := g.stored(g.workspace)
 				if tc.lives && tc.my {

@@ -37,15 +37,11 @@ func (s *Store) PlanAdmission(ctx context.Context) ([]string, error) {
 	if s.write.DriverName() == Postgres {
 		return nil, nil
 	}
-	var rows []struct {
+	type step struct {
 		ID, Parent, NotUsed int
 		Detail              string
 	}
-	err := s.reader().list(ctx, &rows, `EXPLAIN QUERY PLAN `+admissions+`WHERE p.hash IN (?) AND w.slug = ? AND p.host = ?`, 0, 0, 0, "", "", "")
-	return convert(rows, func(r struct {
-		ID, Parent, NotUsed int
-		Detail              string
-	}) string {
-		return r.Detail
-	}), err
+	var steps []step
+	err := s.reader().list(ctx, &steps, `EXPLAIN QUERY PLAN `+admissions+`WHERE p.hash IN (?) AND w.slug = ? AND p.host = ?`, 0, 0, 0, "", "", "")
+	return convert(steps, func(s step) string { return s.Detail }), err
 }
