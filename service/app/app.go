@@ -66,6 +66,7 @@ type App struct {
 	loop    *reconcile.Loop
 	feed    *events.Feed
 	lock    lock
+	guard   guard
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -213,6 +214,9 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}); err != nil {
 		return fmt.Errorf("make the feed of events: %w", err)
 	}
+	if err := a.makeDoor(ctx, people, deps); err != nil {
+		return err
+	}
 	return a.makeAPI(people, installation, deps)
 }
 
@@ -278,7 +282,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 		return fmt.Errorf("make the API: %w", err)
 	}
 	a.http = &http.Server{
-		Handler:           handler,
+		Handler:           a.console(handler),
 		ReadHeaderTimeout: api.ReadHeaderTimeout,
 		ReadTimeout:       api.ReadTimeout,
 		WriteTimeout:      api.WriteTimeout,
