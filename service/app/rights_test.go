@@ -28,7 +28,7 @@ import (
 )
 
 // foreign is in all names of what no caller but an admin sees.
-const foreign = "foreign"
+const foreign = "outland"
 
 // person is somebody who asks, with what their credential is good for.
 type person struct {
@@ -390,9 +390,9 @@ func TestAnInstructorMakesAClassOfTheirOwnFromNothing(t *testing.T) {
 		{http.MethodGet, "/v1/cohorts/new-cohort/students", "", http.StatusOK},
 		{http.MethodGet, "/v1/classes/new-cohort~new-course", "", http.StatusOK},
 		{http.MethodPatch, "/v1/courses/new-course", `{"name":"Newer"}`, http.StatusOK},
-		{http.MethodPost, "/v1/classes", `{"cohort":"new-cohort","course":"foreign-course"}`, http.StatusNotFound},
-		{http.MethodPost, "/v1/classes", `{"cohort":"Foreign cohort","course":"new-course"}`, http.StatusNotFound},
-		{http.MethodPost, "/v1/cohorts", `{"name":"Foreign cohort"}`, http.StatusConflict},
+		{http.MethodPost, "/v1/classes", `{"cohort":"new-cohort","course":"outland-course"}`, http.StatusNotFound},
+		{http.MethodPost, "/v1/classes", `{"cohort":"Outland cohort","course":"new-course"}`, http.StatusNotFound},
+		{http.MethodPost, "/v1/cohorts", `{"name":"Outland cohort"}`, http.StatusConflict},
 	} {
 		r := httptest.NewRequest(step.method, step.path, strings.NewReader(step.body))
 		r.Header.Set("Authorization", "Bearer instructor")
