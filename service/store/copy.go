@@ -38,6 +38,8 @@ func copied() []struct{ name, key string } {
 		{"class_assistants", "class_id, user_id"},
 		{"slugs", "slug"},
 		{"workspaces", "id"},
+		{"secret_owners", "kind, id"},
+		{"secrets", "kind, owner_id, name"},
 		{"audit", "id"},
 		{"idempotency_keys", "actor, key"},
 		{"operations", "id"},
