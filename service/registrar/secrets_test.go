@@ -29,7 +29,7 @@ func TestASecretGoesIntoVaultAndItsNameIsListed(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	ctx, vault := t.Context(), &safe{}
-	o.Registrar.Vault = vault
+	o.Vault = vault
 	o.class("Ada")
 	cohort, err := o.Cohort(ctx, "fall-26")
 	o.must(err)
@@ -59,7 +59,7 @@ func TestADryRunOfASecretPutsNothingIntoVault(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	vault := &safe{}
-	o.Registrar.Vault = vault
+	o.Vault = vault
 	o.class("Ada")
 	intent := o.intent
 	intent.DryRun = true
@@ -75,7 +75,7 @@ func TestADryRunOfASecretPutsNothingIntoVault(t *testing.T) {
 func TestASecretIsRefusedWithoutBeingShown(t *testing.T) {
 	t.Parallel()
 	o := open(t)
-	o.Registrar.Vault = &safe{}
+	o.Vault = &safe{}
 	o.class("Ada")
 	for title, test := range map[string]struct{ name, value, field string }{
 		"a digit first":      {"1A", "hush-hush", "name"},
