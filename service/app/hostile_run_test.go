@@ -151,9 +151,10 @@ func (g *target) fill() {
 	}
 	g.read(g.make(http.MethodGet, "/v1/cohorts/fall-26/students", ""), &students)
 	g.read(g.make(http.MethodGet, "/v1/workspaces", ""), &workspaces)
+	g.make(http.MethodPost, "/v1/users", `{"login":"eve@example.edu","name":"Eve","role":"instructor"}`)
 	g.hostile = newHostile(g.doc, map[string][]string{
 		"cohort": {"fall-26"}, "course": {"py101"}, "class": {"fall-26~py101"}, "operation": {operation.ID}, "template": {"shell"},
-		"student": {students.Items[0].ID}, "workspace": {workspaces.Items[0].Slug, workspaces.Items[1].ID}, "version": {"1"},
+		"student": {students.Items[0].ID}, "workspace": {workspaces.Items[0].Slug, workspaces.Items[1].ID}, "version": {"1"}, "user": {"eve@example.edu"},
 	})
 }
 
