@@ -176,7 +176,7 @@ func routesGo(t *testing.T, d *dev) {
 		d.must(t, "workspace", "stop", w.Slug)
 		eventually(t, readyLimit, "the route of "+w.Slug+" to go", func(ctx context.Context) error {
 			p, err := d.get(ctx, d.labsHost(), "/"+w.Slug+"/")
-			if err == nil && p.status != http.StatusNotFound {
+			if err == nil && p.status != http.StatusServiceUnavailable {
 				err = fmt.Errorf("status %d", p.status)
 			}
 			return err

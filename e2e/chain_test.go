@@ -397,7 +397,7 @@ func (d *dev) direct(ctx context.Context, address, host, path string) (page, err
 		return page{}, fmt.Errorf("make request: %w", err)
 	}
 	request.Host = host
-	return ask(http.DefaultTransport, request)
+	return ask(bearer{d, http.DefaultTransport}, request)
 }
 
 // listenersOf gives the listening sockets in the network namespace of an allocation's tasks.

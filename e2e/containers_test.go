@@ -40,6 +40,7 @@ func TestContainers(t *testing.T) {
 	second.api = s.api
 
 	b := newBrowser(t, root)
+	b.link = d.link
 	for _, course := range []struct{ name, image, tree string }{
 		{"plain", workspaceImage, "none"},
 		{"trees", treeImage, "/usr/bin/tree"},

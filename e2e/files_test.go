@@ -106,7 +106,7 @@ func (d *dev) renderRoster(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	d.must(t, "render", "code-server-exec", "-cohort", "Fall 26", "-course", "py101", "-roster", "students.csv", "-out", "out",
-		"-namespace", d.namespace(), "-labs-url", "http://"+d.labsHost(),
+		"-namespace", d.namespace(), "-door-url", "", "-labs-url", "http://"+d.labsHost(),
 		"-home-uid", coder.Uid, "-home-gid", coder.Gid)
 	jobs, err := filepath.Glob(filepath.Join(d.dir, "out", "*.nomad.hcl"))
 	if err != nil {

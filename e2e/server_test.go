@@ -69,10 +69,16 @@ console_url = "http://bothy.localhost:%d"
 labs_url    = %q
 data_dir    = %q
 %s
+# Visitors are those of the stack's own Bothy.
+door {
+  listen   = "127.0.0.1:0"
+  url      = %q
+  register = false
+}
 api {
   token_file = %q
 }
-`, listen, port, "http://"+d.labsHost(), filepath.Join(dir, "data"), more, filepath.Join(dir, "api.token"))
+`, listen, port, "http://"+d.labsHost(), filepath.Join(dir, "data"), more, d.doorURL(t), filepath.Join(dir, "api.token"))
 	secrets := filepath.Join(d.state(), "secrets")
 	for _, part := range []struct{ name, address, token string }{
 		{"nomad", "http://" + s.nomad.address, nomadToken},

@@ -23,6 +23,7 @@ import (
 	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/app"
 	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/placement"
@@ -116,9 +117,16 @@ func newTarget(t testing.TB) *target {
 		t.Fatal(err)
 	}
 	g := &target{t: t, log: &buffer{}}
+	guard, err := door.New(door.Config{
+		Store: s, Allows: door.Allows, ConsoleURL: "http://bothy.example.org", LabsURL: "http://labs.example.org", OwnHosts: true,
+		Logger: slog.New(slog.DiscardHandler), NewID: uuid.NewString,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if g.Handler, err = api.New(api.Config{
 		Registrar:     people,
-		Authenticator: authenticator, Receipts: s, Tasks: unreachable{}, AnswerWait: 50 * time.Millisecond,
+		Authenticator: authenticator, Receipts: s, Tasks: unreachable{}, Door: guard, AnswerWait: 50 * time.Millisecond,
 		Log: slog.New(slog.NewJSONHandler(g.log, &slog.HandlerOptions{Level: slog.LevelError})),
 	}); err != nil {
 		t.Fatal(err)

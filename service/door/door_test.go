@@ -233,7 +233,7 @@ func TestWhoLooksInComesByTheOwnHostAndIsWrittenDown(t *testing.T) {
 func TestLookingInIsOffWithoutHostsOfTheirOwn(t *testing.T) {
 	b := newBench(t, func(c *door.Config) { c.OwnHosts = false })
 	b.caller = teacher()
-	b.want(b.open("/open/"+slug), 403, "")
+	b.want(b.open("/open/"+slug), 409, "")
 	b = newBench(t, func(c *door.Config) { c.OwnHosts, c.LookInShared = false, true })
 	b.caller = teacher()
 	cookie, _ := b.come("/")
@@ -266,7 +266,7 @@ func TestNobodyElseComesIn(t *testing.T) {
 	}
 	reader := teacher()
 	reader.Token = lab.TokenRead
-	if _, err := b.Link(t.Context(), reader, "", slug, door.AsAllowed, ""); lab.CodeOf(err) != lab.CodeForbidden {
+	if _, err := b.Link(t.Context(), reader, "", slug, lab.AsAllowed, ""); lab.CodeOf(err) != lab.CodeForbidden {
 		t.Errorf("a token that reads: %v", err)
 	}
 }
@@ -275,16 +275,16 @@ func TestALinkForTheOperatorsToken(t *testing.T) {
 	b := newBench(t)
 	for _, tc := range []struct {
 		caller lab.Caller
-		as     door.As
+		as     lab.EntryAs
 		begins string
 		code   lab.Code
 	}{
-		{operator(), door.AsAllowed, "https://" + slug + ".labs.example.org/-/enter?ticket=", ""},
-		{operator(), door.AsLookerIn, "https://" + slug + ".labs.example.org/-/enter?ticket=", ""},
-		{operator(), door.AsStudent, labs + "/" + slug + "/-/enter?ticket=", ""},
-		{student(), door.AsStudent, labs + "/" + slug + "/-/enter?ticket=", ""},
-		{student(), door.AsLookerIn, "", lab.CodeForbidden},
-		{teacher(), door.AsStudent, "", lab.CodeForbidden},
+		{operator(), lab.AsAllowed, "https://" + slug + ".labs.example.org/-/enter?ticket=", ""},
+		{operator(), lab.AsLookerIn, "https://" + slug + ".labs.example.org/-/enter?ticket=", ""},
+		{operator(), lab.AsStudent, labs + "/" + slug + "/-/enter?ticket=", ""},
+		{student(), lab.AsStudent, labs + "/" + slug + "/-/enter?ticket=", ""},
+		{student(), lab.AsLookerIn, "", lab.CodeForbidden},
+		{teacher(), lab.AsStudent, "", lab.CodeForbidden},
 	} {
 		link, err := b.Link(t.Context(), tc.caller, "", slug, tc.as, "//evil.example")
 		if lab.CodeOf(err) != tc.code || !strings.HasPrefix(link.URL, tc.begins) {
