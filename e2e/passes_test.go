@@ -52,7 +52,7 @@ func (d *dev) pass(ctx context.Context, host, path string) (*http.Cookie, error)
 	as, slug := client.WorkspaceLinkInputAs("student"), strings.Split(strings.TrimPrefix(path, "/"), "/")[0]
 	if own, ok := strings.CutSuffix(host, "."+d.labsHost()); ok {
 		as, slug = "looker_in", own
-	} else if host != d.labsHost() {
+	} else if host != d.labsHost() || slug == "" {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
 	d.passes.mu.Lock()

@@ -160,7 +160,7 @@ func (b *bench) request(handler http.Handler, at string, header ...string) answe
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	got := w.Result() //nolint:bodyclose // a recorder's
+	got := w.Result()
 	return answer{status: got.StatusCode, location: got.Header.Get("Location"), body: w.Body.String(), cookies: got.Cookies()}
 }
 
