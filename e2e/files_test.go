@@ -61,6 +61,7 @@ func filesAlone(t *testing.T, d *dev) {
 				t.Errorf("nomad job stop: exit %d\n%s", exit, out)
 			}
 		}()
+		d.unguarded(slug)
 		d.answers(t, d.labsHost(), "/"+slug+"/", workbenchMark)
 		d.putHome(t, slug, "by-hand.txt", "it works")
 		if got := d.inHome(t, slug, "by-hand.txt"); got != "it works" {

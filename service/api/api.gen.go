@@ -41,20 +41,22 @@ func (e Desired) Valid() bool {
 
 // Defines values for EventType.
 const (
-	EventTypeClassChanged     EventType = "class.changed"
-	EventTypeClassCreated     EventType = "class.created"
-	EventTypeClassDeleted     EventType = "class.deleted"
-	EventTypeCohortChanged    EventType = "cohort.changed"
-	EventTypeCohortCreated    EventType = "cohort.created"
-	EventTypeCohortDeleted    EventType = "cohort.deleted"
-	EventTypeCourseChanged    EventType = "course.changed"
-	EventTypeCourseCreated    EventType = "course.created"
-	EventTypeCourseDeleted    EventType = "course.deleted"
-	EventTypeStudentChanged   EventType = "student.changed"
-	EventTypeStudentCreated   EventType = "student.created"
-	EventTypeWorkspaceChanged EventType = "workspace.changed"
-	EventTypeWorkspaceCreated EventType = "workspace.created"
-	EventTypeWorkspaceDeleted EventType = "workspace.deleted"
+	EventTypeClassChanged       EventType = "class.changed"
+	EventTypeClassCreated       EventType = "class.created"
+	EventTypeClassDeleted       EventType = "class.deleted"
+	EventTypeCohortChanged      EventType = "cohort.changed"
+	EventTypeCohortCreated      EventType = "cohort.created"
+	EventTypeCohortDeleted      EventType = "cohort.deleted"
+	EventTypeCourseChanged      EventType = "course.changed"
+	EventTypeCourseCreated      EventType = "course.created"
+	EventTypeCourseDeleted      EventType = "course.deleted"
+	EventTypeOperationChanged   EventType = "operation.changed"
+	EventTypeStudentChanged     EventType = "student.changed"
+	EventTypeStudentCreated     EventType = "student.created"
+	EventTypeTemplateRegistered EventType = "template.registered"
+	EventTypeWorkspaceChanged   EventType = "workspace.changed"
+	EventTypeWorkspaceCreated   EventType = "workspace.created"
+	EventTypeWorkspaceDeleted   EventType = "workspace.deleted"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -78,9 +80,13 @@ func (e EventType) Valid() bool {
 		return true
 	case EventTypeCourseDeleted:
 		return true
+	case EventTypeOperationChanged:
+		return true
 	case EventTypeStudentChanged:
 		return true
 	case EventTypeStudentCreated:
+		return true
+	case EventTypeTemplateRegistered:
 		return true
 	case EventTypeWorkspaceChanged:
 		return true
@@ -249,6 +255,30 @@ func (e PlannedAct) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	RoleAdmin      Role = "admin"
+	RoleAssistant  Role = "assistant"
+	RoleInstructor Role = "instructor"
+	RoleStudent    Role = "student"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleAdmin:
+		return true
+	case RoleAssistant:
+		return true
+	case RoleInstructor:
+		return true
+	case RoleStudent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RosterRowOutcome.
 const (
 	RosterRowOutcomeChanged   RosterRowOutcome = "changed"
@@ -288,6 +318,27 @@ func (e TemplateOriginInputKind) Valid() bool {
 	case TemplateOriginInputKindGit:
 		return true
 	case TemplateOriginInputKindUpload:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserPassword.
+const (
+	UserPasswordNone      UserPassword = "none"
+	UserPasswordOwn       UserPassword = "own"
+	UserPasswordTemporary UserPassword = "temporary"
+)
+
+// Valid indicates whether the value is a known member of the UserPassword enum.
+func (e UserPassword) Valid() bool {
+	switch e {
+	case UserPasswordNone:
+		return true
+	case UserPasswordOwn:
+		return true
+	case UserPasswordTemporary:
 		return true
 	default:
 		return false
@@ -576,6 +627,48 @@ func (e ListTemplateVersionsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListUsersParamsSort.
+const (
+	ListUsersParamsSortCreatedAt      ListUsersParamsSort = "created_at"
+	ListUsersParamsSortLogin          ListUsersParamsSort = "login"
+	ListUsersParamsSortMinusCreatedAt ListUsersParamsSort = "-created_at"
+	ListUsersParamsSortMinusLogin     ListUsersParamsSort = "-login"
+	ListUsersParamsSortMinusName      ListUsersParamsSort = "-name"
+	ListUsersParamsSortMinusRole      ListUsersParamsSort = "-role"
+	ListUsersParamsSortMinusUpdatedAt ListUsersParamsSort = "-updated_at"
+	ListUsersParamsSortName           ListUsersParamsSort = "name"
+	ListUsersParamsSortRole           ListUsersParamsSort = "role"
+	ListUsersParamsSortUpdatedAt      ListUsersParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListUsersParamsSort enum.
+func (e ListUsersParamsSort) Valid() bool {
+	switch e {
+	case ListUsersParamsSortCreatedAt:
+		return true
+	case ListUsersParamsSortLogin:
+		return true
+	case ListUsersParamsSortMinusCreatedAt:
+		return true
+	case ListUsersParamsSortMinusLogin:
+		return true
+	case ListUsersParamsSortMinusName:
+		return true
+	case ListUsersParamsSortMinusRole:
+		return true
+	case ListUsersParamsSortMinusUpdatedAt:
+		return true
+	case ListUsersParamsSortName:
+		return true
+	case ListUsersParamsSortRole:
+		return true
+	case ListUsersParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListWorkspacesParamsSort.
 const (
 	ListWorkspacesParamsSortCreatedAt      ListWorkspacesParamsSort = "created_at"
@@ -622,6 +715,24 @@ func (e ListWorkspacesParamsSort) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Appointed defines model for Appointed.
+type Appointed struct {
+	Users []Appointee `json:"users"`
+}
+
+// Appointee defines model for Appointee.
+type Appointee struct {
+	ID    string `json:"id"`
+	Login string `json:"login"`
+	Name  string `json:"name"`
+}
+
+// AppointmentInput defines model for AppointmentInput.
+type AppointmentInput struct {
+	// Users All who are to have it, by ids or logins; none for nobody.
+	Users []UserRef `json:"users"`
 }
 
 // Class defines model for Class.
@@ -836,12 +947,20 @@ type Desired string
 // member that the type begins with: how that is since the change, or was when it
 // was deleted.
 type Event struct {
-	At      time.Time     `json:"at"`
-	Class   *EventClass   `json:"class,omitempty"`
-	Cohort  *EventCohort  `json:"cohort,omitempty"`
-	Course  *EventCourse  `json:"course,omitempty"`
-	ID      string        `json:"id"`
-	Student *EventStudent `json:"student,omitempty"`
+	At     time.Time    `json:"at"`
+	Class  *EventClass  `json:"class,omitempty"`
+	Cohort *EventCohort `json:"cohort,omitempty"`
+	Course *EventCourse `json:"course,omitempty"`
+	ID     string       `json:"id"`
+
+	// Operation An operation that was begun, has come further or has ended: a message for each
+	// hundredth of its items at most, and one for its end. It has no revision;
+	// `counts.pending` only shrinks: pass over what has more pending than you have.
+	Operation *EventOperation `json:"operation,omitempty"`
+	Student   *EventStudent   `json:"student,omitempty"`
+
+	// Template A version of a template that is new. It never changes.
+	Template *EventTemplate `json:"template,omitempty"`
 
 	// Type What happened to what.
 	Type      EventType       `json:"type"`
@@ -879,6 +998,31 @@ type EventCourse struct {
 // hyphen the installation's mark. Take it as a whole.
 type EventID = string
 
+// EventOperation An operation that was begun, has come further or has ended: a message for each
+// hundredth of its items at most, and one for its end. It has no revision;
+// `counts.pending` only shrinks: pass over what has more pending than you have.
+type EventOperation struct {
+	// Class The class's key, `fall-26/py101`.
+	Class   string `json:"class"`
+	ClassID string `json:"class_id"`
+
+	// Counts Its items, by outcome.
+	Counts    OperationCounts `json:"counts"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	// EndedAt Null while it runs.
+	EndedAt *time.Time `json:"ended_at"`
+	ID      string     `json:"id"`
+
+	// Kind As of an operation.
+	Kind string `json:"kind"`
+
+	// State `running` while an item is pending. Then, for good: `done` (every item is),
+	// `failed` (an item has failed), or `superseded` (none has failed, and of some a
+	// later act wanted something else).
+	State OperationState `json:"state"`
+}
+
 // EventPosition The `data` of `hello` and `reset`.
 type EventPosition struct {
 	// ID The newest event there was; what comes next comes after it.
@@ -891,6 +1035,15 @@ type EventStudent struct {
 	ID          string     `json:"id"`
 	Revision    int64      `json:"revision"`
 	WithdrawnAt *time.Time `json:"withdrawn_at"`
+}
+
+// EventTemplate A version of a template that is new. It never changes.
+type EventTemplate struct {
+	// Digest SHA-256 of its source in hex.
+	Digest  string `json:"digest"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Version int64  `json:"version"`
 }
 
 // EventType What happened to what.
@@ -922,6 +1075,21 @@ type EventWorkspace struct {
 
 // Key A part of a workspace's name. Unique, and never changed.
 type Key = string
+
+// Me defines model for Me.
+type Me struct {
+	// Name The credential's name, as the record of changes has it.
+	Name string `json:"name"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role Role `json:"role"`
+
+	// Token What the token is good for, `read`, `operate` or `write`; null for a session.
+	Token *string `json:"token"`
+
+	// User Whose it is; null for the operator's own token.
+	User *User `json:"user"`
+}
 
 // Name A name for people.
 type Name = string
@@ -1199,6 +1367,9 @@ type Resources struct {
 	Ports int64 `json:"ports"`
 }
 
+// Role What a user is; docs/rights.md says what each may do.
+type Role string
+
 // RosterChange defines model for RosterChange.
 type RosterChange struct {
 	From string `json:"from"`
@@ -1266,12 +1437,15 @@ type Status struct {
 
 // Student defines model for Student.
 type Student struct {
-	CohortID    string     `json:"cohort_id"`
-	CreatedAt   time.Time  `json:"created_at"`
-	Email       string     `json:"email"`
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	UpdatedAt   time.Time  `json:"updated_at"`
+	CohortID  string    `json:"cohort_id"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UserID The user that they are, who may be a student of several cohorts.
+	UserID      string     `json:"user_id"`
 	WithdrawnAt *time.Time `json:"withdrawn_at"`
 }
 
@@ -1410,6 +1584,73 @@ type TemplateVersionList struct {
 	Items      []TemplateVersion `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
 }
+
+// User defines model for User.
+type User struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisabledAt Since when they may not sign in.
+	DisabledAt *time.Time `json:"disabled_at"`
+
+	// Email Where mail goes; empty for nowhere.
+	Email string `json:"email"`
+	ID    string `json:"id"`
+
+	// Login What the user signs in with; unique, in whatever case.
+	Login string `json:"login"`
+	Name  string `json:"name"`
+
+	// Password How far the user is with a password: there is `none`, a `temporary` one was
+	// mailed, or it is their `own`.
+	Password UserPassword `json:"password"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role      Role      `json:"role"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// UserPassword How far the user is with a password: there is `none`, a `temporary` one was
+// mailed, or it is their `own`.
+type UserPassword string
+
+// UserInput defines model for UserInput.
+type UserInput struct {
+	// Email Where mail goes.
+	Email *string `json:"email,omitempty"`
+
+	// Login A user's id or login, in whatever case.
+	Login UserRef `json:"login"`
+
+	// Name A name for people.
+	Name Name `json:"name"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role Role `json:"role"`
+}
+
+// UserList defines model for UserList.
+type UserList struct {
+	Items      []User  `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// UserPatch defines model for UserPatch.
+type UserPatch struct {
+	// Disabled The user may not sign in.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// Email Where mail goes.
+	Email *string `json:"email,omitempty"`
+
+	// Name A name for people.
+	Name *Name `json:"name,omitempty"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role *Role `json:"role,omitempty"`
+}
+
+// UserRef A user's id or login, in whatever case.
+type UserRef = string
 
 // Variable defines model for Variable.
 type Variable struct {
@@ -1586,6 +1827,9 @@ type PathStudent = Ref
 // PathTemplate defines model for PathTemplate.
 type PathTemplate = string
 
+// PathUser A user's id or login, in whatever case.
+type PathUser = UserRef
+
 // PathWorkspace An id, or the name for people.
 type PathWorkspace = Ref
 
@@ -1662,6 +1906,18 @@ type DeleteClassParams struct {
 
 // UpdateClassParams defines parameters for UpdateClass.
 type UpdateClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetClassAssistantsParams defines parameters for SetClassAssistants.
+type SetClassAssistantsParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -1799,6 +2055,18 @@ type DeleteCohortParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// SetCohortInstructorsParams defines parameters for SetCohortInstructors.
+type SetCohortInstructorsParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ImportRosterParams defines parameters for ImportRoster.
 type ImportRosterParams struct {
 	// Delimiter What stands between two values, where it is not to be found out.
@@ -1921,6 +2189,18 @@ type UpdateCourseParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// SetCourseInstructorsParams defines parameters for SetCourseInstructors.
+type SetCourseInstructorsParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Class Only what belongs to this class, given by its id or as `cohort~course`.
@@ -2027,6 +2307,66 @@ type PushTemplateParams struct {
 	// again under it within 24 hours, nothing more is done, and the answer is the
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `login`. Equals stand by id.
+	Sort *ListUsersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Role Only the users with this role.
+	Role *Role `form:"role,omitempty" json:"role,omitempty"`
+
+	// Disabled Only the users who are disabled (true), or only those who are not (false).
+	Disabled *bool `form:"disabled,omitempty" json:"disabled,omitempty"`
+}
+
+// ListUsersParamsSort defines parameters for ListUsers.
+type ListUsersParamsSort string
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DisableUserParams defines parameters for DisableUser.
+type DisableUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
@@ -2168,11 +2508,17 @@ type CreateClassJSONRequestBody = ClassInput
 // UpdateClassJSONRequestBody defines body for UpdateClass for application/json ContentType.
 type UpdateClassJSONRequestBody = ClassPatch
 
+// SetClassAssistantsJSONRequestBody defines body for SetClassAssistants for application/json ContentType.
+type SetClassAssistantsJSONRequestBody = AppointmentInput
+
 // PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
 type PlanClassJSONRequestBody = ClassPlanInput
 
 // CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
 type CreateCohortJSONRequestBody = CohortInput
+
+// SetCohortInstructorsJSONRequestBody defines body for SetCohortInstructors for application/json ContentType.
+type SetCohortInstructorsJSONRequestBody = AppointmentInput
 
 // EnrollStudentJSONRequestBody defines body for EnrollStudent for application/json ContentType.
 type EnrollStudentJSONRequestBody = StudentInput
@@ -2183,8 +2529,17 @@ type CreateCourseJSONRequestBody = CourseInput
 // UpdateCourseJSONRequestBody defines body for UpdateCourse for application/json ContentType.
 type UpdateCourseJSONRequestBody = CoursePatch
 
+// SetCourseInstructorsJSONRequestBody defines body for SetCourseInstructors for application/json ContentType.
+type SetCourseInstructorsJSONRequestBody = AppointmentInput
+
 // PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
 type PushTemplateJSONRequestBody = TemplateInput
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = UserInput
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UserPatch
 
 // LinkWorkspaceJSONRequestBody defines body for LinkWorkspace for application/json ContentType.
 type LinkWorkspaceJSONRequestBody = WorkspaceLinkInput
@@ -2206,6 +2561,12 @@ type ServerInterface interface {
 	// UpdateClass Change a class
 	// (PATCH /v1/classes/{class})
 	UpdateClass(c *gin.Context, class PathClass, params UpdateClassParams)
+	// GetClassAssistants Show the assistants of a class
+	// (GET /v1/classes/{class}/assistants)
+	GetClassAssistants(c *gin.Context, class PathClass)
+	// SetClassAssistants Give a class to assistants
+	// (PUT /v1/classes/{class}/assistants)
+	SetClassAssistants(c *gin.Context, class PathClass, params SetClassAssistantsParams)
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(c *gin.Context, class PathClass, params LaunchClassParams)
@@ -2236,6 +2597,12 @@ type ServerInterface interface {
 	// GetCohort Show a cohort
 	// (GET /v1/cohorts/{cohort})
 	GetCohort(c *gin.Context, cohort PathCohort)
+	// GetCohortInstructors Show the instructors of a cohort
+	// (GET /v1/cohorts/{cohort}/instructors)
+	GetCohortInstructors(c *gin.Context, cohort PathCohort)
+	// SetCohortInstructors Give a cohort to instructors
+	// (PUT /v1/cohorts/{cohort}/instructors)
+	SetCohortInstructors(c *gin.Context, cohort PathCohort, params SetCohortInstructorsParams)
 	// ImportRoster Import a roster
 	// (POST /v1/cohorts/{cohort}/roster)
 	ImportRoster(c *gin.Context, cohort PathCohort, params ImportRosterParams)
@@ -2260,9 +2627,18 @@ type ServerInterface interface {
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
 	UpdateCourse(c *gin.Context, course PathCourse, params UpdateCourseParams)
+	// GetCourseInstructors Show the instructors of a course
+	// (GET /v1/courses/{course}/instructors)
+	GetCourseInstructors(c *gin.Context, course PathCourse)
+	// SetCourseInstructors Give a course to instructors
+	// (PUT /v1/courses/{course}/instructors)
+	SetCourseInstructors(c *gin.Context, course PathCourse, params SetCourseInstructorsParams)
 	// StreamEvents Follow changes
 	// (GET /v1/events)
 	StreamEvents(c *gin.Context, params StreamEventsParams)
+	// GetMe Show who one is
+	// (GET /v1/me)
+	GetMe(c *gin.Context)
 	// ListOperations List the operations
 	// (GET /v1/operations)
 	ListOperations(c *gin.Context, params ListOperationsParams)
@@ -2293,6 +2669,21 @@ type ServerInterface interface {
 	// PushTemplate Register a version of a template
 	// (POST /v1/templates/{template}/versions)
 	PushTemplate(c *gin.Context, template PathTemplate, params PushTemplateParams)
+	// ListUsers List the users
+	// (GET /v1/users)
+	ListUsers(c *gin.Context, params ListUsersParams)
+	// CreateUser Create a user
+	// (POST /v1/users)
+	CreateUser(c *gin.Context, params CreateUserParams)
+	// DisableUser Disable a user
+	// (DELETE /v1/users/{user})
+	DisableUser(c *gin.Context, user PathUser, params DisableUserParams)
+	// GetUser Show a user
+	// (GET /v1/users/{user})
+	GetUser(c *gin.Context, user PathUser)
+	// UpdateUser Change a user
+	// (PATCH /v1/users/{user})
+	UpdateUser(c *gin.Context, user PathUser, params UpdateUserParams)
 	// ListWorkspaces List workspaces
 	// (GET /v1/workspaces)
 	ListWorkspaces(c *gin.Context, params ListWorkspacesParams)
@@ -2333,7 +2724,6 @@ type MiddlewareFunc func(c *gin.Context)
 
 // ListClasses operation middleware
 func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2408,7 +2798,6 @@ func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
 
 // CreateClass operation middleware
 func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2456,7 +2845,6 @@ func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
 
 // DeleteClass operation middleware
 func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2540,7 +2928,6 @@ func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
 
 // GetClass operation middleware
 func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2565,7 +2952,6 @@ func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
 
 // UpdateClass operation middleware
 func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2620,9 +3006,88 @@ func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
 	siw.Handler.UpdateClass(c, class, params)
 }
 
+// GetClassAssistants operation middleware
+func (siw *ServerInterfaceWrapper) GetClassAssistants(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetClassAssistants(c, class)
+}
+
+// SetClassAssistants operation middleware
+func (siw *ServerInterfaceWrapper) SetClassAssistants(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetClassAssistantsParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetClassAssistants(c, class, params)
+}
+
 // LaunchClass operation middleware
 func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2698,7 +3163,6 @@ func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
 
 // PlanClass operation middleware
 func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2723,7 +3187,6 @@ func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
 
 // ResetClass operation middleware
 func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2799,7 +3262,6 @@ func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
 
 // RestartClass operation middleware
 func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2875,7 +3337,6 @@ func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
 
 // StartClass operation middleware
 func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -2951,7 +3412,6 @@ func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
 
 // StopClass operation middleware
 func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3027,7 +3487,6 @@ func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
 
 // ListCohorts operation middleware
 func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3078,7 +3537,6 @@ func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
 
 // CreateCohort operation middleware
 func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3126,7 +3584,6 @@ func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
 
 // DeleteCohort operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3183,7 +3640,6 @@ func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
 
 // GetCohort operation middleware
 func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3206,9 +3662,88 @@ func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
 	siw.Handler.GetCohort(c, cohort)
 }
 
+// GetCohortInstructors operation middleware
+func (siw *ServerInterfaceWrapper) GetCohortInstructors(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cohort" -------------
+	var cohort PathCohort
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort", c.Param("cohort"), &cohort, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cohort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCohortInstructors(c, cohort)
+}
+
+// SetCohortInstructors operation middleware
+func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cohort" -------------
+	var cohort PathCohort
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort", c.Param("cohort"), &cohort, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cohort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetCohortInstructorsParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetCohortInstructors(c, cohort, params)
+}
+
 // ImportRoster operation middleware
 func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3308,7 +3843,6 @@ func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 
 // ListStudents operation middleware
 func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3376,7 +3910,6 @@ func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
 
 // EnrollStudent operation middleware
 func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3433,7 +3966,6 @@ func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
 
 // ListCourses operation middleware
 func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3492,7 +4024,6 @@ func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
 
 // CreateCourse operation middleware
 func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3540,7 +4071,6 @@ func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
 
 // DeleteCourse operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3597,7 +4127,6 @@ func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
 
 // GetCourse operation middleware
 func (siw *ServerInterfaceWrapper) GetCourse(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3622,7 +4151,6 @@ func (siw *ServerInterfaceWrapper) GetCourse(c *gin.Context) {
 
 // UpdateCourse operation middleware
 func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3677,9 +4205,88 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 	siw.Handler.UpdateCourse(c, course, params)
 }
 
+// GetCourseInstructors operation middleware
+func (siw *ServerInterfaceWrapper) GetCourseInstructors(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "course" -------------
+	var course PathCourse
+
+	err = runtime.BindStyledParameterWithOptions("simple", "course", c.Param("course"), &course, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCourseInstructors(c, course)
+}
+
+// SetCourseInstructors operation middleware
+func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "course" -------------
+	var course PathCourse
+
+	err = runtime.BindStyledParameterWithOptions("simple", "course", c.Param("course"), &course, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetCourseInstructorsParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetCourseInstructors(c, course, params)
+}
+
 // StreamEvents operation middleware
 func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3749,9 +4356,20 @@ func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 	siw.Handler.StreamEvents(c, params)
 }
 
+// GetMe operation middleware
+func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetMe(c)
+}
+
 // ListOperations operation middleware
 func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3802,7 +4420,6 @@ func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
 
 // GetOperation operation middleware
 func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3827,7 +4444,6 @@ func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
 
 // ListOperationItems operation middleware
 func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3879,7 +4495,6 @@ func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
 
 // GetStatus operation middleware
 func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
-
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -3892,7 +4507,6 @@ func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
 
 // WithdrawStudent operation middleware
 func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3949,7 +4563,6 @@ func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
 
 // GetStudent operation middleware
 func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3974,7 +4587,6 @@ func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
 
 // ListTemplates operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4025,7 +4637,6 @@ func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
 
 // GetTemplate operation middleware
 func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4061,7 +4672,6 @@ func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
 
 // ListTemplateVersions operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4113,7 +4723,6 @@ func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
 
 // PushTemplate operation middleware
 func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4168,9 +4777,257 @@ func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
 	siw.Handler.PushTemplate(c, template, params)
 }
 
+// ListUsers operation middleware
+func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "role" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "role", c.Request.URL.Query(), &params.Role, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter role: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "disabled" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "disabled", c.Request.URL.Query(), &params.Disabled, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter disabled: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListUsers(c, params)
+}
+
+// CreateUser operation middleware
+func (siw *ServerInterfaceWrapper) CreateUser(c *gin.Context) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateUser(c, params)
+}
+
+// DisableUser operation middleware
+func (siw *ServerInterfaceWrapper) DisableUser(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DisableUserParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DisableUser(c, user, params)
+}
+
+// GetUser operation middleware
+func (siw *ServerInterfaceWrapper) GetUser(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetUser(c, user)
+}
+
+// UpdateUser operation middleware
+func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateUserParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UpdateUser(c, user, params)
+}
+
 // ListWorkspaces operation middleware
 func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4293,7 +5150,6 @@ func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
 
 // DeleteWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4377,7 +5233,6 @@ func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
 
 // GetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4402,7 +5257,6 @@ func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
 
 // LinkWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4427,7 +5281,6 @@ func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
 
 // PlanWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4452,7 +5305,6 @@ func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
 
 // ResetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4528,7 +5380,6 @@ func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
 
 // RestartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4604,7 +5455,6 @@ func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
 
 // StartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4680,7 +5530,6 @@ func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
 
 // StopWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) StopWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4786,6 +5635,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/classes/:class", wrapper.DeleteClass)
 	router.GET(options.BaseURL+"/v1/classes/:class", wrapper.GetClass)
 	router.PATCH(options.BaseURL+"/v1/classes/:class", wrapper.UpdateClass)
+	router.GET(options.BaseURL+"/v1/classes/:class/assistants", wrapper.GetClassAssistants)
+	router.PUT(options.BaseURL+"/v1/classes/:class/assistants", wrapper.SetClassAssistants)
 	router.POST(options.BaseURL+"/v1/classes/:class/launch", wrapper.LaunchClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/plan", wrapper.PlanClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/reset", wrapper.ResetClass)
@@ -4796,6 +5647,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/cohorts", wrapper.CreateCohort)
 	router.DELETE(options.BaseURL+"/v1/cohorts/:cohort", wrapper.DeleteCohort)
 	router.GET(options.BaseURL+"/v1/cohorts/:cohort", wrapper.GetCohort)
+	router.GET(options.BaseURL+"/v1/cohorts/:cohort/instructors", wrapper.GetCohortInstructors)
+	router.PUT(options.BaseURL+"/v1/cohorts/:cohort/instructors", wrapper.SetCohortInstructors)
 	router.POST(options.BaseURL+"/v1/cohorts/:cohort/roster", wrapper.ImportRoster)
 	router.GET(options.BaseURL+"/v1/cohorts/:cohort/students", wrapper.ListStudents)
 	router.POST(options.BaseURL+"/v1/cohorts/:cohort/students", wrapper.EnrollStudent)
@@ -4804,7 +5657,10 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/courses/:course", wrapper.DeleteCourse)
 	router.GET(options.BaseURL+"/v1/courses/:course", wrapper.GetCourse)
 	router.PATCH(options.BaseURL+"/v1/courses/:course", wrapper.UpdateCourse)
+	router.GET(options.BaseURL+"/v1/courses/:course/instructors", wrapper.GetCourseInstructors)
+	router.PUT(options.BaseURL+"/v1/courses/:course/instructors", wrapper.SetCourseInstructors)
 	router.GET(options.BaseURL+"/v1/events", wrapper.StreamEvents)
+	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe)
 	router.GET(options.BaseURL+"/v1/operations", wrapper.ListOperations)
 	router.GET(options.BaseURL+"/v1/operations/:operation", wrapper.GetOperation)
 	router.GET(options.BaseURL+"/v1/operations/:operation/items", wrapper.ListOperationItems)
@@ -4815,6 +5671,11 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/templates/:template", wrapper.GetTemplate)
 	router.GET(options.BaseURL+"/v1/templates/:template/versions", wrapper.ListTemplateVersions)
 	router.POST(options.BaseURL+"/v1/templates/:template/versions", wrapper.PushTemplate)
+	router.GET(options.BaseURL+"/v1/users", wrapper.ListUsers)
+	router.POST(options.BaseURL+"/v1/users", wrapper.CreateUser)
+	router.DELETE(options.BaseURL+"/v1/users/:user", wrapper.DisableUser)
+	router.GET(options.BaseURL+"/v1/users/:user", wrapper.GetUser)
+	router.PATCH(options.BaseURL+"/v1/users/:user", wrapper.UpdateUser)
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace", wrapper.DeleteWorkspace)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace", wrapper.GetWorkspace)
@@ -4860,7 +5721,6 @@ type ListClassesResponseObject interface {
 type ListClasses200JSONResponse ClassList
 
 func (response ListClasses200JSONResponse) VisitListClassesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4893,7 +5753,6 @@ type CreateClass201JSONResponse struct {
 }
 
 func (response CreateClass201JSONResponse) VisitCreateClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4924,7 +5783,6 @@ type DeleteClassResponseObject interface {
 type DeleteClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response DeleteClass202JSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4961,7 +5819,6 @@ type GetClass200JSONResponse struct {
 }
 
 func (response GetClass200JSONResponse) VisitGetClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4994,7 +5851,70 @@ type UpdateClass200JSONResponse struct {
 }
 
 func (response UpdateClass200JSONResponse) VisitUpdateClassResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
+type GetClassAssistantsRequestObject struct {
+	Class PathClass `json:"class"`
+}
+
+type GetClassAssistantsResponseObject interface {
+	VisitGetClassAssistantsResponse(w http.ResponseWriter) error
+}
+
+type GetClassAssistants200ResponseHeaders struct {
+	ETag string
+}
+
+type GetClassAssistants200JSONResponse struct {
+	Body    Appointed
+	Headers GetClassAssistants200ResponseHeaders
+}
+
+func (response GetClassAssistants200JSONResponse) VisitGetClassAssistantsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetClassAssistantsRequestObject struct {
+	Class  PathClass `json:"class"`
+	Params SetClassAssistantsParams
+	Body   *SetClassAssistantsJSONRequestBody
+}
+
+type SetClassAssistantsResponseObject interface {
+	VisitSetClassAssistantsResponse(w http.ResponseWriter) error
+}
+
+type SetClassAssistants200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetClassAssistants200JSONResponse struct {
+	Body    Appointed
+	Headers SetClassAssistants200ResponseHeaders
+}
+
+func (response SetClassAssistants200JSONResponse) VisitSetClassAssistantsResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5021,7 +5941,6 @@ type LaunchClassResponseObject interface {
 type LaunchClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5052,7 +5971,6 @@ type PlanClassResponseObject interface {
 type PlanClass200JSONResponse ClassPlan
 
 func (response PlanClass200JSONResponse) VisitPlanClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5075,7 +5993,6 @@ type ResetClassResponseObject interface {
 type ResetClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response ResetClass202JSONResponse) VisitResetClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5106,7 +6023,6 @@ type RestartClassResponseObject interface {
 type RestartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5137,7 +6053,6 @@ type StartClassResponseObject interface {
 type StartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StartClass202JSONResponse) VisitStartClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5168,7 +6083,6 @@ type StopClassResponseObject interface {
 type StopClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StopClass202JSONResponse) VisitStopClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5198,7 +6112,6 @@ type ListCohortsResponseObject interface {
 type ListCohorts200JSONResponse CohortList
 
 func (response ListCohorts200JSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5231,7 +6144,6 @@ type CreateCohort201JSONResponse struct {
 }
 
 func (response CreateCohort201JSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5293,12 +6205,75 @@ type GetCohort200JSONResponse struct {
 }
 
 func (response GetCohort200JSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortInstructorsRequestObject struct {
+	Cohort PathCohort `json:"cohort"`
+}
+
+type GetCohortInstructorsResponseObject interface {
+	VisitGetCohortInstructorsResponse(w http.ResponseWriter) error
+}
+
+type GetCohortInstructors200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCohortInstructors200JSONResponse struct {
+	Body    Appointed
+	Headers GetCohortInstructors200ResponseHeaders
+}
+
+func (response GetCohortInstructors200JSONResponse) VisitGetCohortInstructorsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetCohortInstructorsRequestObject struct {
+	Cohort PathCohort `json:"cohort"`
+	Params SetCohortInstructorsParams
+	Body   *SetCohortInstructorsJSONRequestBody
+}
+
+type SetCohortInstructorsResponseObject interface {
+	VisitSetCohortInstructorsResponse(w http.ResponseWriter) error
+}
+
+type SetCohortInstructors200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCohortInstructors200JSONResponse struct {
+	Body    Appointed
+	Headers SetCohortInstructors200ResponseHeaders
+}
+
+func (response SetCohortInstructors200JSONResponse) VisitSetCohortInstructorsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
@@ -5327,7 +6302,6 @@ type ImportRoster200JSONResponse struct {
 }
 
 func (response ImportRoster200JSONResponse) VisitImportRosterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5357,7 +6331,6 @@ type ListStudentsResponseObject interface {
 type ListStudents200JSONResponse StudentList
 
 func (response ListStudents200JSONResponse) VisitListStudentsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5391,7 +6364,6 @@ type EnrollStudent201JSONResponse struct {
 }
 
 func (response EnrollStudent201JSONResponse) VisitEnrollStudentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5421,7 +6393,6 @@ type ListCoursesResponseObject interface {
 type ListCourses200JSONResponse CourseList
 
 func (response ListCourses200JSONResponse) VisitListCoursesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5454,7 +6425,6 @@ type CreateCourse201JSONResponse struct {
 }
 
 func (response CreateCourse201JSONResponse) VisitCreateCourseResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5516,7 +6486,6 @@ type GetCourse200JSONResponse struct {
 }
 
 func (response GetCourse200JSONResponse) VisitGetCourseResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5549,7 +6518,70 @@ type UpdateCourse200JSONResponse struct {
 }
 
 func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
+type GetCourseInstructorsRequestObject struct {
+	Course PathCourse `json:"course"`
+}
+
+type GetCourseInstructorsResponseObject interface {
+	VisitGetCourseInstructorsResponse(w http.ResponseWriter) error
+}
+
+type GetCourseInstructors200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCourseInstructors200JSONResponse struct {
+	Body    Appointed
+	Headers GetCourseInstructors200ResponseHeaders
+}
+
+func (response GetCourseInstructors200JSONResponse) VisitGetCourseInstructorsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetCourseInstructorsRequestObject struct {
+	Course PathCourse `json:"course"`
+	Params SetCourseInstructorsParams
+	Body   *SetCourseInstructorsJSONRequestBody
+}
+
+type SetCourseInstructorsResponseObject interface {
+	VisitSetCourseInstructorsResponse(w http.ResponseWriter) error
+}
+
+type SetCourseInstructors200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCourseInstructors200JSONResponse struct {
+	Body    Appointed
+	Headers SetCourseInstructors200ResponseHeaders
+}
+
+func (response SetCourseInstructors200JSONResponse) VisitSetCourseInstructorsResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5583,7 +6615,6 @@ type StreamEvents200TextEventStreamResponse struct {
 }
 
 func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -5621,6 +6652,25 @@ func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse
 	}
 }
 
+type GetMeRequestObject struct{}
+
+type GetMeResponseObject interface {
+	VisitGetMeResponse(w http.ResponseWriter) error
+}
+
+type GetMe200JSONResponse Me
+
+func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOperationsRequestObject struct {
 	Params ListOperationsParams
 }
@@ -5632,7 +6682,6 @@ type ListOperationsResponseObject interface {
 type ListOperations200JSONResponse OperationList
 
 func (response ListOperations200JSONResponse) VisitListOperationsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5661,7 +6710,6 @@ type GetOperation200JSONResponse struct {
 }
 
 func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5685,7 +6733,6 @@ type ListOperationItemsResponseObject interface {
 type ListOperationItems200JSONResponse OperationItemList
 
 func (response ListOperationItems200JSONResponse) VisitListOperationItemsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5696,8 +6743,7 @@ func (response ListOperationItems200JSONResponse) VisitListOperationItemsRespons
 	return err
 }
 
-type GetStatusRequestObject struct {
-}
+type GetStatusRequestObject struct{}
 
 type GetStatusResponseObject interface {
 	VisitGetStatusResponse(w http.ResponseWriter) error
@@ -5706,7 +6752,6 @@ type GetStatusResponseObject interface {
 type GetStatus200JSONResponse Status
 
 func (response GetStatus200JSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5737,7 +6782,6 @@ type WithdrawStudent200JSONResponse struct {
 }
 
 func (response WithdrawStudent200JSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5770,7 +6814,6 @@ type GetStudent200JSONResponse struct {
 }
 
 func (response GetStudent200JSONResponse) VisitGetStudentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5793,7 +6836,6 @@ type ListTemplatesResponseObject interface {
 type ListTemplates200JSONResponse TemplateList
 
 func (response ListTemplates200JSONResponse) VisitListTemplatesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5823,7 +6865,6 @@ type GetTemplate200JSONResponse struct {
 }
 
 func (response GetTemplate200JSONResponse) VisitGetTemplateResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5847,7 +6888,6 @@ type ListTemplateVersionsResponseObject interface {
 type ListTemplateVersions200JSONResponse TemplateVersionList
 
 func (response ListTemplateVersions200JSONResponse) VisitListTemplateVersionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5880,7 +6920,6 @@ type PushTemplate200JSONResponse struct {
 }
 
 func (response PushTemplate200JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5911,7 +6950,6 @@ type PushTemplate201JSONResponse struct {
 }
 
 func (response PushTemplate201JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5930,6 +6968,165 @@ func (response PushTemplate201JSONResponse) VisitPushTemplateResponse(w http.Res
 	return err
 }
 
+type ListUsersRequestObject struct {
+	Params ListUsersParams
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200JSONResponse UserList
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Params CreateUserParams
+	Body   *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201ResponseHeaders struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateUser201JSONResponse struct {
+	Body    User
+	Headers CreateUser201ResponseHeaders
+}
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DisableUserRequestObject struct {
+	User   PathUser `json:"user"`
+	Params DisableUserParams
+}
+
+type DisableUserResponseObject interface {
+	VisitDisableUserResponse(w http.ResponseWriter) error
+}
+
+type DisableUser200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type DisableUser200JSONResponse struct {
+	Body    User
+	Headers DisableUser200ResponseHeaders
+}
+
+func (response DisableUser200JSONResponse) VisitDisableUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	User PathUser `json:"user"`
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200ResponseHeaders struct {
+	ETag string
+}
+
+type GetUser200JSONResponse struct {
+	Body    User
+	Headers GetUser200ResponseHeaders
+}
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserRequestObject struct {
+	User   PathUser `json:"user"`
+	Params UpdateUserParams
+	Body   *UpdateUserJSONRequestBody
+}
+
+type UpdateUserResponseObject interface {
+	VisitUpdateUserResponse(w http.ResponseWriter) error
+}
+
+type UpdateUser200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type UpdateUser200JSONResponse struct {
+	Body    User
+	Headers UpdateUser200ResponseHeaders
+}
+
+func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListWorkspacesRequestObject struct {
 	Params ListWorkspacesParams
 }
@@ -5941,7 +7138,6 @@ type ListWorkspacesResponseObject interface {
 type ListWorkspaces200JSONResponse WorkspaceList
 
 func (response ListWorkspaces200JSONResponse) VisitListWorkspacesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5964,7 +7160,6 @@ type DeleteWorkspaceResponseObject interface {
 type DeleteWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response DeleteWorkspace202JSONResponse) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6000,7 +7195,6 @@ type GetWorkspace200JSONResponse struct {
 }
 
 func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6024,7 +7218,6 @@ type LinkWorkspaceResponseObject interface {
 type LinkWorkspace200JSONResponse WorkspaceLink
 
 func (response LinkWorkspace200JSONResponse) VisitLinkWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6046,7 +7239,6 @@ type PlanWorkspaceResponseObject interface {
 type PlanWorkspace200JSONResponse WorkspacePlan
 
 func (response PlanWorkspace200JSONResponse) VisitPlanWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6069,7 +7261,6 @@ type ResetWorkspaceResponseObject interface {
 type ResetWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response ResetWorkspace202JSONResponse) VisitResetWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6099,7 +7290,6 @@ type RestartWorkspaceResponseObject interface {
 type RestartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response RestartWorkspace202JSONResponse) VisitRestartWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6129,7 +7319,6 @@ type StartWorkspaceResponseObject interface {
 type StartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response StartWorkspace202JSONResponse) VisitStartWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6159,7 +7348,6 @@ type StopWorkspaceResponseObject interface {
 type StopWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response StopWorkspace202JSONResponse) VisitStopWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6194,6 +7382,12 @@ type StrictServerInterface interface {
 	// UpdateClass Change a class
 	// (PATCH /v1/classes/{class})
 	UpdateClass(ctx context.Context, request UpdateClassRequestObject) (UpdateClassResponseObject, error)
+	// GetClassAssistants Show the assistants of a class
+	// (GET /v1/classes/{class}/assistants)
+	GetClassAssistants(ctx context.Context, request GetClassAssistantsRequestObject) (GetClassAssistantsResponseObject, error)
+	// SetClassAssistants Give a class to assistants
+	// (PUT /v1/classes/{class}/assistants)
+	SetClassAssistants(ctx context.Context, request SetClassAssistantsRequestObject) (SetClassAssistantsResponseObject, error)
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(ctx context.Context, request LaunchClassRequestObject) (LaunchClassResponseObject, error)
@@ -6224,6 +7418,12 @@ type StrictServerInterface interface {
 	// GetCohort Show a cohort
 	// (GET /v1/cohorts/{cohort})
 	GetCohort(ctx context.Context, request GetCohortRequestObject) (GetCohortResponseObject, error)
+	// GetCohortInstructors Show the instructors of a cohort
+	// (GET /v1/cohorts/{cohort}/instructors)
+	GetCohortInstructors(ctx context.Context, request GetCohortInstructorsRequestObject) (GetCohortInstructorsResponseObject, error)
+	// SetCohortInstructors Give a cohort to instructors
+	// (PUT /v1/cohorts/{cohort}/instructors)
+	SetCohortInstructors(ctx context.Context, request SetCohortInstructorsRequestObject) (SetCohortInstructorsResponseObject, error)
 	// ImportRoster Import a roster
 	// (POST /v1/cohorts/{cohort}/roster)
 	ImportRoster(ctx context.Context, request ImportRosterRequestObject) (ImportRosterResponseObject, error)
@@ -6248,9 +7448,18 @@ type StrictServerInterface interface {
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
 	UpdateCourse(ctx context.Context, request UpdateCourseRequestObject) (UpdateCourseResponseObject, error)
+	// GetCourseInstructors Show the instructors of a course
+	// (GET /v1/courses/{course}/instructors)
+	GetCourseInstructors(ctx context.Context, request GetCourseInstructorsRequestObject) (GetCourseInstructorsResponseObject, error)
+	// SetCourseInstructors Give a course to instructors
+	// (PUT /v1/courses/{course}/instructors)
+	SetCourseInstructors(ctx context.Context, request SetCourseInstructorsRequestObject) (SetCourseInstructorsResponseObject, error)
 	// StreamEvents Follow changes
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
+	// GetMe Show who one is
+	// (GET /v1/me)
+	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
 	// ListOperations List the operations
 	// (GET /v1/operations)
 	ListOperations(ctx context.Context, request ListOperationsRequestObject) (ListOperationsResponseObject, error)
@@ -6281,6 +7490,21 @@ type StrictServerInterface interface {
 	// PushTemplate Register a version of a template
 	// (POST /v1/templates/{template}/versions)
 	PushTemplate(ctx context.Context, request PushTemplateRequestObject) (PushTemplateResponseObject, error)
+	// ListUsers List the users
+	// (GET /v1/users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
+	// CreateUser Create a user
+	// (POST /v1/users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// DisableUser Disable a user
+	// (DELETE /v1/users/{user})
+	DisableUser(ctx context.Context, request DisableUserRequestObject) (DisableUserResponseObject, error)
+	// GetUser Show a user
+	// (GET /v1/users/{user})
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// UpdateUser Change a user
+	// (PATCH /v1/users/{user})
+	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 	// ListWorkspaces List workspaces
 	// (GET /v1/workspaces)
 	ListWorkspaces(ctx context.Context, request ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error)
@@ -6310,8 +7534,10 @@ type StrictServerInterface interface {
 	StopWorkspace(ctx context.Context, request StopWorkspaceRequestObject) (StopWorkspaceResponseObject, error)
 }
 
-type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
-type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+type (
+	StrictHandlerFunc    func(ctx *gin.Context, request any) (any, error)
+	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+)
 
 type StrictGinServerOptions struct {
 	// RequestErrorHandlerFunc is called when a request cannot be parsed or
@@ -6528,6 +7754,77 @@ func (sh *strictHandler) UpdateClass(ctx *gin.Context, class PathClass, params U
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(UpdateClassResponseObject); ok {
 		if err := validResponse.VisitUpdateClassResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetClassAssistants operation middleware
+func (sh *strictHandler) GetClassAssistants(ctx *gin.Context, class PathClass) {
+	var request GetClassAssistantsRequestObject
+
+	request.Class = class
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClassAssistants(ctx, request.(GetClassAssistantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClassAssistants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetClassAssistantsResponseObject); ok {
+		if err := validResponse.VisitGetClassAssistantsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetClassAssistants operation middleware
+func (sh *strictHandler) SetClassAssistants(ctx *gin.Context, class PathClass, params SetClassAssistantsParams) {
+	var request SetClassAssistantsRequestObject
+
+	request.Class = class
+	request.Params = params
+
+	var body SetClassAssistantsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetClassAssistants(ctx, request.(SetClassAssistantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetClassAssistants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetClassAssistantsResponseObject); ok {
+		if err := validResponse.VisitSetClassAssistantsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -6840,6 +8137,77 @@ func (sh *strictHandler) GetCohort(ctx *gin.Context, cohort PathCohort) {
 	}
 }
 
+// GetCohortInstructors operation middleware
+func (sh *strictHandler) GetCohortInstructors(ctx *gin.Context, cohort PathCohort) {
+	var request GetCohortInstructorsRequestObject
+
+	request.Cohort = cohort
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCohortInstructors(ctx, request.(GetCohortInstructorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCohortInstructors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetCohortInstructorsResponseObject); ok {
+		if err := validResponse.VisitGetCohortInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetCohortInstructors operation middleware
+func (sh *strictHandler) SetCohortInstructors(ctx *gin.Context, cohort PathCohort, params SetCohortInstructorsParams) {
+	var request SetCohortInstructorsRequestObject
+
+	request.Cohort = cohort
+	request.Params = params
+
+	var body SetCohortInstructorsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetCohortInstructors(ctx, request.(SetCohortInstructorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetCohortInstructors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetCohortInstructorsResponseObject); ok {
+		if err := validResponse.VisitSetCohortInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ImportRoster operation middleware
 func (sh *strictHandler) ImportRoster(ctx *gin.Context, cohort PathCohort, params ImportRosterParams) {
 	var request ImportRosterRequestObject
@@ -7109,6 +8477,77 @@ func (sh *strictHandler) UpdateCourse(ctx *gin.Context, course PathCourse, param
 	}
 }
 
+// GetCourseInstructors operation middleware
+func (sh *strictHandler) GetCourseInstructors(ctx *gin.Context, course PathCourse) {
+	var request GetCourseInstructorsRequestObject
+
+	request.Course = course
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCourseInstructors(ctx, request.(GetCourseInstructorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCourseInstructors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetCourseInstructorsResponseObject); ok {
+		if err := validResponse.VisitGetCourseInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetCourseInstructors operation middleware
+func (sh *strictHandler) SetCourseInstructors(ctx *gin.Context, course PathCourse, params SetCourseInstructorsParams) {
+	var request SetCourseInstructorsRequestObject
+
+	request.Course = course
+	request.Params = params
+
+	var body SetCourseInstructorsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetCourseInstructors(ctx, request.(SetCourseInstructorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetCourseInstructors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetCourseInstructorsResponseObject); ok {
+		if err := validResponse.VisitSetCourseInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // StreamEvents operation middleware
 func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParams) {
 	var request StreamEventsRequestObject
@@ -7128,6 +8567,30 @@ func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParam
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
 		if err := validResponse.VisitStreamEventsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMe operation middleware
+func (sh *strictHandler) GetMe(ctx *gin.Context) {
+	var request GetMeRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMe(ctx, request.(GetMeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMe")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetMeResponseObject); ok {
+		if err := validResponse.VisitGetMeResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -7409,6 +8872,174 @@ func (sh *strictHandler) PushTemplate(ctx *gin.Context, template PathTemplate, p
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(PushTemplateResponseObject); ok {
 		if err := validResponse.VisitPushTemplateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(ctx *gin.Context, params ListUsersParams) {
+	var request ListUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx, request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		if err := validResponse.VisitListUsersResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(ctx *gin.Context, params CreateUserParams) {
+	var request CreateUserRequestObject
+
+	request.Params = params
+
+	var body CreateUserJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx, request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		if err := validResponse.VisitCreateUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DisableUser operation middleware
+func (sh *strictHandler) DisableUser(ctx *gin.Context, user PathUser, params DisableUserParams) {
+	var request DisableUserRequestObject
+
+	request.User = user
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DisableUser(ctx, request.(DisableUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisableUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DisableUserResponseObject); ok {
+		if err := validResponse.VisitDisableUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(ctx *gin.Context, user PathUser) {
+	var request GetUserRequestObject
+
+	request.User = user
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx, request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		if err := validResponse.VisitGetUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateUser operation middleware
+func (sh *strictHandler) UpdateUser(ctx *gin.Context, user PathUser, params UpdateUserParams) {
+	var request UpdateUserRequestObject
+
+	request.User = user
+	request.Params = params
+
+	var body UpdateUserJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateUser(ctx, request.(UpdateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
+		if err := validResponse.VisitUpdateUserResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

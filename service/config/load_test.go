@@ -292,6 +292,36 @@ func TestTheLaterSourceOfACredentialWinsWhole(t *testing.T) {
 	}
 }
 
+func TestBothysOwnVariableForACredentialGoesBeforeAnotherPrograms(t *testing.T) {
+	file := writeSecret(t, "bothys")
+	src := newSources(t)
+	src.env["NOMAD_TOKEN"], src.env["BOTHY_NOMAD_TOKEN_FILE"] = "the-operators", file
+	src.env["CONSUL_HTTP_TOKEN_FILE"], src.env["BOTHY_CONSUL_TOKEN"] = "/nowhere", "bothys"
+	c := src.mustLoad()
+	for server, token := range map[string]Credential{"nomad": c.Nomad.Token, "consul": c.Consul.Token} {
+		if got := read(t, token); got != "bothys" {
+			t.Errorf("%s: got %q", server, got)
+		}
+	}
+}
+
+func TestACredentialKnowsWhereItIsFromAndWhatItStandsInFor(t *testing.T) {
+	file := writeSecret(t, "of-the-file")
+	src := newSources(t)
+	src.file(`vault { token_file = ` + quote(file) + ` }`)
+	if got := src.mustLoad().Vault.Token; !strings.HasSuffix(got.From, "bothy.hcl:1:22") || got.Passed != "" {
+		t.Errorf("the file's: %+v", got)
+	}
+	src.env["VAULT_TOKEN"] = "of-the-environment"
+	if got := src.mustLoad().Vault.Token; got.From != "environment variable VAULT_TOKEN" || got.Passed != file {
+		t.Errorf("the environment's: %+v", got)
+	}
+	src.env["BOTHY_VAULT_TOKEN"] = "bothys"
+	if got := src.mustLoad().Vault.Token; got.From != "environment variable BOTHY_VAULT_TOKEN" || got.Passed != file {
+		t.Errorf("Bothy's own: %+v", got)
+	}
+}
+
 func TestACredentialFileIsReadAgain(t *testing.T) {
 	file := writeSecret(t, "first")
 	src := newSources(t)

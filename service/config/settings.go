@@ -21,6 +21,8 @@ type setting struct {
 	isBool  bool
 	// inJobs marks what is written into every job; `bothy render` takes it too.
 	inJobs bool
+	// secret is the credential that the setting is about, if it is about one.
+	secret *Credential
 	read   value
 }
 
@@ -48,8 +50,8 @@ func settings(c *Config) []setting {
 			{name: "template_dir", usage: "Folder of job files offered beside the built-in templates.", read: text(&c.TemplateDir)},
 			{name: "tls.cert_file", usage: "Certificate (PEM) to serve; without it Bothy serves plain HTTP.", read: text(&c.TLS.CertFile)},
 			{name: "tls.key_file", usage: "Private key (PEM) of tls.cert_file.", read: text(&c.TLS.KeyFile)},
-			{name: "api.token_file", usage: "File with the bearer token that guards the API.", read: secretFile(&c.API.Token)},
-			{name: "api.token", usage: "The bearer token itself.", envOnly: true, read: secretValue(&c.API.Token)},
+			{name: "api.token_file", usage: "File with the bearer token that guards the API.", secret: &c.API.Token, read: secretFile(&c.API.Token)},
+			{name: "api.token", usage: "The bearer token itself.", envOnly: true, secret: &c.API.Token, read: secretValue(&c.API.Token)},
 			{name: "api.trusted_proxies", usage: "Addresses or networks whose X-Forwarded-For is believed (default none).", isList: true, read: networks(&c.API.TrustedProxies)},
 		},
 		doorSettings(c),
@@ -94,8 +96,8 @@ func storeSettings(s *Store) []setting {
 	return []setting{
 		{name: "store.driver", usage: "Database to use: sqlite or postgres.", read: oneOf(&s.Driver, "sqlite", "postgres")},
 		{name: "store.path", usage: "SQLite database file (default bothy.db in data_dir).", read: text(&s.Path)},
-		{name: "store.dsn_file", usage: "File with the URL of the PostgreSQL database: postgres://user:password@host:5432/database.", read: secretFile(&s.DSN)}, //nolint:gosec // G101: a form, no password
-		{name: "store.dsn", usage: "The URL of the PostgreSQL database itself.", envOnly: true, read: secretValue(&s.DSN)},
+		{name: "store.dsn_file", usage: "File with the URL of the PostgreSQL database: postgres://user:password@host:5432/database.", secret: &s.DSN, read: secretFile(&s.DSN)}, //nolint:gosec // G101: a form, no password
+		{name: "store.dsn", usage: "The URL of the PostgreSQL database itself.", envOnly: true, secret: &s.DSN, read: secretValue(&s.DSN)},
 		{name: "store.max_connections", usage: "Most connections to PostgreSQL that one instance opens, 2 to 1000.", read: integer(&s.MaxConnections, 2, 1000)},
 		{name: "store.max_idle_connections", usage: "Most connections to PostgreSQL kept while they have nothing to do, 1 to 1000.", read: integer(&s.MaxIdleConnections, 1, 1000)},
 		{name: "store.connection_lifetime", usage: "How long one connection to PostgreSQL is used, 1m to 24h.", read: duration(&s.ConnectionLifetime, time.Minute, 24*time.Hour)},
@@ -110,8 +112,8 @@ func nomadSettings(n *Nomad) []setting {
 			{name: "nomad.namespace", usage: "Nomad namespace that workspaces run in; Bothy should be alone in it.", inJobs: true, env: also("NOMAD_NAMESPACE"), read: name(&n.Namespace)},
 			{name: "nomad.node_pool", usage: "Nomad node pool that workspaces run in.", inJobs: true, read: name(&n.NodePool)},
 			{name: "nomad.datacenters", usage: "Nomad datacenters that workspaces may run in.", inJobs: true, isList: true, read: list(&n.Datacenters)},
-			{name: "nomad.token_file", usage: "File with Bothy's Nomad ACL token.", read: secretFile(&n.Token)},
-			{name: "nomad.token", usage: "Bothy's Nomad ACL token itself.", envOnly: true, env: also("NOMAD_TOKEN"), read: secretValue(&n.Token)},
+			{name: "nomad.token_file", usage: "File with Bothy's Nomad ACL token.", secret: &n.Token, read: secretFile(&n.Token)},
+			{name: "nomad.token", usage: "Bothy's Nomad ACL token itself.", envOnly: true, env: also("NOMAD_TOKEN"), secret: &n.Token, read: secretValue(&n.Token)},
 		},
 		tlsSettings("nomad", "Nomad", &n.TLS, map[string][]variable{
 			"ca_file":     also("NOMAD_CACERT"),
@@ -130,8 +132,8 @@ func consulSettings(n *Consul) []setting {
 			{name: "consul.address", usage: "URL of Consul's HTTP API.", env: []variable{{"CONSUL_HTTP_ADDR", withScheme}}, read: serverAddress(&n.Address)},
 			{name: "consul.datacenter", usage: "Consul datacenter (default: that of the agent asked).", read: name(&n.Datacenter)},
 			{name: "consul.namespace", usage: "Consul Enterprise namespace of the workspaces' services.", env: also("CONSUL_NAMESPACE"), read: name(&n.Namespace)},
-			{name: "consul.token_file", usage: "File with Bothy's Consul ACL token.", env: also("CONSUL_HTTP_TOKEN_FILE"), read: secretFile(&n.Token)},
-			{name: "consul.token", usage: "Bothy's Consul ACL token itself.", envOnly: true, env: also("CONSUL_HTTP_TOKEN"), read: secretValue(&n.Token)},
+			{name: "consul.token_file", usage: "File with Bothy's Consul ACL token.", env: also("CONSUL_HTTP_TOKEN_FILE"), secret: &n.Token, read: secretFile(&n.Token)},
+			{name: "consul.token", usage: "Bothy's Consul ACL token itself.", envOnly: true, env: also("CONSUL_HTTP_TOKEN"), secret: &n.Token, read: secretValue(&n.Token)},
 		},
 		tlsSettings("consul", "Consul", &n.TLS, map[string][]variable{
 			"ca_file":     also("CONSUL_CACERT"),
@@ -149,8 +151,8 @@ func vaultSettings(n *Vault) []setting {
 		[]setting{
 			{name: "vault.address", usage: "URL of Vault's HTTP API.", env: also("VAULT_ADDR"), read: serverAddress(&n.Address)},
 			{name: "vault.namespace", usage: "Vault Enterprise namespace.", env: also("VAULT_NAMESPACE"), read: mount(&n.Namespace)},
-			{name: "vault.token_file", usage: "File with Bothy's Vault token.", read: secretFile(&n.Token)},
-			{name: "vault.token", usage: "Bothy's Vault token itself.", envOnly: true, env: also("VAULT_TOKEN"), read: secretValue(&n.Token)},
+			{name: "vault.token_file", usage: "File with Bothy's Vault token.", secret: &n.Token, read: secretFile(&n.Token)},
+			{name: "vault.token", usage: "Bothy's Vault token itself.", envOnly: true, env: also("VAULT_TOKEN"), secret: &n.Token, read: secretValue(&n.Token)},
 			{name: "vault.mount", usage: "KV version 2 mount that holds the workspaces' secrets.", inJobs: true, read: mount(&n.Mount)},
 			{name: "vault.role", usage: "Role of Vault's JWT auth method that a workspace's tasks take.", inJobs: true, read: name(&n.Role)},
 		},

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -126,7 +127,7 @@ func newBench(t *testing.T, change ...func(*door.Config)) *bench {
 		}},
 	}}
 	cfg := door.Config{
-		Store: b.shelf, Allows: door.Allows, ConsoleURL: console, LabsURL: labs, OwnHosts: true, Idle: time.Hour,
+		Store: b.shelf, Allows: auth.Allows, ConsoleURL: console, LabsURL: labs, OwnHosts: true, Idle: time.Hour,
 		Start: func(_ context.Context, intent lab.Intent, _ lab.Slug) error {
 			b.started = append(b.started, intent)
 			return nil

@@ -27,9 +27,9 @@ func (f *fixture) lived(n int) {
 	class := f.class(cohort, course)
 	teacher, helper := f.user("Teacher@example.org", lab.RoleInstructor), f.user("helper@example.org", lab.RoleAssistant)
 	for to, id := range map[lab.Trust]string{lab.TrustCohort: cohort.ID, lab.TrustCourse: course.ID} {
-		f.must(f.Appoint(ctx, somebody(), to, id, []string{teacher.ID}, f.audit("appoint", id)))
+		f.must(second(f.Appoint(ctx, somebody(), to, id, []string{teacher.ID}, f.audit("appoint", id))))
 	}
-	f.must(f.Appoint(ctx, somebody(), lab.TrustClass, class.ID, []string{helper.ID}, f.audit("appoint", class.ID)))
+	f.must(second(f.Appoint(ctx, somebody(), lab.TrustClass, class.ID, []string{helper.ID}, f.audit("appoint", class.ID))))
 	workspaces := f.workspaces(class, cohort, n)
 	f.visited(workspaces[0], teacher)
 	f.student(cohort, "Žofie Ångström 李", "Zofie@Example.org")
