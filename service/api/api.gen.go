@@ -2724,6 +2724,7 @@ type MiddlewareFunc func(c *gin.Context)
 
 // ListClasses operation middleware
 func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -2798,6 +2799,7 @@ func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
 
 // CreateClass operation middleware
 func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -2845,6 +2847,7 @@ func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
 
 // DeleteClass operation middleware
 func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -2928,6 +2931,7 @@ func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
 
 // GetClass operation middleware
 func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -2952,6 +2956,7 @@ func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
 
 // UpdateClass operation middleware
 func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3008,6 +3013,7 @@ func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
 
 // GetClassAssistants operation middleware
 func (siw *ServerInterfaceWrapper) GetClassAssistants(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3032,6 +3038,7 @@ func (siw *ServerInterfaceWrapper) GetClassAssistants(c *gin.Context) {
 
 // SetClassAssistants operation middleware
 func (siw *ServerInterfaceWrapper) SetClassAssistants(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3088,6 +3095,7 @@ func (siw *ServerInterfaceWrapper) SetClassAssistants(c *gin.Context) {
 
 // LaunchClass operation middleware
 func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3163,6 +3171,7 @@ func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
 
 // PlanClass operation middleware
 func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3187,6 +3196,7 @@ func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
 
 // ResetClass operation middleware
 func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3262,6 +3272,7 @@ func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
 
 // RestartClass operation middleware
 func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3337,6 +3348,7 @@ func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
 
 // StartClass operation middleware
 func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3412,6 +3424,7 @@ func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
 
 // StopClass operation middleware
 func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3487,6 +3500,7 @@ func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
 
 // ListCohorts operation middleware
 func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3537,6 +3551,7 @@ func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
 
 // CreateCohort operation middleware
 func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3584,6 +3599,7 @@ func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
 
 // DeleteCohort operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3640,6 +3656,7 @@ func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
 
 // GetCohort operation middleware
 func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3664,6 +3681,7 @@ func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
 
 // GetCohortInstructors operation middleware
 func (siw *ServerInterfaceWrapper) GetCohortInstructors(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3688,6 +3706,7 @@ func (siw *ServerInterfaceWrapper) GetCohortInstructors(c *gin.Context) {
 
 // SetCohortInstructors operation middleware
 func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3744,6 +3763,7 @@ func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
 
 // ImportRoster operation middleware
 func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3843,6 +3863,7 @@ func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 
 // ListStudents operation middleware
 func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3910,6 +3931,7 @@ func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
 
 // EnrollStudent operation middleware
 func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3966,6 +3988,7 @@ func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
 
 // ListCourses operation middleware
 func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4024,6 +4047,7 @@ func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
 
 // CreateCourse operation middleware
 func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4071,6 +4095,7 @@ func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
 
 // DeleteCourse operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4127,6 +4152,7 @@ func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
 
 // GetCourse operation middleware
 func (siw *ServerInterfaceWrapper) GetCourse(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4151,6 +4177,7 @@ func (siw *ServerInterfaceWrapper) GetCourse(c *gin.Context) {
 
 // UpdateCourse operation middleware
 func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4207,6 +4234,7 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 
 // GetCourseInstructors operation middleware
 func (siw *ServerInterfaceWrapper) GetCourseInstructors(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4231,6 +4259,7 @@ func (siw *ServerInterfaceWrapper) GetCourseInstructors(c *gin.Context) {
 
 // SetCourseInstructors operation middleware
 func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4287,6 +4316,7 @@ func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
 
 // StreamEvents operation middleware
 func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4358,6 +4388,7 @@ func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 
 // GetMe operation middleware
 func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -4370,6 +4401,7 @@ func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
 
 // ListOperations operation middleware
 func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4420,6 +4452,7 @@ func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
 
 // GetOperation operation middleware
 func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4444,6 +4477,7 @@ func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
 
 // ListOperationItems operation middleware
 func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4495,6 +4529,7 @@ func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
 
 // GetStatus operation middleware
 func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -4507,6 +4542,7 @@ func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
 
 // WithdrawStudent operation middleware
 func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4563,6 +4599,7 @@ func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
 
 // GetStudent operation middleware
 func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4587,6 +4624,7 @@ func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
 
 // ListTemplates operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4637,6 +4675,7 @@ func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
 
 // GetTemplate operation middleware
 func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4672,6 +4711,7 @@ func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
 
 // ListTemplateVersions operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4723,6 +4763,7 @@ func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
 
 // PushTemplate operation middleware
 func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4779,6 +4820,7 @@ func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
 
 // ListUsers operation middleware
 func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4845,6 +4887,7 @@ func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
 
 // CreateUser operation middleware
 func (siw *ServerInterfaceWrapper) CreateUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4892,6 +4935,7 @@ func (siw *ServerInterfaceWrapper) CreateUser(c *gin.Context) {
 
 // DisableUser operation middleware
 func (siw *ServerInterfaceWrapper) DisableUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4948,6 +4992,7 @@ func (siw *ServerInterfaceWrapper) DisableUser(c *gin.Context) {
 
 // GetUser operation middleware
 func (siw *ServerInterfaceWrapper) GetUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4972,6 +5017,7 @@ func (siw *ServerInterfaceWrapper) GetUser(c *gin.Context) {
 
 // UpdateUser operation middleware
 func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5028,6 +5074,7 @@ func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
 
 // ListWorkspaces operation middleware
 func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5150,6 +5197,7 @@ func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
 
 // DeleteWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5233,6 +5281,7 @@ func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
 
 // GetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5257,6 +5306,7 @@ func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
 
 // LinkWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5281,6 +5331,7 @@ func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
 
 // PlanWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5305,6 +5356,7 @@ func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
 
 // ResetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5380,6 +5432,7 @@ func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
 
 // RestartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5455,6 +5508,7 @@ func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
 
 // StartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5530,6 +5584,7 @@ func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
 
 // StopWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) StopWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5721,6 +5776,7 @@ type ListClassesResponseObject interface {
 type ListClasses200JSONResponse ClassList
 
 func (response ListClasses200JSONResponse) VisitListClassesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5753,6 +5809,7 @@ type CreateClass201JSONResponse struct {
 }
 
 func (response CreateClass201JSONResponse) VisitCreateClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5783,6 +5840,7 @@ type DeleteClassResponseObject interface {
 type DeleteClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response DeleteClass202JSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5819,6 +5877,7 @@ type GetClass200JSONResponse struct {
 }
 
 func (response GetClass200JSONResponse) VisitGetClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5851,6 +5910,7 @@ type UpdateClass200JSONResponse struct {
 }
 
 func (response UpdateClass200JSONResponse) VisitUpdateClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5883,6 +5943,7 @@ type GetClassAssistants200JSONResponse struct {
 }
 
 func (response GetClassAssistants200JSONResponse) VisitGetClassAssistantsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5915,6 +5976,7 @@ type SetClassAssistants200JSONResponse struct {
 }
 
 func (response SetClassAssistants200JSONResponse) VisitSetClassAssistantsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5941,6 +6003,7 @@ type LaunchClassResponseObject interface {
 type LaunchClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5971,6 +6034,7 @@ type PlanClassResponseObject interface {
 type PlanClass200JSONResponse ClassPlan
 
 func (response PlanClass200JSONResponse) VisitPlanClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5993,6 +6057,7 @@ type ResetClassResponseObject interface {
 type ResetClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response ResetClass202JSONResponse) VisitResetClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6023,6 +6088,7 @@ type RestartClassResponseObject interface {
 type RestartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6053,6 +6119,7 @@ type StartClassResponseObject interface {
 type StartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StartClass202JSONResponse) VisitStartClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6083,6 +6150,7 @@ type StopClassResponseObject interface {
 type StopClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StopClass202JSONResponse) VisitStopClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6112,6 +6180,7 @@ type ListCohortsResponseObject interface {
 type ListCohorts200JSONResponse CohortList
 
 func (response ListCohorts200JSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6144,6 +6213,7 @@ type CreateCohort201JSONResponse struct {
 }
 
 func (response CreateCohort201JSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6205,6 +6275,7 @@ type GetCohort200JSONResponse struct {
 }
 
 func (response GetCohort200JSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6234,6 +6305,7 @@ type GetCohortInstructors200JSONResponse struct {
 }
 
 func (response GetCohortInstructors200JSONResponse) VisitGetCohortInstructorsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6266,6 +6338,7 @@ type SetCohortInstructors200JSONResponse struct {
 }
 
 func (response SetCohortInstructors200JSONResponse) VisitSetCohortInstructorsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6302,6 +6375,7 @@ type ImportRoster200JSONResponse struct {
 }
 
 func (response ImportRoster200JSONResponse) VisitImportRosterResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6331,6 +6405,7 @@ type ListStudentsResponseObject interface {
 type ListStudents200JSONResponse StudentList
 
 func (response ListStudents200JSONResponse) VisitListStudentsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6364,6 +6439,7 @@ type EnrollStudent201JSONResponse struct {
 }
 
 func (response EnrollStudent201JSONResponse) VisitEnrollStudentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6393,6 +6469,7 @@ type ListCoursesResponseObject interface {
 type ListCourses200JSONResponse CourseList
 
 func (response ListCourses200JSONResponse) VisitListCoursesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6425,6 +6502,7 @@ type CreateCourse201JSONResponse struct {
 }
 
 func (response CreateCourse201JSONResponse) VisitCreateCourseResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6486,6 +6564,7 @@ type GetCourse200JSONResponse struct {
 }
 
 func (response GetCourse200JSONResponse) VisitGetCourseResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6518,6 +6597,7 @@ type UpdateCourse200JSONResponse struct {
 }
 
 func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6550,6 +6630,7 @@ type GetCourseInstructors200JSONResponse struct {
 }
 
 func (response GetCourseInstructors200JSONResponse) VisitGetCourseInstructorsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6582,6 +6663,7 @@ type SetCourseInstructors200JSONResponse struct {
 }
 
 func (response SetCourseInstructors200JSONResponse) VisitSetCourseInstructorsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6615,6 +6697,7 @@ type StreamEvents200TextEventStreamResponse struct {
 }
 
 func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6652,7 +6735,8 @@ func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse
 	}
 }
 
-type GetMeRequestObject struct{}
+type GetMeRequestObject struct {
+}
 
 type GetMeResponseObject interface {
 	VisitGetMeResponse(w http.ResponseWriter) error
@@ -6661,6 +6745,7 @@ type GetMeResponseObject interface {
 type GetMe200JSONResponse Me
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6682,6 +6767,7 @@ type ListOperationsResponseObject interface {
 type ListOperations200JSONResponse OperationList
 
 func (response ListOperations200JSONResponse) VisitListOperationsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6710,6 +6796,7 @@ type GetOperation200JSONResponse struct {
 }
 
 func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6733,6 +6820,7 @@ type ListOperationItemsResponseObject interface {
 type ListOperationItems200JSONResponse OperationItemList
 
 func (response ListOperationItems200JSONResponse) VisitListOperationItemsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6743,7 +6831,8 @@ func (response ListOperationItems200JSONResponse) VisitListOperationItemsRespons
 	return err
 }
 
-type GetStatusRequestObject struct{}
+type GetStatusRequestObject struct {
+}
 
 type GetStatusResponseObject interface {
 	VisitGetStatusResponse(w http.ResponseWriter) error
@@ -6752,6 +6841,7 @@ type GetStatusResponseObject interface {
 type GetStatus200JSONResponse Status
 
 func (response GetStatus200JSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6782,6 +6872,7 @@ type WithdrawStudent200JSONResponse struct {
 }
 
 func (response WithdrawStudent200JSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6814,6 +6905,7 @@ type GetStudent200JSONResponse struct {
 }
 
 func (response GetStudent200JSONResponse) VisitGetStudentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6836,6 +6928,7 @@ type ListTemplatesResponseObject interface {
 type ListTemplates200JSONResponse TemplateList
 
 func (response ListTemplates200JSONResponse) VisitListTemplatesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6865,6 +6958,7 @@ type GetTemplate200JSONResponse struct {
 }
 
 func (response GetTemplate200JSONResponse) VisitGetTemplateResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6888,6 +6982,7 @@ type ListTemplateVersionsResponseObject interface {
 type ListTemplateVersions200JSONResponse TemplateVersionList
 
 func (response ListTemplateVersions200JSONResponse) VisitListTemplateVersionsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6920,6 +7015,7 @@ type PushTemplate200JSONResponse struct {
 }
 
 func (response PushTemplate200JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6950,6 +7046,7 @@ type PushTemplate201JSONResponse struct {
 }
 
 func (response PushTemplate201JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6979,6 +7076,7 @@ type ListUsersResponseObject interface {
 type ListUsers200JSONResponse UserList
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7011,6 +7109,7 @@ type CreateUser201JSONResponse struct {
 }
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7049,6 +7148,7 @@ type DisableUser200JSONResponse struct {
 }
 
 func (response DisableUser200JSONResponse) VisitDisableUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7081,6 +7181,7 @@ type GetUser200JSONResponse struct {
 }
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7113,6 +7214,7 @@ type UpdateUser200JSONResponse struct {
 }
 
 func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7138,6 +7240,7 @@ type ListWorkspacesResponseObject interface {
 type ListWorkspaces200JSONResponse WorkspaceList
 
 func (response ListWorkspaces200JSONResponse) VisitListWorkspacesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7160,6 +7263,7 @@ type DeleteWorkspaceResponseObject interface {
 type DeleteWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response DeleteWorkspace202JSONResponse) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7195,6 +7299,7 @@ type GetWorkspace200JSONResponse struct {
 }
 
 func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7218,6 +7323,7 @@ type LinkWorkspaceResponseObject interface {
 type LinkWorkspace200JSONResponse WorkspaceLink
 
 func (response LinkWorkspace200JSONResponse) VisitLinkWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7239,6 +7345,7 @@ type PlanWorkspaceResponseObject interface {
 type PlanWorkspace200JSONResponse WorkspacePlan
 
 func (response PlanWorkspace200JSONResponse) VisitPlanWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7261,6 +7368,7 @@ type ResetWorkspaceResponseObject interface {
 type ResetWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response ResetWorkspace202JSONResponse) VisitResetWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7290,6 +7398,7 @@ type RestartWorkspaceResponseObject interface {
 type RestartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response RestartWorkspace202JSONResponse) VisitRestartWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7319,6 +7428,7 @@ type StartWorkspaceResponseObject interface {
 type StartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response StartWorkspace202JSONResponse) VisitStartWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7348,6 +7458,7 @@ type StopWorkspaceResponseObject interface {
 type StopWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response StopWorkspace202JSONResponse) VisitStopWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7534,10 +7645,8 @@ type StrictServerInterface interface {
 	StopWorkspace(ctx context.Context, request StopWorkspaceRequestObject) (StopWorkspaceResponseObject, error)
 }
 
-type (
-	StrictHandlerFunc    func(ctx *gin.Context, request any) (any, error)
-	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
-)
+type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
+type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
 
 type StrictGinServerOptions struct {
 	// RequestErrorHandlerFunc is called when a request cannot be parsed or
