@@ -204,11 +204,16 @@ func startServer(ctx context.Context, logFile string, settings config.Config, ve
 func settings(cfg Config, env stack.Env, user toolchain.User, token config.Secret) config.Config {
 	c := config.Default()
 	c.Listen, c.ConsoleURL, c.LabsURL = cfg.listen(), cfg.consoleURL(), cfg.labsURL()
+	// Names below labs.localhost lead to this machine, as that one does.
+	c.Labs.OwnHosts = true
+	c.Door.Listen = cfg.doorListen(env.Gateway)
+	c.Door.URL = "http://" + c.Door.Listen
 	c.DataDir = cfg.dataDir()
 	c.API.Token = config.Credential{Value: token}
 	c.Nomad.Address, c.Nomad.Token = env.NomadAddr, config.Credential{Value: env.Bothy.Nomad}
 	c.Consul.Address, c.Consul.Token = env.ConsulAddr, config.Credential{Value: env.Bothy.Consul}
-	c.Vault.Address, c.Vault.Token = env.VaultAddr, config.Credential{Value: env.Bothy.Vault}
+	c.Vault.Address = env.VaultAddr
+	c.Vault.AppRole.RoleID, c.Vault.AppRole.SecretID = env.VaultRoleID, config.Credential{Value: env.VaultSecretID}
 	c.Home.UID, c.Home.GID = user.UID, user.GID
 	// Consul's least: nobody wants to wait for the lock of a killed run.
 	c.Reconcile.LockTTL, c.Reconcile.LockDelay = 10*time.Second, time.Second
