@@ -412,7 +412,7 @@ func TestNothingSecretHasAPlaceInTheSchema(t *testing.T) {
 			"reconciler.epoch", "reconciler.keys_epoch", "reconciler.one",
 			"schema_version.id", "schema_version.is_applied", "schema_version.tstamp", "schema_version.version_id",
 			"secret_owners.changes", "secret_owners.id", "secret_owners.kind", "secret_owners.pruned",
-			"secrets.bytes", "secrets.kind", "secrets.name", "secrets.owner_id", "secrets.set_at", "secrets.set_by",
+			"secrets.bytes", "secrets.kind", "secrets.name", "secrets.owner_id", "secrets.revision", "secrets.set_at", "secrets.set_by",
 			"slugs.created_at", "slugs.slug", "slugs.workspace_id",
 			"students.cohort_id", "students.created_at", "students.email", "students.email_key", "students.id",
 			"students.name", "students.revision", "students.search", "students.updated_at", "students.user_id", "students.withdrawn_at",
