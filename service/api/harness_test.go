@@ -38,8 +38,10 @@ func newBench(t testing.TB, change ...func(*api.Config)) *bench {
 	config := api.Config{
 		Registrar:      b.registrar,
 		Tasks:          b.tasks,
+		Door:           fakeDoor{b.registrar},
 		Streams:        b.streams,
 		Authenticator:  static,
+		Belongings:     fakeBelongings{},
 		Receipts:       b.receipts,
 		Log:            slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version:        "1.2.3",

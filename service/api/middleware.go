@@ -148,6 +148,7 @@ func (h *handler) authenticate(c *gin.Context) {
 	}
 	ctx := context.WithValue(c.Request.Context(), actorKey{}, lab.Actor{Name: caller.Name, UserID: caller.UserID, Role: caller.Role, Remote: c.ClientIP()})
 	request := c.Request
+	ctx = context.WithValue(ctx, callerKey{}, caller)
 	ctx = context.WithValue(ctx, sightKey{}, sight{
 		scope: caller.Scope,
 		again: func() (lab.Caller, error) { return h.caller(request) },

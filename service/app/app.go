@@ -69,6 +69,7 @@ type App struct {
 	keyring *keyring.Keyring
 	feed    *events.Feed
 	lock    lock
+	guard   guard
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -251,6 +252,9 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}); err != nil {
 		return fmt.Errorf("make the feed of events: %w", err)
 	}
+	if err := a.makeDoor(ctx, people, deps); err != nil {
+		return err
+	}
 	return a.makeAPI(people, installation, deps)
 }
 
@@ -298,7 +302,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 		return err
 	}
 	handler, err := api.New(api.Config{
-		Registrar: people, Authenticator: authenticator, Receipts: a.store, Tasks: a.nomad, Streams: a.streams,
+		Registrar: people, Authenticator: authenticator, Belongings: a.store, Receipts: a.store, Tasks: a.nomad, Door: a.guard.Door, Streams: a.streams,
 		Log:     deps.Logger.With("part", "api"),
 		Version: deps.Version, InstallationID: installation,
 		Dependencies: []api.Dependency{
@@ -316,7 +320,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 		return fmt.Errorf("make the API: %w", err)
 	}
 	a.http = &http.Server{
-		Handler:           handler,
+		Handler:           a.console(handler),
 		ReadHeaderTimeout: api.ReadHeaderTimeout,
 		ReadTimeout:       api.ReadTimeout,
 		WriteTimeout:      api.WriteTimeout,

@@ -28,6 +28,8 @@ type Config struct {
 
 	TLS       ListenerTLS
 	API       API
+	Labs      Labs
+	Door      Door
 	Store     Store
 	Nomad     Nomad
 	Consul    Consul
@@ -51,6 +53,29 @@ type API struct {
 	Token Credential
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
 	TrustedProxies []string
+}
+
+// Labs is how the workspaces' hosts are, and which risks with them are admitted.
+type Labs struct {
+	// OwnHosts says that every name below LabsURL's host leads to the router, so that
+	// each workspace has a host of its own.
+	OwnHosts bool
+	// LookInShared lets people look in on the shared host where OwnHosts is false.
+	LookInShared bool
+	// SameHost lets LabsURL and ConsoleURL have the same host.
+	SameHost bool
+}
+
+// Door is the check at every workspace's NGINX.
+type Door struct {
+	// Listen is the host:port that the workspaces' NGINX and the router ask.
+	Listen string
+	// URL is that listener as the workspaces reach it, without a trailing slash.
+	URL string
+	// Resolver is the DNS server that NGINX asks for URL's host; "" where that is an address.
+	Resolver string
+	// Register puts the listener into Consul, as the route of all that has no workspace.
+	Register bool
 }
 
 // Store is the database.
@@ -200,7 +225,9 @@ func Default() Config {
 		ConsoleURL: "http://bothy.localhost:8080",
 		LabsURL:    "http://labs.localhost:9999",
 		DataDir:    "/var/lib/bothy",
-		Store:      Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
+		// The address of a node on its workspaces' network, as Nomad has it unless told otherwise.
+		Door:  Door{Listen: ":8082", URL: "http://172.26.64.1:8082", Register: true},
+		Store: Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
 		Nomad: Nomad{
 			Address:     "http://127.0.0.1:4646",
 			Namespace:   "bothy",

@@ -54,6 +54,7 @@ func settings(c *Config) []setting {
 			{name: "api.token", usage: "The bearer token itself.", envOnly: true, secret: &c.API.Token, read: secretValue(&c.API.Token)},
 			{name: "api.trusted_proxies", usage: "Addresses or networks whose X-Forwarded-For is believed (default none).", isList: true, read: networks(&c.API.TrustedProxies)},
 		},
+		doorSettings(c),
 		storeSettings(&c.Store),
 		nomadSettings(&c.Nomad),
 		consulSettings(&c.Consul),
@@ -77,6 +78,18 @@ func settings(c *Config) []setting {
 			{name: "events.max_rows", usage: "How many events are kept at most, 1000 to 10000000.", read: integer(&c.Events.MaxRows, 1000, 10_000_000)},
 		},
 	)
+}
+
+func doorSettings(c *Config) []setting {
+	return []setting{
+		{name: "labs.own_hosts", usage: "Every name below labs_url's host leads to the router: people look in on workspaces there.", isBool: true, read: boolean(&c.Labs.OwnHosts)},
+		{name: "labs.look_in_shared", usage: "Without labs.own_hosts, let people look in on the host that all workspaces share; a risk, see docs/door.md.", isBool: true, read: boolean(&c.Labs.LookInShared)},
+		{name: "labs.same_host", usage: "Let labs_url and console_url have the same host; a risk, see docs/door.md.", isBool: true, inJobs: true, read: boolean(&c.Labs.SameHost)},
+		{name: "door.listen", usage: "Host and port where the workspaces' NGINX asks whether a visitor may come in.", read: listenAddress(&c.Door.Listen)},
+		{name: "door.url", usage: "URL of that listener as workspaces reach it (default that of a Nomad client's bridge).", inJobs: true, read: plainOrigin(&c.Door.URL)},
+		{name: "door.resolver", usage: "DNS server, address and port, that NGINX asks for the host of door.url where that is a name.", inJobs: true, read: addressPort(&c.Door.Resolver)},
+		{name: "door.register", usage: "Register the listener in Consul, so that the router sends it visitors of workspaces that do not run.", isBool: true, read: boolean(&c.Door.Register)},
+	}
 }
 
 func storeSettings(s *Store) []setting {

@@ -19,6 +19,7 @@ const (
 // Cohorts gives a page of the cohorts that a filter chooses.
 func (s *Store) Cohorts(ctx context.Context, f lab.CohortFilter, p lab.Page) (lab.List[lab.Cohort], error) {
 	var chosen conditions
+	chosen.seenBy(f.For, map[lab.Role]string{lab.RoleInstructor: `id IN (` + cohortsOfUser + `)`})
 	chosen.search(f.Search, "search")
 	return page(ctx, s, listing[cohortRow]{
 		name: "cohorts", from: selectCohorts, standard: "key",
@@ -42,15 +43,24 @@ func (s *Store) Cohort(ctx context.Context, ref string) (lab.Cohort, error) {
 	return row.cohort(), nil
 }
 
-// CreateCohort adds a cohort; CodeConflict when its key is taken.
+// CreateCohort adds a cohort, which the instructor has who makes it; CodeConflict
+// when its key is taken.
 func (s *Store) CreateCohort(ctx context.Context, intent lab.Intent, cohort lab.Cohort, audit lab.Audit) error {
 	return s.act(ctx, intent, "create a cohort", func(tx session) (lab.Audit, error) {
-		tx.tellCohort(lab.EventCohortCreated, cohort)
-		return audit, insert(ctx, tx, insertCohort, rowOfCohort(cohort))
+		return audit, addCohort(ctx, tx, intent, cohort)
 	})
 }
 
-// DeleteCohort removes a cohort and its students; CodeConflict while it has classes.
+func addCohort(ctx context.Context, tx session, intent lab.Intent, cohort lab.Cohort) error {
+	tx.tellCohort(lab.EventCohortCreated, cohort)
+	if err := insert(ctx, tx, insertCohort, rowOfCohort(cohort)); err != nil {
+		return err
+	}
+	return appointMaker(ctx, tx, intent, lab.TrustCohort, cohort.ID)
+}
+
+// DeleteCohort removes a cohort and its students, whose users are disabled when it was
+// their last; CodeConflict while it has classes.
 func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error {
 	return s.act(ctx, intent, "delete a cohort", func(tx session) (lab.Audit, error) {
 		cohort, err := holdCohort(ctx, tx, intent, id)
@@ -60,7 +70,15 @@ func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, 
 		if err := hasNoClasses(ctx, tx, "cohort", `WHERE c.cohort_id = ?`, id); err != nil {
 			return lab.Audit{}, err
 		}
+		var users []string
+		if err := tx.list(ctx, &users, `SELECT DISTINCT user_id FROM students WHERE cohort_id = ?`, id); err != nil {
+			return lab.Audit{}, err
+		}
 		if _, err := tx.exec(ctx, `DELETE FROM students WHERE cohort_id = ?`, id); err != nil {
+			return lab.Audit{}, err
+		}
+		lapsed, err := lapse(ctx, tx, users, audit.At)
+		if err != nil {
 			return lab.Audit{}, err
 		}
 		if _, err := tx.exec(ctx, `DELETE FROM cohort_instructors WHERE cohort_id = ?`, id); err != nil {
@@ -68,7 +86,7 @@ func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, 
 		}
 		tx.tellCohort(lab.EventCohortDeleted, cohort)
 		_, err = tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id)
-		return audit, err
+		return alsoDisabled(audit, lapsed), err
 	})
 }
 
