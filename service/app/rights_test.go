@@ -137,6 +137,12 @@ func (c *campus) fill() {
 		things["cohort"], things["course"], things["class"], things["operation"] = class.CohortID, class.CourseID, class.ID, started.ID
 		things["workspace"], things["student"] = workspaces[0].ID, workspaces[0].StudentID
 		things["template"], things["user"] = "shell", other.ID
+		for _, kind := range []lab.SecretKind{lab.SecretOfCourse, lab.SecretOfClass, lab.SecretOfStudent} {
+			owner, secret := lab.SecretOwner{Kind: kind, ID: things[string(kind)]}, lab.Secret{Name: "KEY", Bytes: 4, SetAt: time.Now(), SetBy: "test"}
+			secret.Revision, err = c.store.BeginSecret(ctx, intent, owner, secret)
+			c.must(err)
+			c.must(c.store.KeepSecret(ctx, intent, owner, secret, lab.Audit{}))
+		}
 	}
 	spare, err := c.people.CreateCourse(ctx, intent, registrar.CourseInput{Name: "own spare", Template: "shell"})
 	c.must(err)
@@ -256,6 +262,7 @@ func (c *campus) request(a asked, things map[string]string, bearer string, narro
 	switch {
 	case a.id == "createClass":
 		body = fmt.Sprintf(`{"cohort":%q,"course":%q}`, things["cohort"], c.spare)
+	case strings.HasSuffix(a.id, "Secret"):
 	case strings.HasPrefix(a.id, "set"):
 		body = `{"users":[]}`
 	case a.id == "updateCourse":
@@ -269,6 +276,7 @@ func (c *campus) request(a asked, things map[string]string, bearer string, narro
 	if a.kind != "" {
 		path = strings.ReplaceAll(path, "{"+a.kind+"}", things[a.kind])
 	}
+	path = strings.ReplaceAll(path, "{secret}", "KEY")
 	r := httptest.NewRequest(a.method, path+"?"+query.Encode(), strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", mediaType)

@@ -61,7 +61,7 @@ type Error struct {
 	Hint    string
 	Fields  []Field
 	// Current is, with CodeStale, the thing as it is now: a Cohort, Course,
-	// Student, Class or WorkspaceDetail, or the registrar's view of one.
+	// Student, Class, Secret or WorkspaceDetail, or the registrar's view of one.
 	Current any
 	Cause   error
 }
