@@ -103,7 +103,8 @@ func (d *dev) collectFiles() error {
 		return fmt.Errorf("read the stack's secrets: %w", err)
 	}
 	for _, entry := range entries {
-		if filepath.Ext(entry.Name()) == ".hcl" {
+		// A role id names who logs in, as a user's name does: the secret is the secret id.
+		if ext := filepath.Ext(entry.Name()); ext == ".hcl" || ext == ".role-id" {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
