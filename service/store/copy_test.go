@@ -30,6 +30,10 @@ func (f *fixture) lived(n int) {
 		f.must(f.Appoint(ctx, somebody(), to, id, []string{teacher.ID}, f.audit("appoint", id)))
 	}
 	f.must(f.Appoint(ctx, somebody(), lab.TrustClass, class.ID, []string{helper.ID}, f.audit("appoint", class.ID)))
+	f.must(f.BeginSession(ctx, f.newSession(teacher), "hash", "device", "", f.audit("session.create", teacher.ID)))
+	f.must(f.CreateToken(ctx, somebody(), f.newToken(teacher), "hash", f.audit("token.create", teacher.ID)))
+	f.must(f.AskLetter(ctx, f.newLetter(teacher), f.audit("password.ask", teacher.ID)))
+	f.must(f.Spend(ctx, "reset:teacher", 1, time.Hour, f.now))
 	workspaces := f.workspaces(class, cohort, n)
 	f.student(cohort, "Žofie Ångström 李", "Zofie@Example.org")
 	_, err = f.Withdraw(ctx, somebody(), workspaces[1].StudentID, f.now.Add(time.Hour), f.audit("student.withdraw", workspaces[1].StudentID))
@@ -205,6 +209,6 @@ func BenchmarkCopy(b *testing.B) {
 		target := f.otherDatabase()
 		tables, err := store.Copy(b.Context(), f.config(), target.config(target.empty(b)), quiet)
 		f.must(err)
-		wantEqual(b, tables[9], store.CopiedTable{Table: "workspaces", Rows: many})
+		wantEqual(b, tables[slices.IndexFunc(tables, func(t store.CopiedTable) bool { return t.Table == "workspaces" })], store.CopiedTable{Table: "workspaces", Rows: many})
 	}
 }
