@@ -56,9 +56,11 @@ func TestAnAuthenticatorThatFailsLetsNobodyIn(t *testing.T) {
 
 type broken struct{}
 
-func (broken) Authenticate(context.Context, string) (lab.Caller, error) {
+func (broken) Authenticate(context.Context, *http.Request, http.Header) (lab.Caller, error) {
 	return lab.Caller{Name: "token:test"}, errors.New("the secret place is on fire")
 }
+
+func (broken) Again(_ context.Context, caller lab.Caller) (lab.Caller, error) { return caller, nil }
 
 func TestInternalsAreLoggedAndNotShown(t *testing.T) {
 	b := newBench(t)

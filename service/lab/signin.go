@@ -111,3 +111,13 @@ type Letter struct {
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 }
+
+// Mail is a text to one person.
+type Mail struct {
+	// Name and To are the person's name and address.
+	Name string
+	To   string
+	// Subject is one line, Text plain lines.
+	Subject string
+	Text    string
+}
