@@ -21,7 +21,7 @@ import (
 	consulapi "github.com/hashicorp/consul/api"
 	nomadapi "github.com/hashicorp/nomad/api"
 
-	"github.com/bothylabs/bothy/service/dev/stack"
+	"github.com/bothylabs/bothy/policies"
 	"github.com/bothylabs/bothy/service/doctor"
 	"github.com/bothylabs/bothy/service/store"
 )
@@ -211,7 +211,7 @@ func routerShut(t *testing.T, d *dev) ([]string, []string, func()) {
 // nomadPolicyLacks takes a line out of Bothy's policy.
 func nomadPolicyLacks(line string) func(*testing.T, *dev) ([]string, []string, func()) {
 	return func(t *testing.T, d *dev) ([]string, []string, func()) {
-		whole, err := stack.Policy("bothy.nomad.hcl")
+		whole, err := policies.Read("bothy.nomad.hcl")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +241,7 @@ func nodeIneligible(t *testing.T, d *dev) ([]string, []string, func()) {
 
 // consulPolicyLacks takes the lock's session out of Bothy's policy.
 func consulPolicyLacks(t *testing.T, d *dev) ([]string, []string, func()) {
-	whole, err := stack.Policy("bothy.consul.hcl")
+	whole, err := policies.Read("bothy.consul.hcl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func vaultSealed(t *testing.T, d *dev) ([]string, []string, func()) {
 }
 
 func vaultPolicyLacks(t *testing.T, d *dev) ([]string, []string, func()) {
-	whole, err := stack.Policy("bothy.vault.hcl")
+	whole, err := d.vault.Sys().GetPolicy("bothy")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,8 +138,9 @@ func newAdapters(cfg config.Config, deps Deps) (a adapters, err error) {
 		return a, fmt.Errorf("make the Consul client: %w", err)
 	}
 	if a.vault, err = vault.New(vault.Config{
-		Address: cfg.Vault.Address, Namespace: cfg.Vault.Namespace, Mount: cfg.Vault.Mount,
-		Token: tokenOf(cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"), Traces: deps.traces,
+		Address: cfg.Vault.Address, Namespace: cfg.Vault.Namespace, Mount: cfg.Vault.Mount, PeopleMount: cfg.Vault.PeopleMount,
+		Token: tokenOf(cfg.Vault.Token), Login: loginOf(cfg.Vault, os.Getenv),
+		TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"), Traces: deps.traces,
 	}); err != nil {
 		return a, fmt.Errorf("make the Vault client: %w", err)
 	}
@@ -168,6 +169,31 @@ func tokenOf(c config.Credential) func() (string, error) {
 	return func() (string, error) {
 		secret, err := c.Read()
 		return secret.Reveal(), err
+	}
+}
+
+// loginOf gives how Bothy logs in at Vault; nil where it has a token.
+func loginOf(cfg config.Vault, getenv func(string) string) *vault.Login {
+	fields := func(name, value, secretName string, secret config.Credential) func() (map[string]string, error) {
+		return func() (map[string]string, error) {
+			text, err := secret.Read()
+			if err != nil {
+				return nil, err
+			}
+			return map[string]string{name: value, secretName: text.Reveal()}, nil
+		}
+	}
+	switch {
+	case cfg.AppRole.RoleID != "":
+		return &vault.Login{Mount: cfg.AppRole.Mount, Fields: fields("role_id", cfg.AppRole.RoleID, "secret_id", cfg.AppRole.SecretID)}
+	case cfg.JWT.Role != "":
+		identity := cfg.JWT.Identity
+		if !identity.IsSet() {
+			identity.File = filepath.Join(getenv("NOMAD_SECRETS_DIR"), "nomad_vault_default.jwt")
+		}
+		return &vault.Login{Mount: cfg.JWT.Mount, Fields: fields("role", cfg.JWT.Role, "jwt", identity)}
+	default:
+		return nil
 	}
 }
 

@@ -21,6 +21,7 @@ func (l *loader) check() {
 	l.checkToken("nomad", c.Nomad.Token)
 	l.checkToken("consul", c.Consul.Token)
 	l.checkToken("vault", c.Vault.Token)
+	l.checkVaultLogin()
 	l.checkPair("tls", c.TLS.CertFile, c.TLS.KeyFile)
 	l.checkTLS("nomad.tls", c.Nomad.TLS)
 	l.checkTLS("consul.tls", c.Consul.TLS)
@@ -144,6 +145,45 @@ func (l *loader) checkToken(block string, token Credential) {
 		l.fail(place, named, err.Error(), "put the token alone into the file, with mode 0600")
 	case block == "api" && len(secret.Reveal()) < minToken:
 		l.fail(place, named, fmt.Sprintf("is shorter than %d characters", minToken), "use a longer random token")
+	}
+}
+
+// checkVaultLogin sees to it that Bothy has one way to get a token, not two.
+func (l *loader) checkVaultLogin() {
+	v := l.config.Vault
+	ways := []string{}
+	for _, way := range []struct {
+		setting string
+		set     bool
+	}{
+		{"vault.token_file", v.Token.File != ""},
+		{"vault.token", v.Token.File == "" && v.Token.IsSet()},
+		{"vault.app_role.role_id", v.AppRole.RoleID != ""},
+		{"vault.jwt.role", v.JWT.Role != ""},
+	} {
+		if way.set {
+			ways = append(ways, way.setting)
+		}
+	}
+	if len(ways) > 1 {
+		l.fail(l.at(ways[1]), ways[1], "is set beside "+ways[0], "leave out one of them: Bothy gets its Vault token in one way")
+	}
+	if v.AppRole.RoleID == "" {
+		if v.AppRole.SecretID.IsSet() {
+			l.fail(l.at("vault.app_role.secret_id_file", "vault.app_role.secret_id"), "vault.app_role.role_id", "is missing while a secret id is set", "name the role id that it belongs to")
+		}
+		return
+	}
+	const file = "vault.app_role.secret_id_file"
+	if !v.AppRole.SecretID.IsSet() {
+		l.fail(l.at("vault.app_role.role_id"), file, "is not set", "put the secret id alone into a file with mode 0600 and name it here")
+		return
+	}
+	switch _, err := v.AppRole.SecretID.Read(); {
+	case errors.Is(err, errTooOpen):
+		l.fail(l.at(file), file, "is "+err.Error(), "chmod 600 "+v.AppRole.SecretID.File)
+	case err != nil:
+		l.fail(l.at(file), file, err.Error(), "put the secret id alone into the file, with mode 0600")
 	}
 }
 

@@ -101,12 +101,38 @@ type Consul struct {
 type Vault struct {
 	Address   string
 	Namespace string
-	Token     Credential
+	// Token is Bothy's; without one it logs in by AppRole or JWT.
+	Token   Credential
+	AppRole AppRole
+	JWT     JWT
 	// Mount is the KV v2 mount, without slashes at its ends.
 	Mount string
+	// PeopleMount is the userpass auth method that holds people's passwords, without slashes at its ends.
+	PeopleMount string
 	// Role is the role that a workspace's tasks take at Vault's JWT auth method.
 	Role string
 	TLS  TLS
+}
+
+// AppRole is what Bothy logs in with at Vault's AppRole auth method.
+type AppRole struct {
+	// Mount is the auth method, without slashes at its ends.
+	Mount string
+	// RoleID is "" where Bothy does not log in this way.
+	RoleID   string
+	SecretID Credential
+}
+
+// JWT is what Bothy logs in with at Vault's JWT auth method: the identity that
+// Nomad gives to its task.
+type JWT struct {
+	// Mount is the auth method, without slashes at its ends.
+	Mount string
+	// Role is "" where Bothy does not log in this way.
+	Role string
+	// Identity is the signed identity; without a source, the file that Nomad writes
+	// for the identity vault_default.
+	Identity Credential
 }
 
 // Home is where the home of a workspace is kept.
@@ -182,9 +208,12 @@ func Default() Config {
 			Datacenters: []string{"dc1"},
 		},
 		Consul: Consul{Address: "http://127.0.0.1:8500"},
-		Vault:  Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
-		Home:   Home{Type: "host", UID: 1000, GID: 1000},
-		Log:    Log{Level: "info", Format: "text"},
+		Vault: Vault{
+			Address: "http://127.0.0.1:8200", Mount: "bothy", PeopleMount: "bothy-people", Role: "bothy-workspace",
+			AppRole: AppRole{Mount: "approle"}, JWT: JWT{Mount: "jwt-nomad"},
+		},
+		Home: Home{Type: "host", UID: 1000, GID: 1000},
+		Log:  Log{Level: "info", Format: "text"},
 		Reconcile: Reconcile{
 			Workers: 8, Interval: 15 * time.Second,
 			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,

@@ -50,6 +50,13 @@ func everySetting(t *testing.T) []settingCase {
 		{"vault.address", `"http://one:8200"`, "http://two:8200", "http://three:8200", func(c Config) any { return c.Vault.Address }},
 		{"vault.namespace", `"one"`, "two", "three", func(c Config) any { return c.Vault.Namespace }},
 		{"vault.mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.Mount }},
+		{"vault.people_mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.PeopleMount }},
+		{"vault.app_role.role_id", `"one"`, "two", "three", func(c Config) any { return c.Vault.AppRole.RoleID }},
+		{"vault.app_role.secret_id_file", quote(file), file, file, func(c Config) any { return c.Vault.AppRole.SecretID.File }},
+		{"vault.app_role.mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.AppRole.Mount }},
+		{"vault.jwt.role", `"one"`, "two", "three", func(c Config) any { return c.Vault.JWT.Role }},
+		{"vault.jwt.file", quote(file), file, file, func(c Config) any { return c.Vault.JWT.Identity.File }},
+		{"vault.jwt.mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.JWT.Mount }},
 		{"vault.role", `"one"`, "two", "three", func(c Config) any { return c.Vault.Role }},
 		{"home.type", `"csi"`, "host", "csi", func(c Config) any { return c.Home.Type }},
 		{"home.uid", `3`, "4", "5", func(c Config) any { return c.Home.UID }},
@@ -98,6 +105,12 @@ type settingCase struct {
 func needed(name, file string) map[string]string {
 	if name == "home.type" {
 		return map[string]string{"home.csi.plugin_id": "plugin", "home.csi.file_system": "fs-1"}
+	}
+	switch name {
+	case "vault.app_role.role_id":
+		return map[string]string{"vault.app_role.secret_id_file": file}
+	case "vault.app_role.secret_id_file":
+		return map[string]string{"vault.app_role.role_id": "one"}
 	}
 	if name == "store.dsn_file" {
 		return map[string]string{"store.driver": "postgres"}
@@ -324,6 +337,9 @@ func TestBadInputNamesPlaceSettingProblemAndRemedy(t *testing.T) {
 		"a block written twice":               {file: "log {}\nlog {}", name: "%s:2:1: log", problem: "second time, after line 1", remedy: "one block"},
 		"HCL that is broken":                  {file: "nomad {", name: "%s:1:", problem: "unclosed", remedy: ""},
 		"a reference":                         {file: `listen = var.x`, name: "%s:1:10: listen", problem: "variables not allowed"},
+		"a role id without its secret id":     {file: "vault {\n  app_role {\n    role_id = \"x\"\n  }\n}", name: "%s:3:15: vault.app_role.secret_id_file", problem: "not set", remedy: "mode 0600"},
+		"a secret id without its role id":     {env: map[string]string{"BOTHY_VAULT_APP_ROLE_SECRET_ID": "s"}, name: "vault.app_role.role_id", problem: "missing", remedy: "role id"},
+		"two ways to a Vault token":           {file: "vault {\n  jwt {\n    role = \"bothy\"\n  }\n}", env: map[string]string{"VAULT_TOKEN": "s.x"}, name: "%s:3:12: vault.jwt.role", problem: "beside vault.token", remedy: "leave out one"},
 		"a secret in the file":                {file: "nomad {\n  token = \"s.hush\"\n}", name: "%s:2:11: nomad.token", problem: "no place in this file", remedy: "BOTHY_NOMAD_TOKEN"},
 		"a list where a word belongs":         {file: `listen = ["a"]`, name: "%s:1:10: listen", problem: "tuple", remedy: "one value"},
 		"a word where a list belongs":         {file: `nomad { datacenters = "dc1" }`, name: "nomad.datacenters", problem: "string, not a list", remedy: `["dc1"]`},
