@@ -100,7 +100,7 @@ func TestTheConditionsReachTheRegistrar(t *testing.T) {
 			t.Fatalf("%s: %s", id, answer.Body)
 		}
 		conforms(t, d, answer)
-		want := lab.Intent{Actor: lab.Actor{Name: "token:test", Remote: "192.0.2.1"}, Operation: id, DryRun: true, Match: []int64{7, 8}}
+		want := lab.Intent{Actor: lab.Actor{Name: "token:test", Role: lab.RoleAdmin, Remote: "192.0.2.1"}, Operation: id, DryRun: true, Match: []int64{7, 8}}
 		if diff := cmp.Diff(want, b.registrar.called()[0].Intent); diff != "" {
 			t.Errorf("%s: %s", id, diff)
 		}

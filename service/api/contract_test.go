@@ -222,7 +222,7 @@ func TestWritesNameTheirActor(t *testing.T) {
 		b.registrar.answers(nil)
 		b.do(d.request())
 		for _, call := range b.registrar.called() {
-			if want := (lab.Actor{Name: "token:test", Remote: "192.0.2.1"}); call.Actor != want {
+			if want := (lab.Actor{Name: "token:test", Role: lab.RoleAdmin, Remote: "192.0.2.1"}); call.Actor != want {
 				t.Errorf("%s: the actor is %+v", id, call.Actor)
 			}
 		}

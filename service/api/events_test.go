@@ -295,7 +295,7 @@ func (o *one) becomes(caller lab.Caller, err error) (known <-chan struct{}) {
 }
 
 func seeing(classes ...string) lab.Caller {
-	return lab.Caller{Name: "user:ada", Scope: lab.Scope{Classes: classes}}
+	return lab.Caller{Name: "user:ada", UserID: "id-ada", Role: lab.RoleAssistant, Scope: lab.Scope{Classes: classes}}
 }
 
 func TestACallerIsToldOfNothingButWhatTheySee(t *testing.T) {

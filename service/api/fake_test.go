@@ -278,6 +278,17 @@ func (f *fakeRegistrar) PushTemplate(_ context.Context, intent lab.Intent, in re
 		f.note("PushTemplate", intent, in)
 }
 
+// fakeBelongings knows whose things are by kind and ref: "class fall-26/py101".
+type fakeBelongings map[string]lab.Belonging
+
+func (f fakeBelongings) Belonging(_ context.Context, kind, ref string) (lab.Belonging, error) {
+	b, ok := f[kind+" "+ref]
+	if !ok {
+		return b, lab.NotFound(kind, ref)
+	}
+	return b, nil
+}
+
 // fakeReceipts keeps receipts as the store does, for one actor.
 type fakeReceipts struct {
 	mu   sync.Mutex

@@ -156,15 +156,6 @@ func (h *handler) authenticate(c *gin.Context) {
 	c.Request = c.Request.WithContext(ctx)
 }
 
-// callerKey is the context key of the lab.Caller who makes a request.
-type callerKey struct{}
-
-// callerOf gives who makes the request; without one, somebody who may nothing.
-func callerOf(ctx context.Context) lab.Caller {
-	caller, _ := ctx.Value(callerKey{}).(lab.Caller)
-	return caller
-}
-
 // sightKey is the context key of the sight of whoever makes a request.
 type sightKey struct{}
 

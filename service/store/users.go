@@ -152,6 +152,18 @@ func (s *Store) Appoint(ctx context.Context, intent lab.Intent, to lab.Trust, id
 	})
 }
 
+// appointMaker gives a cohort or course to the instructor who makes it. Who else
+// makes one has all of them.
+func appointMaker(ctx context.Context, tx session, intent lab.Intent, to lab.Trust, id string) error {
+	posts, err := appointments(to)
+	if err != nil || intent.Actor.Role != lab.RoleInstructor {
+		return err
+	}
+	_, err = tx.exec(ctx, `INSERT INTO `+posts.table+` (`+posts.column+`, user_id)
+		SELECT CAST(? AS TEXT), id FROM users WHERE id = ? AND role = 'instructor'`, id, intent.Actor.UserID)
+	return err
+}
+
 // Appointed gives who has a cohort, course or class, by login.
 func (s *Store) Appointed(ctx context.Context, to lab.Trust, id string) ([]lab.User, error) {
 	posts, err := appointments(to)
