@@ -79,7 +79,6 @@ type handler struct {
 	contract    *contract
 	metrics     *metrics
 	crossOrigin *http.CrossOriginProtection
-	landing     *landing
 	server      *server
 	reference   *reference
 	tracer      trace.Tracer
@@ -149,9 +148,6 @@ func newHandler(config Config) (*handler, error) {
 		return nil, err
 	}
 	h.server.metrics = h.metrics
-	if h.landing, err = newLanding(config.Version); err != nil {
-		return nil, err
-	}
 	if h.reference, err = newReference(); err != nil {
 		return nil, err
 	}
@@ -175,7 +171,6 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.NoRoute(h.noRoute)
 	engine.NoMethod(h.noMethod)
 
-	engine.GET("/", h.getLanding)
 	engine.GET("/healthz", getHealth)
 	engine.GET("/readyz", h.getReady)
 	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(h.config.Metrics, promhttp.HandlerOpts{})))

@@ -93,9 +93,19 @@ func (a *App) endServing(ctx context.Context) error {
 	return nil
 }
 
+// fulfil does what one instance alone does, until ctx ends or a part fails.
+func (a *App) fulfil(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.loop.Run(ctx) })
+	if a.letters != nil {
+		g.Go(func() error { return a.letters.Run(ctx) })
+	}
+	return g.Wait()
+}
+
 // election has this instance reconcile whenever it is its turn.
 func (a *App) election() *election {
-	return &election{lock: a.lock, run: a.loop.Run, role: a.role, log: a.log.With("part", "reconciler"), now: time.Now, jitter: 0.5}
+	return &election{lock: a.lock, run: a.fulfil, role: a.role, log: a.log.With("part", "reconciler"), now: time.Now, jitter: 0.5}
 }
 
 // instance is this instance's name: the one set, or the host's with the port that

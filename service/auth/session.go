@@ -157,7 +157,7 @@ type Visitor struct {
 
 // Visitor gives who is signed in with the browser that sent a request, also while
 // their password is due, and may give the browser a new cookie by the answer's
-// header. CodeUnauthenticated for nobody.
+// header, unless that is nil. CodeUnauthenticated for nobody.
 func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Header) (Visitor, error) {
 	for _, token := range p.cookies(r, sessionCookie) {
 		visitor, err := p.visitor(ctx, token, answer)
@@ -184,7 +184,7 @@ func (p *People) visitor(ctx context.Context, token string, answer http.Header) 
 	}
 	caller.SessionID = session.ID
 	switch {
-	case current && now.Sub(session.RotatedAt) >= rotation:
+	case answer != nil && current && now.Sub(session.RotatedAt) >= rotation:
 		err = p.rotate(ctx, session, hash, now, answer)
 	case now.Sub(session.SeenAt) >= seen:
 		err = p.Store.SeeSession(ctx, session.ID, now)
