@@ -284,7 +284,7 @@ func (a *App) makeLock(installation string) error {
 
 func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Deps) error {
 	handler, err := api.New(api.Config{
-		Registrar: people, Authenticator: a.people, Belongings: a.store, Receipts: a.store, Tasks: a.nomad, Streams: a.streams,
+		Registrar: people, Authenticator: a.people, Belongings: a.store, Credentials: a.people, Receipts: a.store, Tasks: a.nomad, Streams: a.streams,
 		Log:     deps.Logger.With("part", "api"),
 		Version: deps.Version, InstallationID: installation,
 		Dependencies: []api.Dependency{

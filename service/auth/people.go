@@ -172,3 +172,14 @@ func orUnknown(err error, what string) error {
 	}
 	return err
 }
+
+// pageSize is how many of a list are given to who asks for no number.
+const pageSize = 100
+
+// whole fills in what a page leaves out.
+func whole(page lab.Page) lab.Page {
+	if page.Limit < 1 {
+		page.Limit = pageSize
+	}
+	return page
+}

@@ -216,7 +216,7 @@ func (p *People) Sessions(ctx context.Context, caller lab.Caller, user string, p
 	if err != nil {
 		return lab.List[lab.Session]{}, err
 	}
-	return p.Store.Sessions(ctx, whose, p.now(), p.Idle, page)
+	return p.Store.Sessions(ctx, whose, p.now(), p.Idle, whole(page))
 }
 
 // EndSession signs out somewhere: the caller, or anybody where an admin asks.

@@ -119,7 +119,7 @@ func (p *People) Tokens(ctx context.Context, caller lab.Caller, user string, pag
 	if err != nil {
 		return lab.List[lab.APIToken]{}, err
 	}
-	return p.Store.Tokens(ctx, whose, page)
+	return p.Store.Tokens(ctx, whose, whole(page))
 }
 
 // Token gives one token, as Tokens does.
