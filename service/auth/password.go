@@ -30,8 +30,9 @@ const (
 	resetWindow     = time.Hour
 )
 
-// checkNewPassword says what is wrong with a password that somebody chooses.
-func checkNewPassword(user lab.User, password string) error {
+// CheckNewPassword says what is wrong with a password that somebody is to have:
+// CodeInvalid, or nil for a good one.
+func CheckNewPassword(user lab.User, password string) error {
 	problem := ""
 	local, _, _ := strings.Cut(user.Login, "@")
 	folded := strings.ToLower(password)
@@ -61,7 +62,7 @@ func checkNewPassword(user lab.User, password string) error {
 // CodeInvalid says what is wrong with the new one.
 func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visit, present, chosen string) error {
 	user := visitor.User
-	if err := checkNewPassword(user, chosen); err != nil {
+	if err := CheckNewPassword(user, chosen); err != nil {
 		return err
 	}
 	if !visitor.Session.PasswordDue {
@@ -172,7 +173,7 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 	if err != nil {
 		return nil, err
 	}
-	if err := checkNewPassword(user, chosen); err != nil {
+	if err := CheckNewPassword(user, chosen); err != nil {
 		return nil, err
 	}
 	if err := p.Store.UseLink(ctx, letter.ID, p.now()); err != nil {
