@@ -69,6 +69,7 @@ type App struct {
 	people  *auth.People
 	letters *auth.Letters
 	lock    lock
+	guard   guard
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -245,6 +246,9 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	if err := a.makePeople(deps); err != nil {
 		return err
 	}
+	if err := a.makeDoor(ctx, people, deps); err != nil {
+		return err
+	}
 	return a.makeAPI(people, installation, deps)
 }
 
@@ -306,7 +310,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 		return err
 	}
 	a.http = &http.Server{
-		Handler:           console(handler, rest),
+		Handler:           a.console(handler, rest),
 		ReadHeaderTimeout: api.ReadHeaderTimeout,
 		ReadTimeout:       api.ReadTimeout,
 		WriteTimeout:      api.WriteTimeout,

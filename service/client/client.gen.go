@@ -40,20 +40,22 @@ func (e Desired) Valid() bool {
 
 // Defines values for EventType.
 const (
-	EventTypeClassChanged     EventType = "class.changed"
-	EventTypeClassCreated     EventType = "class.created"
-	EventTypeClassDeleted     EventType = "class.deleted"
-	EventTypeCohortChanged    EventType = "cohort.changed"
-	EventTypeCohortCreated    EventType = "cohort.created"
-	EventTypeCohortDeleted    EventType = "cohort.deleted"
-	EventTypeCourseChanged    EventType = "course.changed"
-	EventTypeCourseCreated    EventType = "course.created"
-	EventTypeCourseDeleted    EventType = "course.deleted"
-	EventTypeStudentChanged   EventType = "student.changed"
-	EventTypeStudentCreated   EventType = "student.created"
-	EventTypeWorkspaceChanged EventType = "workspace.changed"
-	EventTypeWorkspaceCreated EventType = "workspace.created"
-	EventTypeWorkspaceDeleted EventType = "workspace.deleted"
+	EventTypeClassChanged       EventType = "class.changed"
+	EventTypeClassCreated       EventType = "class.created"
+	EventTypeClassDeleted       EventType = "class.deleted"
+	EventTypeCohortChanged      EventType = "cohort.changed"
+	EventTypeCohortCreated      EventType = "cohort.created"
+	EventTypeCohortDeleted      EventType = "cohort.deleted"
+	EventTypeCourseChanged      EventType = "course.changed"
+	EventTypeCourseCreated      EventType = "course.created"
+	EventTypeCourseDeleted      EventType = "course.deleted"
+	EventTypeOperationChanged   EventType = "operation.changed"
+	EventTypeStudentChanged     EventType = "student.changed"
+	EventTypeStudentCreated     EventType = "student.created"
+	EventTypeTemplateRegistered EventType = "template.registered"
+	EventTypeWorkspaceChanged   EventType = "workspace.changed"
+	EventTypeWorkspaceCreated   EventType = "workspace.created"
+	EventTypeWorkspaceDeleted   EventType = "workspace.deleted"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -77,9 +79,13 @@ func (e EventType) Valid() bool {
 		return true
 	case EventTypeCourseDeleted:
 		return true
+	case EventTypeOperationChanged:
+		return true
 	case EventTypeStudentChanged:
 		return true
 	case EventTypeStudentCreated:
+		return true
+	case EventTypeTemplateRegistered:
 		return true
 	case EventTypeWorkspaceChanged:
 		return true
@@ -859,12 +865,20 @@ type Desired string
 // member that the type begins with: how that is since the change, or was when it
 // was deleted.
 type Event struct {
-	At      time.Time     `json:"at"`
-	Class   *EventClass   `json:"class,omitempty"`
-	Cohort  *EventCohort  `json:"cohort,omitempty"`
-	Course  *EventCourse  `json:"course,omitempty"`
-	ID      string        `json:"id"`
-	Student *EventStudent `json:"student,omitempty"`
+	At     time.Time    `json:"at"`
+	Class  *EventClass  `json:"class,omitempty"`
+	Cohort *EventCohort `json:"cohort,omitempty"`
+	Course *EventCourse `json:"course,omitempty"`
+	ID     string       `json:"id"`
+
+	// Operation An operation that was begun, has come further or has ended: a message for each
+	// hundredth of its items at most, and one for its end. It has no revision;
+	// `counts.pending` only shrinks: pass over what has more pending than you have.
+	Operation *EventOperation `json:"operation,omitempty"`
+	Student   *EventStudent   `json:"student,omitempty"`
+
+	// Template A version of a template that is new. It never changes.
+	Template *EventTemplate `json:"template,omitempty"`
 
 	// Type What happened to what.
 	Type      EventType       `json:"type"`
@@ -902,6 +916,31 @@ type EventCourse struct {
 // hyphen the installation's mark. Take it as a whole.
 type EventID = string
 
+// EventOperation An operation that was begun, has come further or has ended: a message for each
+// hundredth of its items at most, and one for its end. It has no revision;
+// `counts.pending` only shrinks: pass over what has more pending than you have.
+type EventOperation struct {
+	// Class The class's key, `fall-26/py101`.
+	Class   string `json:"class"`
+	ClassID string `json:"class_id"`
+
+	// Counts Its items, by outcome.
+	Counts    OperationCounts `json:"counts"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	// EndedAt Null while it runs.
+	EndedAt *time.Time `json:"ended_at"`
+	ID      string     `json:"id"`
+
+	// Kind As of an operation.
+	Kind string `json:"kind"`
+
+	// State `running` while an item is pending. Then, for good: `done` (every item is),
+	// `failed` (an item has failed), or `superseded` (none has failed, and of some a
+	// later act wanted something else).
+	State OperationState `json:"state"`
+}
+
 // EventPosition The `data` of `hello` and `reset`.
 type EventPosition struct {
 	// ID The newest event there was; what comes next comes after it.
@@ -914,6 +953,15 @@ type EventStudent struct {
 	ID          string     `json:"id"`
 	Revision    int64      `json:"revision"`
 	WithdrawnAt *time.Time `json:"withdrawn_at"`
+}
+
+// EventTemplate A version of a template that is new. It never changes.
+type EventTemplate struct {
+	// Digest SHA-256 of its source in hex.
+	Digest  string `json:"digest"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Version int64  `json:"version"`
 }
 
 // EventType What happened to what.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -17,6 +18,9 @@ func (l *loader) check() {
 	l.checkJob()
 	l.checkDisk()
 	l.checkStore()
+	if c.Door.URL == "" {
+		l.fail(l.at("door.url"), "door.url", "is empty: workspaces would be open to whoever has their address", "write where workspaces reach door.listen")
+	}
 	l.checkToken("api", c.API.Token)
 	l.checkSession()
 	l.checkMail()
@@ -33,6 +37,7 @@ func (l *loader) check() {
 // checkJob looks at what is written into jobs.
 func (l *loader) checkJob() {
 	l.checkOrigins()
+	l.checkDoor()
 	l.checkHome()
 }
 
@@ -93,9 +98,21 @@ func (l *loader) checkOrigins() {
 	if consoleErr != nil || labsErr != nil {
 		return // both were read as URLs before
 	}
-	if console.Hostname() == labs.Hostname() {
+	if console.Hostname() == labs.Hostname() && !l.config.Labs.SameHost {
 		l.fail(l.at("labs_url", "console_url"), "labs_url", fmt.Sprintf("has the same host as console_url (%s)", labs.Hostname()),
-			"give workspaces a host name of their own: what students run there must not see the console's cookies")
+			"give workspaces a host name of their own: what students run there must not see the console's cookies; labs.same_host admits the risk")
+	}
+}
+
+// checkDoor wants a name resolved anew, so that another address needs no workspace's restart.
+func (l *loader) checkDoor() {
+	u, err := url.Parse(l.config.Door.URL)
+	if err != nil || u.Host == "" || l.config.Door.Resolver != "" {
+		return
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err != nil {
+		l.fail(l.at("door.url"), "door.resolver", fmt.Sprintf("is missing while door.url has a name (%s)", u.Hostname()),
+			"name the DNS server that workspaces can ask, or write an address into door.url")
 	}
 }
 

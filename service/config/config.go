@@ -30,6 +30,8 @@ type Config struct {
 	API       API
 	Session   Session
 	Mail      Mail
+	Labs      Labs
+	Door      Door
 	Store     Store
 	Nomad     Nomad
 	Consul    Consul
@@ -81,6 +83,29 @@ type Mail struct {
 
 // IsSet says whether mail is sent at all.
 func (m Mail) IsSet() bool { return m.Address != "" || m.Folder != "" }
+
+// Labs is how the workspaces' hosts are, and which risks with them are admitted.
+type Labs struct {
+	// OwnHosts says that every name below LabsURL's host leads to the router, so that
+	// each workspace has a host of its own.
+	OwnHosts bool
+	// LookInShared lets people look in on the shared host where OwnHosts is false.
+	LookInShared bool
+	// SameHost lets LabsURL and ConsoleURL have the same host.
+	SameHost bool
+}
+
+// Door is the check at every workspace's NGINX.
+type Door struct {
+	// Listen is the host:port that the workspaces' NGINX and the router ask.
+	Listen string
+	// URL is that listener as the workspaces reach it, without a trailing slash.
+	URL string
+	// Resolver is the DNS server that NGINX asks for URL's host; "" where that is an address.
+	Resolver string
+	// Register puts the listener into Consul, as the route of all that has no workspace.
+	Register bool
+}
 
 // Store is the database.
 type Store struct {
@@ -231,7 +256,9 @@ func Default() Config {
 		DataDir:    "/var/lib/bothy",
 		Session:    Session{Idle: 12 * time.Hour, Lifetime: 7 * 24 * time.Hour},
 		Mail:       Mail{Security: "starttls", PerMinute: 120},
-		Store:      Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
+		// The address of a node on its workspaces' network, as Nomad has it unless told otherwise.
+		Door:  Door{Listen: ":8082", URL: "http://172.26.64.1:8082", Register: true},
+		Store: Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
 		Nomad: Nomad{
 			Address:     "http://127.0.0.1:4646",
 			Namespace:   "bothy",

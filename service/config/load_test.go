@@ -27,6 +27,13 @@ func everySetting(t *testing.T) []settingCase {
 		{"listen", `"127.0.0.1:1"`, "127.0.0.1:2", "127.0.0.1:3", func(c Config) any { return c.Listen }},
 		{"console_url", `"https://one.example.com"`, "https://two.example.com", "https://three.example.com", func(c Config) any { return c.ConsoleURL }},
 		{"labs_url", `"https://one.example.com"`, "https://two.example.com", "https://three.example.com", func(c Config) any { return c.LabsURL }},
+		{"labs.own_hosts", `true`, "true", "true", func(c Config) any { return c.Labs.OwnHosts }},
+		{"labs.look_in_shared", `true`, "true", "true", func(c Config) any { return c.Labs.LookInShared }},
+		{"labs.same_host", `true`, "true", "true", func(c Config) any { return c.Labs.SameHost }},
+		{"door.listen", `"127.0.0.1:1"`, "127.0.0.1:2", "127.0.0.1:3", func(c Config) any { return c.Door.Listen }},
+		{"door.url", `"http://10.0.0.1:1"`, "http://10.0.0.1:2", "http://10.0.0.1:3", func(c Config) any { return c.Door.URL }},
+		{"door.resolver", `"10.0.0.1:53"`, "10.0.0.2:53", "10.0.0.3:53", func(c Config) any { return c.Door.Resolver }},
+		{"door.register", `true`, "true", "true", func(c Config) any { return c.Door.Register }},
 		{"data_dir", `"/one"`, "/two", "/three", func(c Config) any { return c.DataDir }},
 		{"template_dir", quote(dir), dir, dir, func(c Config) any { return c.TemplateDir }},
 		{"tls.cert_file", quote(file), file, file, func(c Config) any { return c.TLS.CertFile }},
@@ -311,6 +318,36 @@ func TestTheLaterSourceOfACredentialWinsWhole(t *testing.T) {
 	}
 }
 
+func TestBothysOwnVariableForACredentialGoesBeforeAnotherPrograms(t *testing.T) {
+	file := writeSecret(t, "bothys")
+	src := newSources(t)
+	src.env["NOMAD_TOKEN"], src.env["BOTHY_NOMAD_TOKEN_FILE"] = "the-operators", file
+	src.env["CONSUL_HTTP_TOKEN_FILE"], src.env["BOTHY_CONSUL_TOKEN"] = "/nowhere", "bothys"
+	c := src.mustLoad()
+	for server, token := range map[string]Credential{"nomad": c.Nomad.Token, "consul": c.Consul.Token} {
+		if got := read(t, token); got != "bothys" {
+			t.Errorf("%s: got %q", server, got)
+		}
+	}
+}
+
+func TestACredentialKnowsWhereItIsFromAndWhatItStandsInFor(t *testing.T) {
+	file := writeSecret(t, "of-the-file")
+	src := newSources(t)
+	src.file(`vault { token_file = ` + quote(file) + ` }`)
+	if got := src.mustLoad().Vault.Token; !strings.HasSuffix(got.From, "bothy.hcl:1:22") || got.Passed != "" {
+		t.Errorf("the file's: %+v", got)
+	}
+	src.env["VAULT_TOKEN"] = "of-the-environment"
+	if got := src.mustLoad().Vault.Token; got.From != "environment variable VAULT_TOKEN" || got.Passed != file {
+		t.Errorf("the environment's: %+v", got)
+	}
+	src.env["BOTHY_VAULT_TOKEN"] = "bothys"
+	if got := src.mustLoad().Vault.Token; got.From != "environment variable BOTHY_VAULT_TOKEN" || got.Passed != file {
+		t.Errorf("Bothy's own: %+v", got)
+	}
+}
+
 func TestACredentialFileIsReadAgain(t *testing.T) {
 	file := writeSecret(t, "first")
 	src := newSources(t)
@@ -363,6 +400,8 @@ func TestBadInputNamesPlaceSettingProblemAndRemedy(t *testing.T) {
 		"a password in an address":            {env: map[string]string{"NOMAD_ADDR": "http://me:hush@n:4646"}, name: "environment variable NOMAD_ADDR: nomad.address", problem: "user name or password", remedy: "token_file"},
 		"an address that does not parse":      {env: map[string]string{"NOMAD_ADDR": "http://me:hush@n:port"}, name: "nomad.address", problem: "is not a URL", remedy: "https://"},
 		"an origin with a path":               {file: `labs_url = "http://labs/x"`, name: "labs_url", problem: "has a path", remedy: "end it"},
+		"a door by a name nobody resolves":    {file: `door { url = "http://bothy.service.consul:8082" }`, name: "door.resolver", problem: "door.url has a name", remedy: "DNS server"},
+		"a door over TLS":                     {file: `door { url = "https://10.0.0.1:8082" }`, name: "door.url", problem: "https", remedy: "http://"},
 		"one host for both origins":           {file: `labs_url = "http://bothy.localhost:9999"`, name: "labs_url", problem: "same host as console_url", remedy: "of their own"},
 		"a listen address without port":       {flags: map[string]string{"listen": "127.0.0.1"}, name: "flag -listen: listen", problem: "not host:port", remedy: "127.0.0.1:8080"},
 		"a port that is too high":             {flags: map[string]string{"listen": ":70000"}, name: "listen", problem: "70000", remedy: "free port"},

@@ -36,7 +36,7 @@ func configText(cfg Config, settings config.Config) string {
 	} {
 		block(server[0], func(b *hclwrite.Body) {
 			b.SetAttributeValue("address", cty.StringVal(server[1]))
-			b.SetAttributeValue("token_file", cty.StringVal(filepath.Join(cfg.Stack.Dir, "secrets", server[0]+"-bothy.token")))
+			b.SetAttributeValue("token_file", cty.StringVal(cfg.serverTokenFile(server[0])))
 		})
 	}
 	block("vault", func(b *hclwrite.Body) {

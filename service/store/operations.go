@@ -163,9 +163,13 @@ func addOperation(ctx context.Context, tx session, cohortID string, o lab.Operat
 	if err := insert(ctx, tx, insertOperation, row); err != nil {
 		return err
 	}
-	return insert(ctx, tx, insertItem, convert(items, func(i lab.OperationItem) itemRow {
+	err := insert(ctx, tx, insertItem, convert(items, func(i lab.OperationItem) itemRow {
 		return rowOfItem(i, o.State == lab.OperationRunning)
 	})...)
+	if err != nil {
+		return err
+	}
+	return tx.tellOperation(ctx, o)
 }
 
 // verdict is an item whose outcome has changed.
@@ -238,6 +242,7 @@ func settle(ctx context.Context, tx session, workspaceIDs []string, now time.Tim
 
 // settleOne writes verdicts on one operation, which is held and runs.
 func settleOne(ctx context.Context, tx session, operation lab.Operation, verdicts []verdict, now time.Time) error {
+	before := operation.Counts
 	items := make([][]any, len(verdicts))
 	for i, v := range verdicts {
 		operation.Counts.Add(v.from, -1)
@@ -258,5 +263,8 @@ func settleOne(ctx context.Context, tx session, operation lab.Operation, verdict
 	if _, err := sqlx.NamedExecContext(ctx, tx, updateOperation, rowOfOperation(operation)); err != nil {
 		return fmt.Errorf("update an operation: %w", err)
 	}
-	return nil
+	if !worthTelling(before, operation.Counts) {
+		return nil
+	}
+	return tx.tellOperation(ctx, operation)
 }

@@ -68,6 +68,7 @@ type classUpdate struct {
 	remote  remoteFlags
 	output  output
 	changes parameterChanges
+	write   dryRunFlag
 }
 
 func (*classUpdate) doc() doc {
@@ -87,6 +88,7 @@ that run keep running as they are and are outdated until their next start.
 
 func (c *classUpdate) flags(f *flags) {
 	c.changes.flags(f, "`Name` of a parameter to leave to the course again; may be given several times.")
+	c.write.flags(f)
 	c.remote.flags(f)
 	c.output.flags(f)
 }
@@ -115,9 +117,13 @@ func (c *classUpdate) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	changed, err := s.With(client.Conditions{IfMatch: tag}).UpdateClass(ctx, class.Key, client.ClassPatch{Parameters: (*client.Overrides)(&parameters)})
+	changed, err := c.write.matching(s, tag).UpdateClass(ctx, class.Key, client.ClassPatch{Parameters: (*client.Overrides)(&parameters)})
 	if err != nil {
 		return placed(err, said)
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &c.output, changed, fmt.Sprintf("Class %s would be changed: it would set %s of its own.",
+			changed.Key, count(len(changed.Parameters), "parameter")))
 	}
 	return c.output.show(c.env, changed, func() {
 		c.env.UI.Output(fmt.Sprintf("Class %s changed: it sets %s of its own.", changed.Key, count(len(changed.Parameters), "parameter")))
