@@ -43,6 +43,10 @@ func (s *server) again(operation string) func(ctx context.Context, target string
 		return remade(func(ctx context.Context, id string) (lab.APIToken, error) {
 			return s.config.Credentials.Token(ctx, callerOf(ctx), id)
 		}, func(t lab.APIToken) write { return createdToken(lab.Intent{}, t, "").VisitCreateTokenResponse })
+	case "createUser":
+		return remade(s.config.Registrar.User, func(u lab.User) write {
+			return createdUser(lab.Intent{}, u).VisitCreateUserResponse
+		})
 	case "launchClass":
 		return begun(func(o OperationStartedJSONResponse) write {
 			return LaunchClass202JSONResponse{o}.VisitLaunchClassResponse

@@ -43,7 +43,7 @@ func belonging(parameter string) (owned, known bool) {
 	switch parameter {
 	case "cohort", "course", "class", "student", "operation", "workspace":
 		return true, true
-	case "template", "token", "session": // what is whose of the last two, their keeper knows
+	case "template", "user", "token", "session": // what is whose of the last two, their keeper knows
 		return false, true
 	default:
 		return false, false

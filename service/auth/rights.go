@@ -49,6 +49,8 @@ func Rules() []Rule {
 		{"createCohort", write, Any, Own, Never, Never}, // whoever makes one has it
 		{"getCohort", read, Any, Own, Never, Never},
 		{"deleteCohort", write, Any, Own, Never, Never},
+		{"getCohortInstructors", read, Any, Own, Never, Never},
+		{"setCohortInstructors", write, Any, Own, Never, Never},
 
 		{"listStudents", read, Any, Own, Never, Never},
 		{"enrollStudent", write, Any, Own, Never, Never},
@@ -61,6 +63,8 @@ func Rules() []Rule {
 		{"getCourse", read, Any, Own, Never, Never},
 		{"updateCourse", write, Any, Own, Never, Never},
 		{"deleteCourse", write, Any, Own, Never, Never},
+		{"getCourseInstructors", read, Any, Own, Never, Never},
+		{"setCourseInstructors", write, Any, Own, Never, Never},
 
 		{"listClasses", read, Any, Own, Own, Never},
 		{"createClass", write, Any, Own, Never, Never}, // of a cohort and a course of their own
@@ -73,6 +77,8 @@ func Rules() []Rule {
 		{"restartClass", operate, Any, Own, Own, Never},
 		{"resetClass", write, Any, Own, Never, Never},
 		{"planClass", operate, Any, Own, Own, Never},
+		{"getClassAssistants", read, Any, Own, Own, Never},
+		{"setClassAssistants", write, Any, Own, Never, Never},
 
 		{"listOperations", read, Any, Own, Own, Never},
 		{"getOperation", read, Any, Own, Own, Never},
@@ -104,6 +110,13 @@ func Rules() []Rule {
 		{"getTemplate", read, Any, Any, Never, Never},
 		{"listTemplateVersions", read, Any, Any, Never, Never},
 		{"pushTemplate", write, Any, Never, Never, Never},
+
+		{"getMe", read, Any, Any, Any, Any},
+		{"listUsers", read, Any, Never, Never, Never},
+		{"createUser", write, Any, Never, Never, Never},
+		{"getUser", read, Any, Never, Never, Never},
+		{"updateUser", write, Any, Never, Never, Never},
+		{"disableUser", write, Any, Never, Never, Never},
 	}
 }
 

@@ -254,6 +254,30 @@ func (e PlannedAct) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	RoleAdmin      Role = "admin"
+	RoleAssistant  Role = "assistant"
+	RoleInstructor Role = "instructor"
+	RoleStudent    Role = "student"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleAdmin:
+		return true
+	case RoleAssistant:
+		return true
+	case RoleInstructor:
+		return true
+	case RoleStudent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RosterRowOutcome.
 const (
 	RosterRowOutcomeChanged   RosterRowOutcome = "changed"
@@ -314,6 +338,27 @@ func (e TokenScope) Valid() bool {
 	case TokenScopeRead:
 		return true
 	case TokenScopeWrite:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserPassword.
+const (
+	UserPasswordNone      UserPassword = "none"
+	UserPasswordOwn       UserPassword = "own"
+	UserPasswordTemporary UserPassword = "temporary"
+)
+
+// Valid indicates whether the value is a known member of the UserPassword enum.
+func (e UserPassword) Valid() bool {
+	switch e {
+	case UserPasswordNone:
+		return true
+	case UserPasswordOwn:
+		return true
+	case UserPasswordTemporary:
 		return true
 	default:
 		return false
@@ -584,6 +629,48 @@ func (e ListTemplateVersionsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListUsersParamsSort.
+const (
+	ListUsersParamsSortCreatedAt      ListUsersParamsSort = "created_at"
+	ListUsersParamsSortLogin          ListUsersParamsSort = "login"
+	ListUsersParamsSortMinusCreatedAt ListUsersParamsSort = "-created_at"
+	ListUsersParamsSortMinusLogin     ListUsersParamsSort = "-login"
+	ListUsersParamsSortMinusName      ListUsersParamsSort = "-name"
+	ListUsersParamsSortMinusRole      ListUsersParamsSort = "-role"
+	ListUsersParamsSortMinusUpdatedAt ListUsersParamsSort = "-updated_at"
+	ListUsersParamsSortName           ListUsersParamsSort = "name"
+	ListUsersParamsSortRole           ListUsersParamsSort = "role"
+	ListUsersParamsSortUpdatedAt      ListUsersParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListUsersParamsSort enum.
+func (e ListUsersParamsSort) Valid() bool {
+	switch e {
+	case ListUsersParamsSortCreatedAt:
+		return true
+	case ListUsersParamsSortLogin:
+		return true
+	case ListUsersParamsSortMinusCreatedAt:
+		return true
+	case ListUsersParamsSortMinusLogin:
+		return true
+	case ListUsersParamsSortMinusName:
+		return true
+	case ListUsersParamsSortMinusRole:
+		return true
+	case ListUsersParamsSortMinusUpdatedAt:
+		return true
+	case ListUsersParamsSortName:
+		return true
+	case ListUsersParamsSortRole:
+		return true
+	case ListUsersParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListWorkspacesParamsSort.
 const (
 	ListWorkspacesParamsSortCreatedAt      ListWorkspacesParamsSort = "created_at"
@@ -630,6 +717,24 @@ func (e ListWorkspacesParamsSort) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Appointed defines model for Appointed.
+type Appointed struct {
+	Users []Appointee `json:"users"`
+}
+
+// Appointee defines model for Appointee.
+type Appointee struct {
+	ID    string `json:"id"`
+	Login string `json:"login"`
+	Name  string `json:"name"`
+}
+
+// AppointmentInput defines model for AppointmentInput.
+type AppointmentInput struct {
+	// Users All who are to have it, by ids or logins; none for nobody.
+	Users []UserRef `json:"users"`
 }
 
 // Class defines model for Class.
@@ -994,6 +1099,21 @@ type EventWorkspace struct {
 // Key A part of a workspace's name. Unique, and never changed.
 type Key = string
 
+// Me defines model for Me.
+type Me struct {
+	// Name The credential's name, as the record of changes has it.
+	Name string `json:"name"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role Role `json:"role"`
+
+	// Token What the token is good for, `read`, `operate` or `write`; null for a session.
+	Token *string `json:"token"`
+
+	// User Whose it is; null for the operator's own token.
+	User *User `json:"user"`
+}
+
 // Name A name for people.
 type Name = string
 
@@ -1270,6 +1390,9 @@ type Resources struct {
 	Ports int64 `json:"ports"`
 }
 
+// Role What a user is; docs/rights.md says what each may do.
+type Role string
+
 // RosterChange defines model for RosterChange.
 type RosterChange struct {
 	From string `json:"from"`
@@ -1364,12 +1487,15 @@ type Status struct {
 
 // Student defines model for Student.
 type Student struct {
-	CohortID    string     `json:"cohort_id"`
-	CreatedAt   time.Time  `json:"created_at"`
-	Email       string     `json:"email"`
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	UpdatedAt   time.Time  `json:"updated_at"`
+	CohortID  string    `json:"cohort_id"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UserID The user that they are, who may be a student of several cohorts.
+	UserID      string     `json:"user_id"`
 	WithdrawnAt *time.Time `json:"withdrawn_at"`
 }
 
@@ -1538,7 +1664,7 @@ type TokenInput struct {
 	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
 	Scope *TokenScope `json:"scope,omitempty"`
 
-	// User A user's id or login.
+	// User A user's id or login, in whatever case.
 	User *UserRef `json:"user,omitempty"`
 }
 
@@ -1551,7 +1677,71 @@ type TokenList struct {
 // TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
 type TokenScope string
 
-// UserRef A user's id or login.
+// User defines model for User.
+type User struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisabledAt Since when they may not sign in.
+	DisabledAt *time.Time `json:"disabled_at"`
+
+	// Email Where mail goes; empty for nowhere.
+	Email string `json:"email"`
+	ID    string `json:"id"`
+
+	// Login What the user signs in with; unique, in whatever case.
+	Login string `json:"login"`
+	Name  string `json:"name"`
+
+	// Password How far the user is with a password: there is `none`, a `temporary` one was
+	// mailed, or it is their `own`.
+	Password UserPassword `json:"password"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role      Role      `json:"role"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// UserPassword How far the user is with a password: there is `none`, a `temporary` one was
+// mailed, or it is their `own`.
+type UserPassword string
+
+// UserInput defines model for UserInput.
+type UserInput struct {
+	// Email Where mail goes.
+	Email *string `json:"email,omitempty"`
+
+	// Login A user's id or login, in whatever case.
+	Login UserRef `json:"login"`
+
+	// Name A name for people.
+	Name Name `json:"name"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role Role `json:"role"`
+}
+
+// UserList defines model for UserList.
+type UserList struct {
+	Items      []User  `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// UserPatch defines model for UserPatch.
+type UserPatch struct {
+	// Disabled The user may not sign in.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// Email Where mail goes.
+	Email *string `json:"email,omitempty"`
+
+	// Name A name for people.
+	Name *Name `json:"name,omitempty"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role *Role `json:"role,omitempty"`
+}
+
+// UserRef A user's id or login, in whatever case.
 type UserRef = string
 
 // Variable defines model for Variable.
@@ -1707,6 +1897,9 @@ type PathTemplate = string
 // PathToken An id, or the name for people.
 type PathToken = Ref
 
+// PathUser A user's id or login, in whatever case.
+type PathUser = UserRef
+
 // PathWorkspace An id, or the name for people.
 type PathWorkspace = Ref
 
@@ -1716,8 +1909,8 @@ type Search = string
 // Task defines model for Task.
 type Task = string
 
-// User A user's id or login.
-type User = UserRef
+// Whose A user's id or login, in whatever case.
+type Whose = UserRef
 
 // OperationStarted defines model for OperationStarted.
 type OperationStarted = Operation
@@ -1786,6 +1979,18 @@ type DeleteClassParams struct {
 
 // UpdateClassParams defines parameters for UpdateClass.
 type UpdateClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetClassAssistantsParams defines parameters for SetClassAssistants.
+type SetClassAssistantsParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -1923,6 +2128,18 @@ type DeleteCohortParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// SetCohortInstructorsParams defines parameters for SetCohortInstructors.
+type SetCohortInstructorsParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ImportRosterParams defines parameters for ImportRoster.
 type ImportRosterParams struct {
 	// Delimiter What stands between two values, where it is not to be found out.
@@ -2045,6 +2262,18 @@ type UpdateCourseParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// SetCourseInstructorsParams defines parameters for SetCourseInstructors.
+type SetCourseInstructorsParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Class Only what belongs to this class, given by its id or as `cohort~course`.
@@ -2093,7 +2322,7 @@ type ListOperationItemsParams struct {
 // EndSessionsParams defines parameters for EndSessions.
 type EndSessionsParams struct {
 	// User Whose, by id or login; without it the caller's own.
-	User *User `form:"user,omitempty" json:"user,omitempty"`
+	User *Whose `form:"user,omitempty" json:"user,omitempty"`
 
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
@@ -2114,7 +2343,7 @@ type ListSessionsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// User Whose, by id or login; without it the caller's own.
-	User *User `form:"user,omitempty" json:"user,omitempty"`
+	User *Whose `form:"user,omitempty" json:"user,omitempty"`
 }
 
 // EndSessionParams defines parameters for EndSession.
@@ -2201,7 +2430,7 @@ type ListTokensParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// User Whose, by id or login; without it the caller's own.
-	User *User `form:"user,omitempty" json:"user,omitempty"`
+	User *Whose `form:"user,omitempty" json:"user,omitempty"`
 }
 
 // CreateTokenParams defines parameters for CreateToken.
@@ -2226,6 +2455,66 @@ type RevokeTokenParams struct {
 	// again under it within 24 hours, nothing more is done, and the answer is the
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `login`. Equals stand by id.
+	Sort *ListUsersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Role Only the users with this role.
+	Role *Role `form:"role,omitempty" json:"role,omitempty"`
+
+	// Disabled Only the users who are disabled (true), or only those who are not (false).
+	Disabled *bool `form:"disabled,omitempty" json:"disabled,omitempty"`
+}
+
+// ListUsersParamsSort defines parameters for ListUsers.
+type ListUsersParamsSort string
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DisableUserParams defines parameters for DisableUser.
+type DisableUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
@@ -2367,11 +2656,17 @@ type CreateClassJSONRequestBody = ClassInput
 // UpdateClassJSONRequestBody defines body for UpdateClass for application/json ContentType.
 type UpdateClassJSONRequestBody = ClassPatch
 
+// SetClassAssistantsJSONRequestBody defines body for SetClassAssistants for application/json ContentType.
+type SetClassAssistantsJSONRequestBody = AppointmentInput
+
 // PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
 type PlanClassJSONRequestBody = ClassPlanInput
 
 // CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
 type CreateCohortJSONRequestBody = CohortInput
+
+// SetCohortInstructorsJSONRequestBody defines body for SetCohortInstructors for application/json ContentType.
+type SetCohortInstructorsJSONRequestBody = AppointmentInput
 
 // EnrollStudentJSONRequestBody defines body for EnrollStudent for application/json ContentType.
 type EnrollStudentJSONRequestBody = StudentInput
@@ -2382,11 +2677,20 @@ type CreateCourseJSONRequestBody = CourseInput
 // UpdateCourseJSONRequestBody defines body for UpdateCourse for application/json ContentType.
 type UpdateCourseJSONRequestBody = CoursePatch
 
+// SetCourseInstructorsJSONRequestBody defines body for SetCourseInstructors for application/json ContentType.
+type SetCourseInstructorsJSONRequestBody = AppointmentInput
+
 // PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
 type PushTemplateJSONRequestBody = TemplateInput
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenInput
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = UserInput
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UserPatch
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -2461,6 +2765,7 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
 	// ListClasses List the classes
 	//
 	// All classes, those that are being deleted among them.
@@ -2528,6 +2833,35 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
 	UpdateClass(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClassAssistants Show the assistants of a class
+	//
+	// The assistants who have the class, by their logins. The `ETag` is the class's.
+	//
+	// Corresponds with GET /v1/classes/{class}/assistants (the `GetClassAssistants` operationId).
+	GetClassAssistants(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetClassAssistantsWithBody Give a class to assistants
+	//
+	// Gives the class to exactly the users named, and takes it from all others at
+	// once. Each must have the role `assistant`. The class's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+	SetClassAssistantsWithBody(ctx context.Context, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetClassAssistants Give a class to assistants
+	//
+	// Gives the class to exactly the users named, and takes it from all others at
+	// once. Each must have the role `assistant`. The class's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+	SetClassAssistants(ctx context.Context, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LaunchClass Launch a class
 	//
@@ -2636,6 +2970,35 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/cohorts/{cohort} (the `GetCohort` operationId).
 	GetCohort(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCohortInstructors Show the instructors of a cohort
+	//
+	// The instructors who have the cohort, by their logins. The `ETag` is the cohort's.
+	//
+	// Corresponds with GET /v1/cohorts/{cohort}/instructors (the `GetCohortInstructors` operationId).
+	GetCohortInstructors(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCohortInstructorsWithBody Give a cohort to instructors
+	//
+	// Gives the cohort to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The cohort's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+	SetCohortInstructorsWithBody(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCohortInstructors Give a cohort to instructors
+	//
+	// Gives the cohort to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The cohort's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+	SetCohortInstructors(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ImportRosterWithBody Import a roster
 	//
@@ -2763,6 +3126,35 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 	UpdateCourse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetCourseInstructors Show the instructors of a course
+	//
+	// The instructors who have the course, by their logins. The `ETag` is the course's.
+	//
+	// Corresponds with GET /v1/courses/{course}/instructors (the `GetCourseInstructors` operationId).
+	GetCourseInstructors(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCourseInstructorsWithBody Give a course to instructors
+	//
+	// Gives the course to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The course's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+	SetCourseInstructorsWithBody(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCourseInstructors Give a course to instructors
+	//
+	// Gives the course to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The course's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+	SetCourseInstructors(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// StreamEvents Follow changes
 	//
 	// A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -2794,6 +3186,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/events (the `StreamEvents` operationId).
 	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMe Show who one is
+	//
+	// Whose credential the request has, and what it is good for. `user` is null for
+	// the operator's own token, which is nobody's; `token` for a session.
+	//
+	// Corresponds with GET /v1/me (the `GetMe` operationId).
+	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOperations List the operations
 	//
@@ -2966,6 +3366,70 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/tokens/{token} (the `GetToken` operationId).
 	GetToken(ctx context.Context, token PathToken, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUsers List the users
+	//
+	// Everybody who may sign in, and those who may not any more (`disabled_at` is set).
+	//
+	// Corresponds with GET /v1/users (the `ListUsers` operationId).
+	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUserWithBody Create a user
+	//
+	// Creates somebody who may sign in. Students are made by enrolling them. Where
+	// `email` is left out, mail goes to a login that is an address.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/users (the `CreateUser` operationId).
+	CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUser Create a user
+	//
+	// Creates somebody who may sign in. Students are made by enrolling them. Where
+	// `email` is left out, mail goes to a login that is an address.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/users (the `CreateUser` operationId).
+	CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisableUser Disable a user
+	//
+	// Ends a user's access at once; their name stays in the record of changes. Set
+	// `disabled` to false to give it back. Once more changes nothing.
+	//
+	// Corresponds with DELETE /v1/users/{user} (the `DisableUser` operationId).
+	DisableUser(ctx context.Context, user PathUser, params *DisableUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUser Show a user
+	//
+	// One user, by id or login.
+	//
+	// Corresponds with GET /v1/users/{user} (the `GetUser` operationId).
+	GetUser(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUserWithBody Change a user
+	//
+	// Changes the members that are given. With another role, what was given to the
+	// user in the old one is taken away. Nobody changes their own role or disables
+	// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+	UpdateUserWithBody(ctx context.Context, user PathUser, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUser Change a user
+	//
+	// Changes the members that are given. With another role, what was given to the
+	// user in the old one is taken away. Nobody changes their own role or disables
+	// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+	UpdateUser(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWorkspaces List workspaces
 	//
@@ -3157,6 +3621,65 @@ func (c *Raw) UpdateClassWithBody(ctx context.Context, class PathClass, params *
 // Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
 func (c *Raw) UpdateClass(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateClassRequest(c.Server, class, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClassAssistants Show the assistants of a class
+//
+// The assistants who have the class, by their logins. The `ETag` is the class's.
+//
+// Corresponds with GET /v1/classes/{class}/assistants (the `GetClassAssistants` operationId).
+func (c *Raw) GetClassAssistants(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClassAssistantsRequest(c.Server, class)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetClassAssistantsWithBody Give a class to assistants
+//
+// Gives the class to exactly the users named, and takes it from all others at
+// once. Each must have the role `assistant`. The class's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+func (c *Raw) SetClassAssistantsWithBody(ctx context.Context, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetClassAssistantsRequestWithBody(c.Server, class, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetClassAssistants Give a class to assistants
+//
+// Gives the class to exactly the users named, and takes it from all others at
+// once. Each must have the role `assistant`. The class's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+func (c *Raw) SetClassAssistants(ctx context.Context, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetClassAssistantsRequest(c.Server, class, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3385,6 +3908,65 @@ func (c *Raw) DeleteCohort(ctx context.Context, cohort PathCohort, params *Delet
 // Corresponds with GET /v1/cohorts/{cohort} (the `GetCohort` operationId).
 func (c *Raw) GetCohort(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCohortRequest(c.Server, cohort)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCohortInstructors Show the instructors of a cohort
+//
+// The instructors who have the cohort, by their logins. The `ETag` is the cohort's.
+//
+// Corresponds with GET /v1/cohorts/{cohort}/instructors (the `GetCohortInstructors` operationId).
+func (c *Raw) GetCohortInstructors(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCohortInstructorsRequest(c.Server, cohort)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCohortInstructorsWithBody Give a cohort to instructors
+//
+// Gives the cohort to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The cohort's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+func (c *Raw) SetCohortInstructorsWithBody(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCohortInstructorsRequestWithBody(c.Server, cohort, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCohortInstructors Give a cohort to instructors
+//
+// Gives the cohort to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The cohort's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+func (c *Raw) SetCohortInstructors(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCohortInstructorsRequest(c.Server, cohort, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3631,6 +4213,65 @@ func (c *Raw) UpdateCourse(ctx context.Context, course PathCourse, params *Updat
 	return c.Client.Do(req)
 }
 
+// GetCourseInstructors Show the instructors of a course
+//
+// The instructors who have the course, by their logins. The `ETag` is the course's.
+//
+// Corresponds with GET /v1/courses/{course}/instructors (the `GetCourseInstructors` operationId).
+func (c *Raw) GetCourseInstructors(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCourseInstructorsRequest(c.Server, course)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCourseInstructorsWithBody Give a course to instructors
+//
+// Gives the course to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The course's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+func (c *Raw) SetCourseInstructorsWithBody(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCourseInstructorsRequestWithBody(c.Server, course, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCourseInstructors Give a course to instructors
+//
+// Gives the course to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The course's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+func (c *Raw) SetCourseInstructors(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCourseInstructorsRequest(c.Server, course, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StreamEvents Follow changes
 //
 // A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -3663,6 +4304,24 @@ func (c *Raw) UpdateCourse(ctx context.Context, course PathCourse, params *Updat
 // Corresponds with GET /v1/events (the `StreamEvents` operationId).
 func (c *Raw) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStreamEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMe Show who one is
+//
+// Whose credential the request has, and what it is good for. `user` is null for
+// the operator's own token, which is nobody's; `token` for a session.
+//
+// Corresponds with GET /v1/me (the `GetMe` operationId).
+func (c *Raw) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMeRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -4035,6 +4694,140 @@ func (c *Raw) GetToken(ctx context.Context, token PathToken, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
+// ListUsers List the users
+//
+// Everybody who may sign in, and those who may not any more (`disabled_at` is set).
+//
+// Corresponds with GET /v1/users (the `ListUsers` operationId).
+func (c *Raw) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUsersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUserWithBody Create a user
+//
+// Creates somebody who may sign in. Students are made by enrolling them. Where
+// `email` is left out, mail goes to a login that is an address.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/users (the `CreateUser` operationId).
+func (c *Raw) CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUser Create a user
+//
+// Creates somebody who may sign in. Students are made by enrolling them. Where
+// `email` is left out, mail goes to a login that is an address.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/users (the `CreateUser` operationId).
+func (c *Raw) CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisableUser Disable a user
+//
+// Ends a user's access at once; their name stays in the record of changes. Set
+// `disabled` to false to give it back. Once more changes nothing.
+//
+// Corresponds with DELETE /v1/users/{user} (the `DisableUser` operationId).
+func (c *Raw) DisableUser(ctx context.Context, user PathUser, params *DisableUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisableUserRequest(c.Server, user, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUser Show a user
+//
+// One user, by id or login.
+//
+// Corresponds with GET /v1/users/{user} (the `GetUser` operationId).
+func (c *Raw) GetUser(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserRequest(c.Server, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUserWithBody Change a user
+//
+// Changes the members that are given. With another role, what was given to the
+// user in the old one is taken away. Nobody changes their own role or disables
+// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+func (c *Raw) UpdateUserWithBody(ctx context.Context, user PathUser, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserRequestWithBody(c.Server, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUser Change a user
+//
+// Changes the members that are given. With another role, what was given to the
+// user in the old one is taken away. Nobody changes their own role or disables
+// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+func (c *Raw) UpdateUser(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserRequest(c.Server, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListWorkspaces List workspaces
 //
 // The workspaces that all filters let through; without filters all that are not yet deleted and gone.
@@ -4205,6 +4998,7 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4212,9 +5006,11 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4222,9 +5018,11 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Search != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4232,9 +5030,11 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Sort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4242,9 +5042,11 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cohort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cohort", *params.Cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4252,9 +5054,11 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Course != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "course", *params.Course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4262,9 +5066,11 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Deleting != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "deleting", *params.Deleting, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4272,6 +5078,7 @@ func NewListClassesRequest(server string, params *ListClassesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -4328,6 +5135,7 @@ func NewCreateClassRequestWithBody(server string, params *CreateClassParams, con
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4335,6 +5143,7 @@ func NewCreateClassRequestWithBody(server string, params *CreateClassParams, con
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -4351,6 +5160,7 @@ func NewCreateClassRequestWithBody(server string, params *CreateClassParams, con
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -4361,6 +5171,7 @@ func NewCreateClassRequestWithBody(server string, params *CreateClassParams, con
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -4402,6 +5213,7 @@ func NewDeleteClassRequest(server string, class PathClass, params *DeleteClassPa
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4409,9 +5221,11 @@ func NewDeleteClassRequest(server string, class PathClass, params *DeleteClassPa
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.ReleaseHomes != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "release_homes", *params.ReleaseHomes, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4419,6 +5233,7 @@ func NewDeleteClassRequest(server string, class PathClass, params *DeleteClassPa
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -4542,6 +5357,7 @@ func NewUpdateClassRequestWithBody(server string, class PathClass, params *Updat
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4549,6 +5365,7 @@ func NewUpdateClassRequestWithBody(server string, class PathClass, params *Updat
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -4565,6 +5382,7 @@ func NewUpdateClassRequestWithBody(server string, class PathClass, params *Updat
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -4575,6 +5393,130 @@ func NewUpdateClassRequestWithBody(server string, class PathClass, params *Updat
 
 			req.Header.Set("If-Match", headerParam0)
 		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetClassAssistantsRequest constructs an http.Request for the GetClassAssistants method
+func NewGetClassAssistantsRequest(server string, class PathClass) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/assistants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetClassAssistantsRequest calls the generic SetClassAssistants builder with application/json body
+func NewSetClassAssistantsRequest(server string, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetClassAssistantsRequestWithBody(server, class, params, "application/json", bodyReader)
+}
+
+// NewSetClassAssistantsRequestWithBody constructs an http.Request for the SetClassAssistants method, with any body, and a specified content type
+func NewSetClassAssistantsRequestWithBody(server string, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/assistants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -4616,6 +5558,7 @@ func NewLaunchClassRequest(server string, class PathClass, params *LaunchClassPa
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4623,6 +5566,7 @@ func NewLaunchClassRequest(server string, class PathClass, params *LaunchClassPa
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -4748,6 +5692,7 @@ func NewResetClassRequest(server string, class PathClass, params *ResetClassPara
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4755,6 +5700,7 @@ func NewResetClassRequest(server string, class PathClass, params *ResetClassPara
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -4833,6 +5779,7 @@ func NewRestartClassRequest(server string, class PathClass, params *RestartClass
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4840,6 +5787,7 @@ func NewRestartClassRequest(server string, class PathClass, params *RestartClass
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -4918,6 +5866,7 @@ func NewStartClassRequest(server string, class PathClass, params *StartClassPara
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -4925,6 +5874,7 @@ func NewStartClassRequest(server string, class PathClass, params *StartClassPara
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5003,6 +5953,7 @@ func NewStopClassRequest(server string, class PathClass, params *StopClassParams
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5010,6 +5961,7 @@ func NewStopClassRequest(server string, class PathClass, params *StopClassParams
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5081,6 +6033,7 @@ func NewListCohortsRequest(server string, params *ListCohortsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5088,9 +6041,11 @@ func NewListCohortsRequest(server string, params *ListCohortsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5098,9 +6053,11 @@ func NewListCohortsRequest(server string, params *ListCohortsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Search != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5108,9 +6065,11 @@ func NewListCohortsRequest(server string, params *ListCohortsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Sort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5118,6 +6077,7 @@ func NewListCohortsRequest(server string, params *ListCohortsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5174,6 +6134,7 @@ func NewCreateCohortRequestWithBody(server string, params *CreateCohortParams, c
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5181,6 +6142,7 @@ func NewCreateCohortRequestWithBody(server string, params *CreateCohortParams, c
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5197,6 +6159,7 @@ func NewCreateCohortRequestWithBody(server string, params *CreateCohortParams, c
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -5207,6 +6170,7 @@ func NewCreateCohortRequestWithBody(server string, params *CreateCohortParams, c
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -5248,6 +6212,7 @@ func NewDeleteCohortRequest(server string, cohort PathCohort, params *DeleteCoho
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5255,6 +6220,7 @@ func NewDeleteCohortRequest(server string, cohort PathCohort, params *DeleteCoho
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5269,6 +6235,7 @@ func NewDeleteCohortRequest(server string, cohort PathCohort, params *DeleteCoho
 	}
 
 	if params != nil {
+
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -5279,6 +6246,7 @@ func NewDeleteCohortRequest(server string, cohort PathCohort, params *DeleteCoho
 
 			req.Header.Set("If-Match", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -5313,6 +6281,129 @@ func NewGetCohortRequest(server string, cohort PathCohort) (*http.Request, error
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetCohortInstructorsRequest constructs an http.Request for the GetCohortInstructors method
+func NewGetCohortInstructorsRequest(server string, cohort PathCohort) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cohort", cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cohorts/%s/instructors", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetCohortInstructorsRequest calls the generic SetCohortInstructors builder with application/json body
+func NewSetCohortInstructorsRequest(server string, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetCohortInstructorsRequestWithBody(server, cohort, params, "application/json", bodyReader)
+}
+
+// NewSetCohortInstructorsRequestWithBody constructs an http.Request for the SetCohortInstructors method, with any body, and a specified content type
+func NewSetCohortInstructorsRequestWithBody(server string, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cohort", cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cohorts/%s/instructors", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -5354,6 +6445,7 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *Im
 		var rawQueryFragments []string
 
 		if params.Delimiter != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delimiter", *params.Delimiter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5361,9 +6453,11 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *Im
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Encoding != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "encoding", *params.Encoding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5371,9 +6465,11 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *Im
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.WithdrawMissing != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "withdraw_missing", *params.WithdrawMissing, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5381,9 +6477,11 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *Im
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5391,6 +6489,7 @@ func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *Im
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5471,6 +6570,7 @@ func NewListStudentsRequest(server string, cohort PathCohort, params *ListStuden
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5478,9 +6578,11 @@ func NewListStudentsRequest(server string, cohort PathCohort, params *ListStuden
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5488,9 +6590,11 @@ func NewListStudentsRequest(server string, cohort PathCohort, params *ListStuden
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Search != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5498,9 +6602,11 @@ func NewListStudentsRequest(server string, cohort PathCohort, params *ListStuden
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Sort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5508,9 +6614,11 @@ func NewListStudentsRequest(server string, cohort PathCohort, params *ListStuden
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Withdrawn != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "withdrawn", *params.Withdrawn, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5518,6 +6626,7 @@ func NewListStudentsRequest(server string, cohort PathCohort, params *ListStuden
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5581,6 +6690,7 @@ func NewEnrollStudentRequestWithBody(server string, cohort PathCohort, params *E
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5588,6 +6698,7 @@ func NewEnrollStudentRequestWithBody(server string, cohort PathCohort, params *E
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5604,6 +6715,7 @@ func NewEnrollStudentRequestWithBody(server string, cohort PathCohort, params *E
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -5614,6 +6726,7 @@ func NewEnrollStudentRequestWithBody(server string, cohort PathCohort, params *E
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -5648,6 +6761,7 @@ func NewListCoursesRequest(server string, params *ListCoursesParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5655,9 +6769,11 @@ func NewListCoursesRequest(server string, params *ListCoursesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5665,9 +6781,11 @@ func NewListCoursesRequest(server string, params *ListCoursesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Search != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5675,9 +6793,11 @@ func NewListCoursesRequest(server string, params *ListCoursesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Sort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5685,9 +6805,11 @@ func NewListCoursesRequest(server string, params *ListCoursesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Template != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "template", *params.Template, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5695,6 +6817,7 @@ func NewListCoursesRequest(server string, params *ListCoursesParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5751,6 +6874,7 @@ func NewCreateCourseRequestWithBody(server string, params *CreateCourseParams, c
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5758,6 +6882,7 @@ func NewCreateCourseRequestWithBody(server string, params *CreateCourseParams, c
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5774,6 +6899,7 @@ func NewCreateCourseRequestWithBody(server string, params *CreateCourseParams, c
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -5784,6 +6910,7 @@ func NewCreateCourseRequestWithBody(server string, params *CreateCourseParams, c
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -5825,6 +6952,7 @@ func NewDeleteCourseRequest(server string, course PathCourse, params *DeleteCour
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5832,6 +6960,7 @@ func NewDeleteCourseRequest(server string, course PathCourse, params *DeleteCour
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5846,6 +6975,7 @@ func NewDeleteCourseRequest(server string, course PathCourse, params *DeleteCour
 	}
 
 	if params != nil {
+
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -5856,6 +6986,7 @@ func NewDeleteCourseRequest(server string, course PathCourse, params *DeleteCour
 
 			req.Header.Set("If-Match", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -5942,6 +7073,7 @@ func NewUpdateCourseRequestWithBody(server string, course PathCourse, params *Up
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -5949,6 +7081,7 @@ func NewUpdateCourseRequestWithBody(server string, course PathCourse, params *Up
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -5965,6 +7098,7 @@ func NewUpdateCourseRequestWithBody(server string, course PathCourse, params *Up
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -5975,6 +7109,130 @@ func NewUpdateCourseRequestWithBody(server string, course PathCourse, params *Up
 
 			req.Header.Set("If-Match", headerParam0)
 		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetCourseInstructorsRequest constructs an http.Request for the GetCourseInstructors method
+func NewGetCourseInstructorsRequest(server string, course PathCourse) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "course", course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/courses/%s/instructors", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetCourseInstructorsRequest calls the generic SetCourseInstructors builder with application/json body
+func NewSetCourseInstructorsRequest(server string, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetCourseInstructorsRequestWithBody(server, course, params, "application/json", bodyReader)
+}
+
+// NewSetCourseInstructorsRequestWithBody constructs an http.Request for the SetCourseInstructors method, with any body, and a specified content type
+func NewSetCourseInstructorsRequestWithBody(server string, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "course", course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/courses/%s/instructors", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -6009,6 +7267,7 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 		var rawQueryFragments []string
 
 		if params.Class != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "class", *params.Class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6016,9 +7275,11 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cohort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cohort", *params.Cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6026,9 +7287,11 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Workspace != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "workspace", *params.Workspace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6036,9 +7299,11 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Type != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6046,6 +7311,7 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6060,6 +7326,7 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 	}
 
 	if params != nil {
+
 		if params.LastEventID != nil {
 			var headerParam0 string
 
@@ -6070,6 +7337,34 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 
 			req.Header.Set("Last-Event-ID", headerParam0)
 		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetMeRequest constructs an http.Request for the GetMe method
+func NewGetMeRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -6104,6 +7399,7 @@ func NewListOperationsRequest(server string, params *ListOperationsParams) (*htt
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6111,9 +7407,11 @@ func NewListOperationsRequest(server string, params *ListOperationsParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6121,9 +7419,11 @@ func NewListOperationsRequest(server string, params *ListOperationsParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Class != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "class", *params.Class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6131,9 +7431,11 @@ func NewListOperationsRequest(server string, params *ListOperationsParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.State != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6141,6 +7443,7 @@ func NewListOperationsRequest(server string, params *ListOperationsParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6227,6 +7530,7 @@ func NewListOperationItemsRequest(server string, operation PathOperation, params
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6234,9 +7538,11 @@ func NewListOperationItemsRequest(server string, operation PathOperation, params
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6244,9 +7550,11 @@ func NewListOperationItemsRequest(server string, operation PathOperation, params
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Outcome != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "outcome", *params.Outcome, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6254,6 +7562,7 @@ func NewListOperationItemsRequest(server string, operation PathOperation, params
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6299,6 +7608,7 @@ func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.User != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "user", *params.User, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6306,9 +7616,11 @@ func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6316,6 +7628,7 @@ func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6330,6 +7643,7 @@ func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Requ
 	}
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -6340,6 +7654,7 @@ func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Requ
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -6374,6 +7689,7 @@ func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Re
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6381,9 +7697,11 @@ func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6391,9 +7709,11 @@ func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.User != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "user", *params.User, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6401,6 +7721,7 @@ func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6453,6 +7774,7 @@ func NewEndSessionRequest(server string, session PathSession, params *EndSession
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6460,6 +7782,7 @@ func NewEndSessionRequest(server string, session PathSession, params *EndSession
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6474,6 +7797,7 @@ func NewEndSessionRequest(server string, session PathSession, params *EndSession
 	}
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -6484,6 +7808,7 @@ func NewEndSessionRequest(server string, session PathSession, params *EndSession
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -6552,6 +7877,7 @@ func NewWithdrawStudentRequest(server string, student PathStudent, params *Withd
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6559,6 +7885,7 @@ func NewWithdrawStudentRequest(server string, student PathStudent, params *Withd
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6573,6 +7900,7 @@ func NewWithdrawStudentRequest(server string, student PathStudent, params *Withd
 	}
 
 	if params != nil {
+
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -6583,6 +7911,7 @@ func NewWithdrawStudentRequest(server string, student PathStudent, params *Withd
 
 			req.Header.Set("If-Match", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -6651,6 +7980,7 @@ func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6658,9 +7988,11 @@ func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6668,9 +8000,11 @@ func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Search != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6678,9 +8012,11 @@ func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Sort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6688,6 +8024,7 @@ func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6740,6 +8077,7 @@ func NewGetTemplateRequest(server string, template PathTemplate, params *GetTemp
 		var rawQueryFragments []string
 
 		if params.Version != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
 				return nil, err
 			} else {
@@ -6747,6 +8085,7 @@ func NewGetTemplateRequest(server string, template PathTemplate, params *GetTemp
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6799,6 +8138,7 @@ func NewListTemplateVersionsRequest(server string, template PathTemplate, params
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6806,9 +8146,11 @@ func NewListTemplateVersionsRequest(server string, template PathTemplate, params
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6816,9 +8158,11 @@ func NewListTemplateVersionsRequest(server string, template PathTemplate, params
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Sort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6826,6 +8170,7 @@ func NewListTemplateVersionsRequest(server string, template PathTemplate, params
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6889,6 +8234,7 @@ func NewPushTemplateRequestWithBody(server string, template PathTemplate, params
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6896,6 +8242,7 @@ func NewPushTemplateRequestWithBody(server string, template PathTemplate, params
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6912,6 +8259,7 @@ func NewPushTemplateRequestWithBody(server string, template PathTemplate, params
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -6922,6 +8270,7 @@ func NewPushTemplateRequestWithBody(server string, template PathTemplate, params
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -6956,6 +8305,7 @@ func NewListTokensRequest(server string, params *ListTokensParams) (*http.Reques
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6963,9 +8313,11 @@ func NewListTokensRequest(server string, params *ListTokensParams) (*http.Reques
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6973,9 +8325,11 @@ func NewListTokensRequest(server string, params *ListTokensParams) (*http.Reques
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.User != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "user", *params.User, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6983,6 +8337,7 @@ func NewListTokensRequest(server string, params *ListTokensParams) (*http.Reques
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7039,6 +8394,7 @@ func NewCreateTokenRequestWithBody(server string, params *CreateTokenParams, con
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7046,6 +8402,7 @@ func NewCreateTokenRequestWithBody(server string, params *CreateTokenParams, con
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7062,6 +8419,7 @@ func NewCreateTokenRequestWithBody(server string, params *CreateTokenParams, con
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -7072,6 +8430,7 @@ func NewCreateTokenRequestWithBody(server string, params *CreateTokenParams, con
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -7113,6 +8472,7 @@ func NewRevokeTokenRequest(server string, token PathToken, params *RevokeTokenPa
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7120,6 +8480,7 @@ func NewRevokeTokenRequest(server string, token PathToken, params *RevokeTokenPa
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7134,6 +8495,7 @@ func NewRevokeTokenRequest(server string, token PathToken, params *RevokeTokenPa
 	}
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -7144,6 +8506,7 @@ func NewRevokeTokenRequest(server string, token PathToken, params *RevokeTokenPa
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
 	}
 
 	return req, nil
@@ -7183,6 +8546,401 @@ func NewGetTokenRequest(server string, token PathToken) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListUsersRequest constructs an http.Request for the ListUsers method
+func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Role != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "role", *params.Role, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Disabled != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "disabled", *params.Disabled, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateUserRequest calls the generic CreateUser builder with application/json body
+func NewCreateUserRequest(server string, params *CreateUserParams, body CreateUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateUserRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateUserRequestWithBody constructs an http.Request for the CreateUser method, with any body, and a specified content type
+func NewCreateUserRequestWithBody(server string, params *CreateUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDisableUserRequest constructs an http.Request for the DisableUser method
+func NewDisableUserRequest(server string, user PathUser, params *DisableUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetUserRequest constructs an http.Request for the GetUser method
+func NewGetUserRequest(server string, user PathUser) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateUserRequest calls the generic UpdateUser builder with application/json body
+func NewUpdateUserRequest(server string, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateUserRequestWithBody(server, user, params, "application/json", bodyReader)
+}
+
+// NewUpdateUserRequestWithBody constructs an http.Request for the UpdateUser method, with any body, and a specified content type
+func NewUpdateUserRequestWithBody(server string, user PathUser, params *UpdateUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListWorkspacesRequest constructs an http.Request for the ListWorkspaces method
 func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*http.Request, error) {
 	var err error
@@ -7212,6 +8970,7 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7219,9 +8978,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cursor != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7229,9 +8990,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Search != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7239,9 +9002,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Sort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7249,9 +9014,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Class != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "class", *params.Class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7259,9 +9026,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Cohort != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cohort", *params.Cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7269,9 +9038,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Course != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "course", *params.Course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7279,9 +9050,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Student != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "student", *params.Student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7289,9 +9062,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Desired != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "desired", *params.Desired, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7299,9 +9074,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Phase != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "phase", *params.Phase, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7309,9 +9086,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Drifted != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "drifted", *params.Drifted, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7319,9 +9098,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.Outdated != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "outdated", *params.Outdated, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7329,9 +9110,11 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.IncludeDeleted != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_deleted", *params.IncludeDeleted, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7339,6 +9122,7 @@ func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*htt
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7391,6 +9175,7 @@ func NewDeleteWorkspaceRequest(server string, workspace PathWorkspace, params *D
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7398,9 +9183,11 @@ func NewDeleteWorkspaceRequest(server string, workspace PathWorkspace, params *D
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if params.ReleaseHome != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "release_home", *params.ReleaseHome, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7408,6 +9195,7 @@ func NewDeleteWorkspaceRequest(server string, workspace PathWorkspace, params *D
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7554,6 +9342,7 @@ func NewResetWorkspaceRequest(server string, workspace PathWorkspace, params *Re
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7561,6 +9350,7 @@ func NewResetWorkspaceRequest(server string, workspace PathWorkspace, params *Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7639,6 +9429,7 @@ func NewRestartWorkspaceRequest(server string, workspace PathWorkspace, params *
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7646,6 +9437,7 @@ func NewRestartWorkspaceRequest(server string, workspace PathWorkspace, params *
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7724,6 +9516,7 @@ func NewStartWorkspaceRequest(server string, workspace PathWorkspace, params *St
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7731,6 +9524,7 @@ func NewStartWorkspaceRequest(server string, workspace PathWorkspace, params *St
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7809,6 +9603,7 @@ func NewStopWorkspaceRequest(server string, workspace PathWorkspace, params *Sto
 		var rawQueryFragments []string
 
 		if params.DryRun != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7816,6 +9611,7 @@ func NewStopWorkspaceRequest(server string, workspace PathWorkspace, params *Sto
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7901,6 +9697,7 @@ func WithBaseURL(baseURL string) ClientOption {
 
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
+
 	// ListClassesWithResponse List the classes
 	//
 	// All classes, those that are being deleted among them.
@@ -7974,6 +9771,37 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
 	UpdateClassWithResponse(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClassResponse, error)
+
+	// GetClassAssistantsWithResponse Show the assistants of a class
+	//
+	// The assistants who have the class, by their logins. The `ETag` is the class's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/classes/{class}/assistants (the `GetClassAssistants` operationId).
+	GetClassAssistantsWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*GetClassAssistantsResponse, error)
+
+	// SetClassAssistantsWithBodyWithResponse Give a class to assistants
+	//
+	// Gives the class to exactly the users named, and takes it from all others at
+	// once. Each must have the role `assistant`. The class's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+	SetClassAssistantsWithBodyWithResponse(ctx context.Context, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetClassAssistantsResponse, error)
+
+	// SetClassAssistantsWithResponse Give a class to assistants
+	//
+	// Gives the class to exactly the users named, and takes it from all others at
+	// once. Each must have the role `assistant`. The class's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+	SetClassAssistantsWithResponse(ctx context.Context, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetClassAssistantsResponse, error)
 
 	// LaunchClassWithResponse Launch a class
 	//
@@ -8098,6 +9926,37 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/cohorts/{cohort} (the `GetCohort` operationId).
 	GetCohortWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*GetCohortResponse, error)
+
+	// GetCohortInstructorsWithResponse Show the instructors of a cohort
+	//
+	// The instructors who have the cohort, by their logins. The `ETag` is the cohort's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/cohorts/{cohort}/instructors (the `GetCohortInstructors` operationId).
+	GetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*GetCohortInstructorsResponse, error)
+
+	// SetCohortInstructorsWithBodyWithResponse Give a cohort to instructors
+	//
+	// Gives the cohort to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The cohort's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+	SetCohortInstructorsWithBodyWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error)
+
+	// SetCohortInstructorsWithResponse Give a cohort to instructors
+	//
+	// Gives the cohort to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The cohort's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+	SetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error)
 
 	// ImportRosterWithBodyWithResponse Import a roster
 	//
@@ -8233,6 +10092,37 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 	UpdateCourseWithResponse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error)
 
+	// GetCourseInstructorsWithResponse Show the instructors of a course
+	//
+	// The instructors who have the course, by their logins. The `ETag` is the course's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/courses/{course}/instructors (the `GetCourseInstructors` operationId).
+	GetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*GetCourseInstructorsResponse, error)
+
+	// SetCourseInstructorsWithBodyWithResponse Give a course to instructors
+	//
+	// Gives the course to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The course's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+	SetCourseInstructorsWithBodyWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error)
+
+	// SetCourseInstructorsWithResponse Give a course to instructors
+	//
+	// Gives the course to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The course's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+	SetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error)
+
 	// StreamEventsWithResponse Follow changes
 	//
 	// A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -8266,6 +10156,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/events (the `StreamEvents` operationId).
 	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
+
+	// GetMeWithResponse Show who one is
+	//
+	// Whose credential the request has, and what it is good for. `user` is null for
+	// the operator's own token, which is nobody's; `token` for a session.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/me (the `GetMe` operationId).
+	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
 	// ListOperationsWithResponse List the operations
 	//
@@ -8468,6 +10368,76 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/tokens/{token} (the `GetToken` operationId).
 	GetTokenWithResponse(ctx context.Context, token PathToken, reqEditors ...RequestEditorFn) (*GetTokenResponse, error)
+
+	// ListUsersWithResponse List the users
+	//
+	// Everybody who may sign in, and those who may not any more (`disabled_at` is set).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users (the `ListUsers` operationId).
+	ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error)
+
+	// CreateUserWithBodyWithResponse Create a user
+	//
+	// Creates somebody who may sign in. Students are made by enrolling them. Where
+	// `email` is left out, mail goes to a login that is an address.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users (the `CreateUser` operationId).
+	CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+
+	// CreateUserWithResponse Create a user
+	//
+	// Creates somebody who may sign in. Students are made by enrolling them. Where
+	// `email` is left out, mail goes to a login that is an address.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users (the `CreateUser` operationId).
+	CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+
+	// DisableUserWithResponse Disable a user
+	//
+	// Ends a user's access at once; their name stays in the record of changes. Set
+	// `disabled` to false to give it back. Once more changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/users/{user} (the `DisableUser` operationId).
+	DisableUserWithResponse(ctx context.Context, user PathUser, params *DisableUserParams, reqEditors ...RequestEditorFn) (*DisableUserResponse, error)
+
+	// GetUserWithResponse Show a user
+	//
+	// One user, by id or login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users/{user} (the `GetUser` operationId).
+	GetUserWithResponse(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
+
+	// UpdateUserWithBodyWithResponse Change a user
+	//
+	// Changes the members that are given. With another role, what was given to the
+	// user in the old one is taken away. Nobody changes their own role or disables
+	// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+	UpdateUserWithBodyWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+
+	// UpdateUserWithResponse Change a user
+	//
+	// Changes the members that are given. With another role, what was given to the
+	// user in the old one is taken away. Nobody changes their own role or disables
+	// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+	UpdateUserWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
 	// ListWorkspacesWithResponse List workspaces
 	//
@@ -8741,6 +10711,87 @@ func (r UpdateClassResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r UpdateClassResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// GetClassAssistantsResponse200Headers the declared response headers of an HTTP 200 response for GetClassAssistants
+type GetClassAssistantsResponse200Headers struct {
+	ETag string
+}
+
+type GetClassAssistantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetClassAssistantsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClassAssistantsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClassAssistantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClassAssistantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClassAssistantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetClassAssistantsResponse200Headers the declared response headers of an HTTP 200 response for SetClassAssistants
+type SetClassAssistantsResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetClassAssistantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetClassAssistantsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetClassAssistantsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetClassAssistantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetClassAssistantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetClassAssistantsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -9144,6 +11195,87 @@ func (r GetCohortResponse) StatusCode() int {
 	return 0
 }
 
+// GetCohortInstructorsResponse200Headers the declared response headers of an HTTP 200 response for GetCohortInstructors
+type GetCohortInstructorsResponse200Headers struct {
+	ETag string
+}
+
+type GetCohortInstructorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCohortInstructorsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCohortInstructorsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCohortInstructorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCohortInstructorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCohortInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetCohortInstructorsResponse200Headers the declared response headers of an HTTP 200 response for SetCohortInstructors
+type SetCohortInstructorsResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCohortInstructorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetCohortInstructorsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetCohortInstructorsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetCohortInstructorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetCohortInstructorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetCohortInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // ImportRosterResponse200Headers the declared response headers of an HTTP 200 response for ImportRoster
 type ImportRosterResponse200Headers struct {
 	BothyDryRun         *string
@@ -9452,6 +11584,87 @@ func (r UpdateCourseResponse) StatusCode() int {
 	return 0
 }
 
+// GetCourseInstructorsResponse200Headers the declared response headers of an HTTP 200 response for GetCourseInstructors
+type GetCourseInstructorsResponse200Headers struct {
+	ETag string
+}
+
+type GetCourseInstructorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCourseInstructorsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCourseInstructorsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCourseInstructorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCourseInstructorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCourseInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetCourseInstructorsResponse200Headers the declared response headers of an HTTP 200 response for SetCourseInstructors
+type SetCourseInstructorsResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCourseInstructorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetCourseInstructorsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetCourseInstructorsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetCourseInstructorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetCourseInstructorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetCourseInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // StreamEventsResponse200Headers the declared response headers of an HTTP 200 response for StreamEvents
 type StreamEventsResponse200Headers struct {
 	XAccelBuffering string
@@ -9479,6 +11692,39 @@ func (r StreamEventsResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r StreamEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetMeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Me
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetMeResponse) GetJSON200() *Me {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetMeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMeResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -10121,6 +12367,204 @@ func (r GetTokenResponse) StatusCode() int {
 	return 0
 }
 
+type ListUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUsersResponse) GetJSON200() *UserList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// CreateUserResponse201Headers the declared response headers of an HTTP 201 response for CreateUser
+type CreateUserResponse201Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *User
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateUserResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateUserResponse) GetJSON201() *User {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// DisableUserResponse200Headers the declared response headers of an HTTP 200 response for DisableUser
+type DisableUserResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type DisableUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DisableUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DisableUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DisableUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisableUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisableUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// GetUserResponse200Headers the declared response headers of an HTTP 200 response for GetUser
+type GetUserResponse200Headers struct {
+	ETag string
+}
+
+type GetUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// UpdateUserResponse200Headers the declared response headers of an HTTP 200 response for UpdateUser
+type UpdateUserResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type UpdateUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListWorkspacesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10553,6 +12997,55 @@ func (c *ClientWithResponses) UpdateClassWithResponse(ctx context.Context, class
 	return ParseUpdateClassResponse(rsp)
 }
 
+// GetClassAssistantsWithResponse Show the assistants of a class
+//
+// The assistants who have the class, by their logins. The `ETag` is the class's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/classes/{class}/assistants (the `GetClassAssistants` operationId).
+func (c *ClientWithResponses) GetClassAssistantsWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*GetClassAssistantsResponse, error) {
+	rsp, err := c.GetClassAssistants(ctx, class, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClassAssistantsResponse(rsp)
+}
+
+// SetClassAssistantsWithBodyWithResponse Give a class to assistants
+//
+// Gives the class to exactly the users named, and takes it from all others at
+// once. Each must have the role `assistant`. The class's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+func (c *ClientWithResponses) SetClassAssistantsWithBodyWithResponse(ctx context.Context, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetClassAssistantsResponse, error) {
+	rsp, err := c.SetClassAssistantsWithBody(ctx, class, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetClassAssistantsResponse(rsp)
+}
+
+// SetClassAssistantsWithResponse Give a class to assistants
+//
+// Gives the class to exactly the users named, and takes it from all others at
+// once. Each must have the role `assistant`. The class's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+func (c *ClientWithResponses) SetClassAssistantsWithResponse(ctx context.Context, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetClassAssistantsResponse, error) {
+	rsp, err := c.SetClassAssistants(ctx, class, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetClassAssistantsResponse(rsp)
+}
+
 // LaunchClassWithResponse Launch a class
 //
 // Gives every student without a workspace one, and wants all of them running.
@@ -10747,6 +13240,55 @@ func (c *ClientWithResponses) GetCohortWithResponse(ctx context.Context, cohort 
 		return nil, err
 	}
 	return ParseGetCohortResponse(rsp)
+}
+
+// GetCohortInstructorsWithResponse Show the instructors of a cohort
+//
+// The instructors who have the cohort, by their logins. The `ETag` is the cohort's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/cohorts/{cohort}/instructors (the `GetCohortInstructors` operationId).
+func (c *ClientWithResponses) GetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*GetCohortInstructorsResponse, error) {
+	rsp, err := c.GetCohortInstructors(ctx, cohort, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCohortInstructorsResponse(rsp)
+}
+
+// SetCohortInstructorsWithBodyWithResponse Give a cohort to instructors
+//
+// Gives the cohort to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The cohort's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+func (c *ClientWithResponses) SetCohortInstructorsWithBodyWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error) {
+	rsp, err := c.SetCohortInstructorsWithBody(ctx, cohort, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCohortInstructorsResponse(rsp)
+}
+
+// SetCohortInstructorsWithResponse Give a cohort to instructors
+//
+// Gives the cohort to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The cohort's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+func (c *ClientWithResponses) SetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error) {
+	rsp, err := c.SetCohortInstructors(ctx, cohort, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCohortInstructorsResponse(rsp)
 }
 
 // ImportRosterWithBodyWithResponse Import a roster
@@ -10949,6 +13491,55 @@ func (c *ClientWithResponses) UpdateCourseWithResponse(ctx context.Context, cour
 	return ParseUpdateCourseResponse(rsp)
 }
 
+// GetCourseInstructorsWithResponse Show the instructors of a course
+//
+// The instructors who have the course, by their logins. The `ETag` is the course's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/courses/{course}/instructors (the `GetCourseInstructors` operationId).
+func (c *ClientWithResponses) GetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*GetCourseInstructorsResponse, error) {
+	rsp, err := c.GetCourseInstructors(ctx, course, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCourseInstructorsResponse(rsp)
+}
+
+// SetCourseInstructorsWithBodyWithResponse Give a course to instructors
+//
+// Gives the course to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The course's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+func (c *ClientWithResponses) SetCourseInstructorsWithBodyWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error) {
+	rsp, err := c.SetCourseInstructorsWithBody(ctx, course, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCourseInstructorsResponse(rsp)
+}
+
+// SetCourseInstructorsWithResponse Give a course to instructors
+//
+// Gives the course to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The course's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+func (c *ClientWithResponses) SetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error) {
+	rsp, err := c.SetCourseInstructors(ctx, course, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCourseInstructorsResponse(rsp)
+}
+
 // StreamEventsWithResponse Follow changes
 //
 // A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -10987,6 +13578,22 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseStreamEventsResponse(rsp)
+}
+
+// GetMeWithResponse Show who one is
+//
+// Whose credential the request has, and what it is good for. `user` is null for
+// the operator's own token, which is nobody's; `token` for a session.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/me (the `GetMe` operationId).
+func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error) {
+	rsp, err := c.GetMe(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMeResponse(rsp)
 }
 
 // ListOperationsWithResponse List the operations
@@ -11305,6 +13912,118 @@ func (c *ClientWithResponses) GetTokenWithResponse(ctx context.Context, token Pa
 	return ParseGetTokenResponse(rsp)
 }
 
+// ListUsersWithResponse List the users
+//
+// Everybody who may sign in, and those who may not any more (`disabled_at` is set).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users (the `ListUsers` operationId).
+func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error) {
+	rsp, err := c.ListUsers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUsersResponse(rsp)
+}
+
+// CreateUserWithBodyWithResponse Create a user
+//
+// Creates somebody who may sign in. Students are made by enrolling them. Where
+// `email` is left out, mail goes to a login that is an address.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users (the `CreateUser` operationId).
+func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUserWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateUserResponse(rsp)
+}
+
+// CreateUserWithResponse Create a user
+//
+// Creates somebody who may sign in. Students are made by enrolling them. Where
+// `email` is left out, mail goes to a login that is an address.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users (the `CreateUser` operationId).
+func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUser(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateUserResponse(rsp)
+}
+
+// DisableUserWithResponse Disable a user
+//
+// Ends a user's access at once; their name stays in the record of changes. Set
+// `disabled` to false to give it back. Once more changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/users/{user} (the `DisableUser` operationId).
+func (c *ClientWithResponses) DisableUserWithResponse(ctx context.Context, user PathUser, params *DisableUserParams, reqEditors ...RequestEditorFn) (*DisableUserResponse, error) {
+	rsp, err := c.DisableUser(ctx, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisableUserResponse(rsp)
+}
+
+// GetUserWithResponse Show a user
+//
+// One user, by id or login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users/{user} (the `GetUser` operationId).
+func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*GetUserResponse, error) {
+	rsp, err := c.GetUser(ctx, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetUserResponse(rsp)
+}
+
+// UpdateUserWithBodyWithResponse Change a user
+//
+// Changes the members that are given. With another role, what was given to the
+// user in the old one is taken away. Nobody changes their own role or disables
+// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+	rsp, err := c.UpdateUserWithBody(ctx, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateUserResponse(rsp)
+}
+
+// UpdateUserWithResponse Change a user
+//
+// Changes the members that are given. With another role, what was given to the
+// user in the old one is taken away. Nobody changes their own role or disables
+// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+	rsp, err := c.UpdateUser(ctx, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateUserResponse(rsp)
+}
+
 // ListWorkspacesWithResponse List workspaces
 //
 // The workspaces that all filters let through; without filters all that are not yet deleted and gone.
@@ -11450,6 +14169,7 @@ func ParseListClassesResponse(rsp *http.Response) (*ListClassesResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -11475,6 +14195,7 @@ func ParseCreateClassResponse(rsp *http.Response) (*CreateClassResponse, error) 
 			return nil, err
 		}
 		response.JSON201 = &dest
+
 	}
 
 	switch {
@@ -11534,6 +14255,7 @@ func ParseDeleteClassResponse(rsp *http.Response) (*DeleteClassResponse, error) 
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -11593,6 +14315,7 @@ func ParseGetClassResponse(rsp *http.Response) (*GetClassResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
@@ -11631,11 +14354,97 @@ func ParseUpdateClassResponse(rsp *http.Response) (*UpdateClassResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers UpdateClassResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetClassAssistantsResponse parses an HTTP response from a GetClassAssistantsWithResponse call
+func ParseGetClassAssistantsResponse(rsp *http.Response) (*GetClassAssistantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClassAssistantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetClassAssistantsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetClassAssistantsResponse parses an HTTP response from a SetClassAssistantsWithResponse call
+func ParseSetClassAssistantsResponse(rsp *http.Response) (*SetClassAssistantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetClassAssistantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetClassAssistantsResponse200Headers
 		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -11676,6 +14485,7 @@ func ParseLaunchClassResponse(rsp *http.Response) (*LaunchClassResponse, error) 
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -11735,6 +14545,7 @@ func ParsePlanClassResponse(rsp *http.Response) (*PlanClassResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -11760,6 +14571,7 @@ func ParseResetClassResponse(rsp *http.Response) (*ResetClassResponse, error) {
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -11819,6 +14631,7 @@ func ParseRestartClassResponse(rsp *http.Response) (*RestartClassResponse, error
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -11878,6 +14691,7 @@ func ParseStartClassResponse(rsp *http.Response) (*StartClassResponse, error) {
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -11937,6 +14751,7 @@ func ParseStopClassResponse(rsp *http.Response) (*StopClassResponse, error) {
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -11996,6 +14811,7 @@ func ParseListCohortsResponse(rsp *http.Response) (*ListCohortsResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12021,6 +14837,7 @@ func ParseCreateCohortResponse(rsp *http.Response) (*CreateCohortResponse, error
 			return nil, err
 		}
 		response.JSON201 = &dest
+
 	}
 
 	switch {
@@ -12109,11 +14926,97 @@ func ParseGetCohortResponse(rsp *http.Response) (*GetCohortResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers GetCohortResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCohortInstructorsResponse parses an HTTP response from a GetCohortInstructorsWithResponse call
+func ParseGetCohortInstructorsResponse(rsp *http.Response) (*GetCohortInstructorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCohortInstructorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCohortInstructorsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetCohortInstructorsResponse parses an HTTP response from a SetCohortInstructorsWithResponse call
+func ParseSetCohortInstructorsResponse(rsp *http.Response) (*SetCohortInstructorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetCohortInstructorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetCohortInstructorsResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -12147,6 +15050,7 @@ func ParseImportRosterResponse(rsp *http.Response) (*ImportRosterResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
@@ -12199,6 +15103,7 @@ func ParseListStudentsResponse(rsp *http.Response) (*ListStudentsResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12224,6 +15129,7 @@ func ParseEnrollStudentResponse(rsp *http.Response) (*EnrollStudentResponse, err
 			return nil, err
 		}
 		response.JSON201 = &dest
+
 	}
 
 	switch {
@@ -12283,6 +15189,7 @@ func ParseListCoursesResponse(rsp *http.Response) (*ListCoursesResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12308,6 +15215,7 @@ func ParseCreateCourseResponse(rsp *http.Response) (*CreateCourseResponse, error
 			return nil, err
 		}
 		response.JSON201 = &dest
+
 	}
 
 	switch {
@@ -12396,6 +15304,7 @@ func ParseGetCourseResponse(rsp *http.Response) (*GetCourseResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
@@ -12434,11 +15343,97 @@ func ParseUpdateCourseResponse(rsp *http.Response) (*UpdateCourseResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers UpdateCourseResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCourseInstructorsResponse parses an HTTP response from a GetCourseInstructorsWithResponse call
+func ParseGetCourseInstructorsResponse(rsp *http.Response) (*GetCourseInstructorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCourseInstructorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCourseInstructorsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetCourseInstructorsResponse parses an HTTP response from a SetCourseInstructorsWithResponse call
+func ParseSetCourseInstructorsResponse(rsp *http.Response) (*SetCourseInstructorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetCourseInstructorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetCourseInstructorsResponse200Headers
 		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -12488,6 +15483,32 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 	return response, nil
 }
 
+// ParseGetMeResponse parses an HTTP response from a GetMeWithResponse call
+func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Me
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListOperationsResponse parses an HTTP response from a ListOperationsWithResponse call
 func ParseListOperationsResponse(rsp *http.Response) (*ListOperationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12508,6 +15529,7 @@ func ParseListOperationsResponse(rsp *http.Response) (*ListOperationsResponse, e
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12533,6 +15555,7 @@ func ParseGetOperationResponse(rsp *http.Response) (*GetOperationResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
@@ -12571,6 +15594,7 @@ func ParseListOperationItemsResponse(rsp *http.Response) (*ListOperationItemsRes
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12632,6 +15656,7 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12693,6 +15718,7 @@ func ParseGetStatusResponse(rsp *http.Response) (*GetStatusResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12718,6 +15744,7 @@ func ParseWithdrawStudentResponse(rsp *http.Response) (*WithdrawStudentResponse,
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
@@ -12763,6 +15790,7 @@ func ParseGetStudentResponse(rsp *http.Response) (*GetStudentResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
@@ -12801,6 +15829,7 @@ func ParseListTemplatesResponse(rsp *http.Response) (*ListTemplatesResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12826,6 +15855,7 @@ func ParseGetTemplateResponse(rsp *http.Response) (*GetTemplateResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
@@ -12864,6 +15894,7 @@ func ParseListTemplateVersionsResponse(rsp *http.Response) (*ListTemplateVersion
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12980,6 +16011,7 @@ func ParseListTokensResponse(rsp *http.Response) (*ListTokensResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -13005,6 +16037,7 @@ func ParseCreateTokenResponse(rsp *http.Response) (*CreateTokenResponse, error) 
 			return nil, err
 		}
 		response.JSON201 = &dest
+
 	}
 
 	switch {
@@ -13100,11 +16133,229 @@ func ParseGetTokenResponse(rsp *http.Response) (*GetTokenResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers GetTokenResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListUsersResponse parses an HTTP response from a ListUsersWithResponse call
+func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateUserResponse parses an HTTP response from a CreateUserWithResponse call
+func ParseCreateUserResponse(rsp *http.Response) (*CreateUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateUserResponse201Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDisableUserResponse parses an HTTP response from a DisableUserWithResponse call
+func ParseDisableUserResponse(rsp *http.Response) (*DisableUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DisableUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DisableUserResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetUserResponse parses an HTTP response from a GetUserWithResponse call
+func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetUserResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateUserResponse parses an HTTP response from a UpdateUserWithResponse call
+func ParseUpdateUserResponse(rsp *http.Response) (*UpdateUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateUserResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -13138,6 +16389,7 @@ func ParseListWorkspacesResponse(rsp *http.Response) (*ListWorkspacesResponse, e
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -13163,6 +16415,7 @@ func ParseDeleteWorkspaceResponse(rsp *http.Response) (*DeleteWorkspaceResponse,
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -13215,6 +16468,7 @@ func ParseGetWorkspaceResponse(rsp *http.Response) (*GetWorkspaceResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	switch {
@@ -13253,6 +16507,7 @@ func ParsePlanWorkspaceResponse(rsp *http.Response) (*PlanWorkspaceResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -13278,6 +16533,7 @@ func ParseResetWorkspaceResponse(rsp *http.Response) (*ResetWorkspaceResponse, e
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -13330,6 +16586,7 @@ func ParseRestartWorkspaceResponse(rsp *http.Response) (*RestartWorkspaceRespons
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -13382,6 +16639,7 @@ func ParseStartWorkspaceResponse(rsp *http.Response) (*StartWorkspaceResponse, e
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {
@@ -13434,6 +16692,7 @@ func ParseStopWorkspaceResponse(rsp *http.Response) (*StopWorkspaceResponse, err
 			return nil, err
 		}
 		response.JSON202 = &dest
+
 	}
 
 	switch {

@@ -85,6 +85,12 @@ const (
 	TrustClass  Trust = "class"
 )
 
+// Appointment is who has a cohort, a course or a class, by their logins, and its revision.
+type Appointment struct {
+	Users    []User
+	Revision int64
+}
+
 // Post is what a user has been given: what is their own by the table of rights.
 type Post struct {
 	UserID string

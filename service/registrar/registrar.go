@@ -53,6 +53,14 @@ type Store interface {
 	ChangeClass(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.ClassState) (lab.ClassChange, error)) (lab.Class, error)
 
+	Users(ctx context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error)
+	User(ctx context.Context, ref string) (lab.User, error)
+	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
+	ChangeUser(ctx context.Context, intent lab.Intent, id string,
+		decide func(lab.User) (lab.User, lab.Audit, error)) (lab.User, error)
+	Appointed(ctx context.Context, to lab.Trust, id string) (lab.Appointment, error)
+	Appoint(ctx context.Context, intent lab.Intent, to lab.Trust, id string, users []string, audit lab.Audit) (lab.Appointment, error)
+
 	Operations(ctx context.Context, filter lab.OperationFilter, page lab.Page) (lab.List[lab.Operation], error)
 	Operation(ctx context.Context, id string) (lab.Operation, error)
 	OperationItems(ctx context.Context, id string, outcome lab.Outcome, page lab.Page) (lab.List[lab.OperationItem], error)

@@ -120,7 +120,10 @@ func (s site) acts() map[string]act {
 			return st.EndSessions(ctx, intent, s.user.ID, s.now, s.audit("session.end_all", s.user.ID))
 		}},
 		"appoint": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
-			return st.Appoint(ctx, intent, lab.TrustCohort, s.cohort.ID, []string{s.user.ID}, s.audit("appoint", s.cohort.ID))
+			return second(st.Appoint(ctx, intent, lab.TrustCohort, s.cohort.ID, []string{s.user.ID}, s.audit("appoint", s.cohort.ID)))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			a, err := st.Appointed(ctx, lab.TrustCohort, s.cohort.ID)
+			return a.Revision, a, err
 		}},
 		"create a course": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			c := s.newCourse(s.name + "-rs")

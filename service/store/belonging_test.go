@@ -37,9 +37,9 @@ func newSchool(f *fixture) school {
 		s.operations[i] = f.acted(s.classes[i], lab.OperationRestart)
 	}
 	for to, id := range map[lab.Trust]string{lab.TrustCohort: s.cohorts[0].ID, lab.TrustCourse: s.courses[0].ID} {
-		f.must(f.Appoint(f.t.Context(), somebody(), to, id, []string{s.teacher.ID}, f.audit("appoint", id)))
+		f.must(second(f.Appoint(f.t.Context(), somebody(), to, id, []string{s.teacher.ID}, f.audit("appoint", id))))
 	}
-	f.must(f.Appoint(f.t.Context(), somebody(), lab.TrustClass, s.classes[0].ID, []string{s.helper.ID}, f.audit("appoint", s.classes[0].ID)))
+	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustClass, s.classes[0].ID, []string{s.helper.ID}, f.audit("appoint", s.classes[0].ID))))
 	return s
 }
 

@@ -33,8 +33,8 @@ func newGuarded(f *fixture) guarded {
 	g.student, g.teacher = f.user("ada@example.org", lab.RoleStudent), f.user("t@example.org", lab.RoleInstructor)
 	g.helper, g.stranger = f.user("h@example.org", lab.RoleAssistant), f.user("x@example.org", lab.RoleInstructor)
 	g.admin = f.user("root@example.org", lab.RoleAdmin)
-	f.must(f.Appoint(f.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, []string{g.teacher.ID}, f.audit("appoint", g.cohort.ID)))
-	f.must(f.Appoint(f.t.Context(), somebody(), lab.TrustClass, g.class.ID, []string{g.helper.ID}, f.audit("appoint", g.class.ID)))
+	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, []string{g.teacher.ID}, f.audit("appoint", g.cohort.ID))))
+	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustClass, g.class.ID, []string{g.helper.ID}, f.audit("appoint", g.class.ID))))
 	g.exec(`UPDATE students SET user_id = ? WHERE id = ?`, g.student.ID, g.enrolled.ID)
 	for _, u := range []lab.User{g.student, g.teacher, g.helper, g.stranger, g.admin} {
 		g.exec(`INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
@@ -147,10 +147,10 @@ func TestAPassCountsForAsLongAsItsHolderMay(t *testing.T) {
 			g.must(second(g.Withdraw(g.t.Context(), somebody(), g.enrolled.ID, g.now, g.audit("student.withdraw", g.enrolled.ID))))
 		}},
 		"the cohort taken away": {who: func(g guarded) lab.User { return g.teacher }, lives: true, change: func(g guarded) {
-			g.must(g.Appoint(g.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, nil, g.audit("appoint", g.cohort.ID)))
+			g.must(second(g.Appoint(g.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, nil, g.audit("appoint", g.cohort.ID))))
 		}},
 		"the class taken away": {who: func(g guarded) lab.User { return g.helper }, lives: true, change: func(g guarded) {
-			g.must(g.Appoint(g.t.Context(), somebody(), lab.TrustClass, g.class.ID, nil, g.audit("appoint", g.class.ID)))
+			g.must(second(g.Appoint(g.t.Context(), somebody(), lab.TrustClass, g.class.ID, nil, g.audit("appoint", g.class.ID))))
 		}},
 		"no instructor any more": {who: func(g guarded) lab.User { return g.teacher }, lives: true, change: func(g guarded) {
 			g.exec(`UPDATE users SET role = 'student' WHERE id = ?`, g.teacher.ID)

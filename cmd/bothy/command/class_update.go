@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/lab"
 )
 
 // classShow is `bothy class show`.
@@ -42,14 +43,18 @@ func (c *classShow) run(ctx context.Context, args []string) error {
 		return err
 	}
 	course, err := s.Course(ctx, class.CourseID)
-	if err != nil {
+	switch lab.CodeOf(err) {
+	case "", lab.CodeForbidden, lab.CodeNotFound: // not everybody who sees a class sees its course
+	default:
 		return err
 	}
 	return c.output.show(c.env, class, func() {
 		t := newTable("Class", class.Key)
 		t.add("Cohort", class.Cohort)
 		t.add("Course", class.Course)
-		t.add("Template", fmt.Sprintf("%s, version %d", course.Template, course.TemplateVersion))
+		if course.Template != "" {
+			t.add("Template", fmt.Sprintf("%s, version %d", course.Template, course.TemplateVersion))
+		}
 		parameterTable(t, "Its own", class.Parameters)
 		inherited := maps.Clone(course.Parameters)
 		maps.DeleteFunc(inherited, func(name string, _ any) bool { _, own := class.Parameters[name]; return own })

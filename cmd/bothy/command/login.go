@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/lab"
@@ -73,7 +74,7 @@ func (c *login) run(ctx context.Context, _ []string) error {
 		return err
 	}
 	status, err := s.Status(ctx)
-	if err != nil {
+	if err != nil && lab.CodeOf(err) != lab.CodeForbidden { // a student's token is good too
 		return err
 	}
 	kept.Token = token.Reveal()
@@ -82,7 +83,7 @@ func (c *login) run(ctx context.Context, _ []string) error {
 		return err
 	}
 	return c.output.show(c.env, signedInView{all.view(name), status.Version}, func() {
-		c.env.UI.Output("Signed in to Bothy " + status.Version + " at " + kept.Address + "; the current context is " + name + ".")
+		c.env.UI.Output(strings.TrimSpace("Signed in to Bothy "+status.Version) + " at " + kept.Address + "; the current context is " + name + ".")
 	})
 }
 
