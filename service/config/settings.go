@@ -167,8 +167,6 @@ func vaultSettings(n *Vault) []setting {
 		[]setting{
 			{name: "vault.address", usage: "URL of Vault's HTTP API.", env: also("VAULT_ADDR"), read: serverAddress(&n.Address)},
 			{name: "vault.namespace", usage: "Vault Enterprise namespace.", env: also("VAULT_NAMESPACE"), read: mount(&n.Namespace)},
-			{name: "vault.token_file", usage: "File with Bothy's Vault token.", read: secretFile(&n.Token)},
-			{name: "vault.token", usage: "Bothy's Vault token itself.", envOnly: true, env: also("VAULT_TOKEN"), read: secretValue(&n.Token)},
 			{name: "vault.app_role.role_id", usage: "Role id that Bothy logs in with at Vault's AppRole auth method, instead of a token.", read: text(&n.AppRole.RoleID)},
 			{name: "vault.app_role.secret_id_file", usage: "File with the secret id that belongs to vault.app_role.role_id.", read: secretFile(&n.AppRole.SecretID)},
 			{name: "vault.app_role.secret_id", usage: "The secret id itself.", envOnly: true, read: secretValue(&n.AppRole.SecretID)},

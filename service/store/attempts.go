@@ -42,8 +42,8 @@ func (s *Store) BeginAttempt(ctx context.Context, a lab.Attempt, limits lab.Atte
 		if forgotten := time.Time(account.LastAt).Add(limits.Quiet); !a.At.Before(forgotten) {
 			account = attemptRow{Key: account.Key, BeganAt: stamp(a.At)}
 		}
+		quiet := time.Time(account.LastAt).Add(limits.Quiet).Sub(a.At) // what is refused does not prolong it
 		account.LastAt = later(account.LastAt, a.At)
-		quiet := time.Time(account.LastAt).Add(limits.Quiet).Sub(a.At)
 		if a.Known {
 			if account.KnownFailed+account.KnownPending >= limits.Known {
 				return tooMany(quiet)
