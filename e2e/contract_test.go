@@ -366,6 +366,7 @@ func heldElsewhere() map[string]string {
 		"listCourses", "getCourse", "getCourseInstructors", "listClasses", "getClass", "getClassAssistants",
 		"listOperations", "getOperation", "listOperationItems", "listWorkspaces", "getWorkspace", "planWorkspace", "getWorkspaceLogs",
 		"execInWorkspace", "listTemplates", "getTemplate", "listTemplateVersions", "listUsers", "getUser",
+		"listTokens", "getToken", "listSessions",
 	} {
 		held[id+" 403"] = "the matrix of rights in service/app has callers who may not"
 	}

@@ -64,7 +64,10 @@ func (*sessionEnd) doc() doc {
 	return doc{
 		args:     []string{"[id]"},
 		synopsis: "Sign out in a browser, or everywhere",
-		text:     "Ends one session, named by its id, or with -all every one. API tokens stay: `bothy token revoke` ends them.",
+		text: `
+Ends one session, named by its id, or with -all every one. API tokens stay:
+bothy token revoke ends them.
+`,
 		examples: []example{
 			{"Sign out somewhere", "bothy session end 0198c1d2-7a50-7c6e-9d0f-0b8a1c2d3e72"},
 			{"Sign a student out everywhere", "bothy session end -all -user ada@example.edu"},

@@ -32,7 +32,6 @@ A token that is made with a token goes no further and lives no longer than that.
 		examples: []example{
 			{"A token that looks, for 90 days", "bothy token create gradebook"},
 			{"One for a script that starts classes", "bothy token create -scope operate -days 30 monday-script"},
-			{"Into a file, for its owner alone", "(umask 077; bothy token create -output json ci | jq -r .token > token)"},
 		},
 	}
 }
