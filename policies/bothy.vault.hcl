@@ -1,12 +1,39 @@
 # Vault policy of the Bothy server: it writes workspaces' secrets and cannot read
-# them back, and sets people's passwords and disables people at an auth method of
-# its own. It can give nobody any right.
+# them back, keeps those of courses, classes and students, and sets people's
+# passwords and disables people at an auth method of its own. It can give nobody any
+# right.
 # Install: put the accessor of the auth mount bothy-people for PEOPLE_ACCESSOR
 # (vault auth list), then: vault policy write bothy bothy.vault.hcl
 # The KV version 2 engine is mounted at bothy/ with cas_required.
 
 path "bothy/data/workspaces/*" {
-  capabilities = ["create", "update"]
+  capabilities = ["create", "update", "patch"]
+}
+
+# What courses, classes and students have is read to be merged into the paths of
+# workspaces, those that are made later as well.
+path "bothy/data/courses/+/env" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "bothy/data/classes/+/env" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "bothy/data/students/+/env" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "bothy/metadata/courses/+/env" {
+  capabilities = ["delete"]
+}
+
+path "bothy/metadata/classes/+/env" {
+  capabilities = ["delete"]
+}
+
+path "bothy/metadata/students/+/env" {
+  capabilities = ["delete"]
 }
 
 # Versions, for check-and-set, and removal with the workspace.

@@ -25,6 +25,7 @@ import (
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/consul"
 	"github.com/bothylabs/bothy/service/events"
+	"github.com/bothylabs/bothy/service/keyring"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/nomad"
 	"github.com/bothylabs/bothy/service/reconcile"
@@ -64,6 +65,8 @@ type App struct {
 	metrics *prometheus.Registry
 	role    *role
 	loop    *reconcile.Loop
+	// keyring tells Vault, where the loop tells Nomad.
+	keyring *keyring.Keyring
 	feed    *events.Feed
 	// people knows who is signed in; letters writes to them, nil where no mail is sent.
 	people  *auth.People
@@ -218,8 +221,13 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	settings := JobSettings(a.cfg, installation)
 	a.metrics = prometheus.NewRegistry()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if a.keyring, err = keyring.New(keyring.Config{
+		Store: a.store, Vault: a.vault, Logger: deps.Logger.With("part", "keyring"), Registry: a.metrics, Tick: a.cfg.Reconcile.Interval,
+	}); err != nil {
+		return fmt.Errorf("make the keyring: %w", err)
+	}
 	if a.loop, err = reconcile.New(reconcile.Config{
-		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{library: library, settings: settings},
+		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.keyring, Jobs: jobs{library: library, settings: settings},
 		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: a.metrics, Traces: deps.traces,
 		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now, Passed: a.role.passed,
 	}); err != nil {
@@ -230,7 +238,11 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}
 	people := registrar.New(registrar.Config{
 		Store: a.store, Library: library, Parser: a.nomad, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
-		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
+		NewID: deps.NewID, Now: deps.Now, Vault: a.vault,
+		Notify: func() {
+			a.loop.Wake()
+			a.keyring.Wake()
+		},
 	})
 	if err := people.TakeUpTemplates(ctx, catalog); err != nil {
 		return err
@@ -288,7 +300,7 @@ func (a *App) makeLock(installation string) error {
 
 func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Deps) error {
 	handler, err := api.New(api.Config{
-		Registrar: people, Authenticator: a.people, Belongings: a.store, Credentials: a.people, Receipts: a.store, Tasks: a.nomad, Streams: a.streams,
+		Registrar: people, Authenticator: a.people, Belongings: a.store, Credentials: a.people, Receipts: a.store, Tasks: a.nomad, Door: a.guard.Door, Streams: a.streams,
 		Log:     deps.Logger.With("part", "api"),
 		Version: deps.Version, InstallationID: installation,
 		Dependencies: []api.Dependency{

@@ -106,19 +106,31 @@ func (a *App) endServing(ctx context.Context) error {
 	return nil
 }
 
-// fulfil does what one instance alone does, until ctx ends or a part fails.
-func (a *App) fulfil(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.loop.Run(ctx) })
-	if a.letters != nil {
-		g.Go(func() error { return a.letters.Run(ctx) })
-	}
-	return g.Wait()
-}
-
 // election has this instance reconcile whenever it is its turn.
 func (a *App) election() *election {
 	return &election{lock: a.lock, run: a.fulfil, role: a.role, log: a.log.With("part", "reconciler"), now: time.Now, jitter: 0.5}
+}
+
+// fulfil does what one instance at a time does. The loop says when that is over.
+func (a *App) fulfil(ctx context.Context) error {
+	if err := a.keyring.Claim(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var g errgroup.Group
+	g.Go(func() error { return a.keyring.Run(ctx) })
+	if a.letters != nil {
+		g.Go(func() error { return a.letters.Run(ctx) })
+	}
+	g.Go(func() error {
+		defer cancel()
+		return a.loop.Run(ctx)
+	})
+	return g.Wait()
 }
 
 // instance is this instance's name: the one set, or the host's with the port that

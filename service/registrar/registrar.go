@@ -71,6 +71,11 @@ type Store interface {
 	ChangeWorkspace(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)
 
+	Secrets(ctx context.Context, owner lab.SecretOwner, page lab.Page) (lab.List[lab.Secret], error)
+	BeginSecret(ctx context.Context, owner lab.SecretOwner, secret lab.Secret) error
+	KeepSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret, audit lab.Audit) error
+	DeleteSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, name string, audit lab.Audit) error
+
 	// Record writes down an act that changes nothing else.
 	Record(ctx context.Context, audit lab.Audit) error
 
@@ -97,6 +102,11 @@ type Cluster interface {
 	PlanJob(ctx context.Context, jobHCL []byte) (placement.JobPlan, error)
 }
 
+// Vault takes the values of secrets, and is never asked for one here.
+type Vault interface {
+	PutSecret(ctx context.Context, owner lab.SecretOwner, name, value string) error
+}
+
 // Config is what a Registrar works with; all of it is needed.
 type Config struct {
 	Store     Store
@@ -104,6 +114,8 @@ type Config struct {
 	Parser    TemplateParser
 	Preflight Preflight
 	Cluster   Cluster
+	// Vault is only needed where secrets are set.
+	Vault Vault
 	// Settings are what the deployment puts into every job.
 	Settings jobspec.Settings
 	// NewID makes ids that sort in the order in which they were made (UUIDv7).

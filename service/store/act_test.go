@@ -43,6 +43,7 @@ func newSite(f *fixture) site {
 	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, "", f.audit("session.create", s.session.ID)))
 	f.must(f.CreateToken(f.t.Context(), somebody(), s.token, s.name, f.audit("token.create", s.token.ID)))
 	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
+	f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN")
 	return s
 }
 
@@ -92,6 +93,13 @@ func (s site) acts() map[string]act {
 		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
 			one, err := st.Student(ctx, s.student.ID)
 			return one.Revision, one, err
+		}},
+		"keep a secret": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			owner := lab.SecretOwner{Kind: lab.SecretOfClass, ID: s.class.ID}
+			return st.KeepSecret(ctx, intent, owner, lab.Secret{Name: "KEY", Bytes: 9, SetAt: s.now, SetBy: "Ada"}, s.audit("class.secret.set", s.class.ID))
+		}},
+		"delete a secret": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return st.DeleteSecret(ctx, intent, lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN", s.audit("course.secret.delete", s.course.ID))
 		}},
 		"create a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			u := s.newUser(s.id("new")+"@example.org", lab.RoleStudent)

@@ -46,6 +46,8 @@ func copied() []struct{ name, key string } {
 		{"tickets", "hash"},
 		{"passes", "id"},
 		{"look_ins", "id"},
+		{"secret_owners", "kind, id"},
+		{"secrets", "kind, owner_id, name"},
 		{"audit", "id"},
 		{"idempotency_keys", "actor, key"},
 		{"operations", "id"},

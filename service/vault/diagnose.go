@@ -92,8 +92,11 @@ func (c *Client) Missing(ctx context.Context) ([]string, error) {
 		rule, path   string
 		capabilities []string
 	}{
-		{data + "*", data + example, []string{"create", "update"}},
-		{metadata + "*", metadata + example, []string{"delete"}},
+		{data + "*", data + example, []string{"create", "update", "patch"}},
+		{metadata + "*", metadata + example, []string{"read", "delete"}},
+		{c.cfg.Mount + "/data/courses/+/env", c.cfg.Mount + "/data/courses/" + example, []string{"create", "read", "update"}},
+		{c.cfg.Mount + "/data/classes/+/env", c.cfg.Mount + "/data/classes/" + example, []string{"create", "read", "update"}},
+		{c.cfg.Mount + "/data/students/+/env", c.cfg.Mount + "/data/students/" + example, []string{"create", "read", "update"}},
 		{people + "+", people + person, []string{"create", "update", "delete"}},
 		{"identity/entity-alias", "identity/entity-alias", []string{"update"}},
 		{"identity/lookup/entity", "identity/lookup/entity", []string{"update"}},

@@ -22,8 +22,9 @@ const (
 	// WorkloadAudience is the audience of the identities that Nomad's workloads show to Vault.
 	WorkloadAudience = "vault.io"
 
-	// secretVersions is how many versions of a secret are kept.
-	secretVersions = 2
+	// secretVersions is how many versions of a secret are kept: what was replaced or
+	// deleted is gone.
+	secretVersions = 1
 	// ownPeriod is how long, in seconds, Bothy's token lives without being renewed.
 	ownPeriod = 3600
 	// workspacePeriod is the same for a workspace's.
