@@ -21,7 +21,6 @@ import (
 	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/app"
 	"github.com/bothylabs/bothy/service/auth"
-	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
@@ -65,6 +64,19 @@ func (noPasswords) CheckPassword(context.Context, string, string) error {
 	return lab.Errorf(lab.CodeUnauthenticated, "the password is wrong")
 }
 
+// openDoor lets everybody in whom the API lets ask.
+type openDoor struct{}
+
+func (openDoor) Link(context.Context, lab.Caller, string, string, lab.EntryAs, string) (lab.DoorLink, error) {
+	return lab.DoorLink{}, nil
+}
+
+// ownCredential says that an operation is on a token or session, which belongs to no
+// class: whose it is, is held in service/auth.
+func ownCredential(id string) bool {
+	return slices.Contains([]string{"getToken", "revokeToken", "endSession"}, id)
+}
+
 // campus is the API over a real store, with one thing of each kind that is given to
 // an instructor, an assistant and a student, and one that is not.
 type campus struct {
@@ -106,8 +118,8 @@ func newCampus(t *testing.T, cfg store.Config) *campus {
 	c.must(err)
 	c.Handler, err = api.New(api.Config{
 		Registrar: c.people, Authenticator: crowd{c.store, c.who}, Belongings: c.store, Credentials: credentials, Receipts: c.store, Tasks: unreachable{},
-		Door: new(door.Door),
-		Log: slog.New(slog.DiscardHandler),
+		Door: openDoor{},
+		Log:  slog.New(slog.DiscardHandler),
 	})
 	c.must(err)
 	c.fill()
@@ -343,6 +355,9 @@ func TestTheMatrixOfRightsHolds(t *testing.T) {
 				requests++
 			}
 			for _, a := range all {
+				if ownCredential(a.id) {
+					continue
+				}
 				rule := rules[a.id]
 				for _, own := range []bool{true, false} {
 					things := c.own
