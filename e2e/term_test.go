@@ -168,6 +168,7 @@ func (e endpoint) people(t *testing.T) {
 	e.expect(t, "listCohorts", call{}, http.StatusOK)
 
 	e.users(t, cohort)
+	e.credentials(t)
 
 	ada := cohort.with(map[string]any{"name": "Ada Contract", "email": "ada.contract@example.edu"})
 	student := e.change(t, "enrollStudent", ada, http.StatusCreated).member("id")
@@ -362,4 +363,26 @@ func (e endpoint) ending(t *testing.T, d *dev, list []client.Workspace) {
 	classGone(t, d.api, termCohort+"/"+termCourse)
 	e.change(t, "deleteCourse", on("course", termCourse), http.StatusNoContent)
 	e.change(t, "deleteCohort", on("cohort", termCohort), http.StatusNoContent)
+}
+
+// credentials: API tokens and sessions of somebody, whom the operator names.
+func (e endpoint) credentials(t *testing.T) {
+	const login = "contract.credentials@example.edu"
+	nobody := url.Values{"user": {"nobody-at-all@example.edu"}}
+	e.expect(t, "createUser", call{}.with(map[string]any{"login": login, "name": "Contract Credentials", "role": "assistant"}), http.StatusCreated)
+	input := call{}.with(map[string]any{"name": "contract", "user": login})
+	e.expect(t, "createToken", input.dry(), http.StatusCreated)
+	made := e.expect(t, "createToken", input, http.StatusCreated).member("id") // a repetition has no token in it
+	e.expect(t, "createToken", call{}.with(map[string]any{"name": "contract"}), http.StatusBadRequest)
+	e.expect(t, "createToken", call{}.with(map[string]any{"name": "contract", "user": "nobody-at-all@example.edu"}), http.StatusNotFound)
+	e.expect(t, "listTokens", call{}.asking(url.Values{"user": {login}}), http.StatusOK)
+	e.expect(t, "listTokens", call{}.asking(nobody), http.StatusNotFound)
+	e.expect(t, "getToken", on("token", made), http.StatusOK)
+	e.change(t, "revokeToken", on("token", made), http.StatusNoContent)
+	e.expect(t, "revokeToken", on("token", made), http.StatusNotFound)
+
+	e.expect(t, "listSessions", call{}, http.StatusOK)
+	e.expect(t, "listSessions", call{}.asking(nobody), http.StatusNotFound)
+	e.change(t, "endSessions", call{}.asking(url.Values{"user": {login}}), http.StatusNoContent)
+	e.expect(t, "endSessions", call{}.asking(nobody), http.StatusNotFound)
 }

@@ -30,12 +30,13 @@ const (
 	MaxHeaderBytes    = 64 << 10
 )
 
-// Config is what the API needs. Registrar, Authenticator, Belongings, Receipts, Tasks,
-// Door and Log must be there; the rest may be zero.
+// Config is what the API needs. Registrar, Authenticator, Belongings, Credentials,
+// Receipts, Tasks, Door and Log must be there; the rest may be zero.
 type Config struct {
 	Registrar     Registrar
 	Authenticator Authenticator
 	Belongings    Belongings
+	Credentials   Credentials
 	Receipts      Receipts
 	Tasks         Tasks
 	Door          Door
@@ -80,7 +81,6 @@ type handler struct {
 	contract    *contract
 	metrics     *metrics
 	crossOrigin *http.CrossOriginProtection
-	landing     *landing
 	server      *server
 	reference   *reference
 	tracer      trace.Tracer
@@ -89,9 +89,9 @@ type handler struct {
 // New makes the handler of everything that Bothy serves on its console and API
 // origin. An unusable Config is an error.
 func New(config Config) (http.Handler, error) {
-	if config.Registrar == nil || config.Authenticator == nil || config.Belongings == nil || config.Receipts == nil || config.Tasks == nil ||
-		config.Door == nil || config.Log == nil {
-		return nil, errors.New("api: Registrar, Authenticator, Belongings, Receipts, Tasks, Door and Log must be set")
+	if config.Registrar == nil || config.Authenticator == nil || config.Belongings == nil || config.Credentials == nil || config.Receipts == nil ||
+		config.Tasks == nil || config.Door == nil || config.Log == nil {
+		return nil, errors.New("api: Registrar, Authenticator, Belongings, Credentials, Receipts, Tasks, Door and Log must be set")
 	}
 	h, err := newHandler(config.withDefaults())
 	if err != nil {
@@ -151,9 +151,6 @@ func newHandler(config Config) (*handler, error) {
 		return nil, err
 	}
 	h.server.metrics = h.metrics
-	if h.landing, err = newLanding(config.Version); err != nil {
-		return nil, err
-	}
 	if h.reference, err = newReference(); err != nil {
 		return nil, err
 	}
@@ -177,7 +174,6 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.NoRoute(h.noRoute)
 	engine.NoMethod(h.noMethod)
 
-	engine.GET("/", h.getLanding)
 	engine.GET("/healthz", getHealth)
 	engine.GET("/readyz", h.getReady)
 	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(h.config.Metrics, promhttp.HandlerOpts{})))

@@ -40,6 +40,8 @@ type operation struct {
 	parameters []*openapi3.Parameter
 	// query names the query parameters that the operation takes.
 	query []string
+	// secret says that the answer holds a secret, and is not kept.
+	secret bool
 	// body is nil for an operation that takes none.
 	body *body
 }
@@ -83,7 +85,7 @@ func (ct *contract) operation(method, route string) *operation {
 }
 
 func newOperation(item *openapi3.PathItem, documented *openapi3.Operation) (*operation, error) {
-	op := &operation{id: documented.OperationID}
+	op := &operation{id: documented.OperationID, secret: documented.Extensions["x-secret-answer"] == true}
 	for _, ref := range slices.Concat(item.Parameters, documented.Parameters) {
 		op.parameters = append(op.parameters, ref.Value)
 		if ref.Value.In == openapi3.ParameterInQuery {

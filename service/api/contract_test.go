@@ -298,9 +298,11 @@ func TestTheSchemasKeepTheirRules(t *testing.T) {
 // failing is a place of tokens that can't say whose they are.
 type failing struct{ err error }
 
-func (f failing) Authenticate(context.Context, string) (lab.Caller, error) {
+func (f failing) Authenticate(context.Context, *http.Request, http.Header) (lab.Caller, error) {
 	return lab.Caller{}, f.err
 }
+
+func (f failing) Again(context.Context, lab.Caller) (lab.Caller, error) { return lab.Caller{}, f.err }
 
 // The end-to-end tests bring all other answers about from outside. These they
 // can't: what shows the status has nothing in it that fails.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bothylabs/bothy/service/api"
+	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/placement"
@@ -377,4 +378,41 @@ func (f *fakeReceipts) put(key string, receipt lab.Receipt) {
 		f.kept = map[string]lab.Receipt{}
 	}
 	f.kept[key] = receipt
+}
+
+var (
+	aToken = lab.APIToken{
+		ID: "id-token", UserID: "id-user", Login: "ada@example.edu", Name: "gradebook", Scope: lab.TokenRead, CreatedAt: noon, ExpiresAt: noon.AddDate(0, 0, 90),
+	}
+	aSession = lab.Session{
+		ID: "id-session", UserID: "id-user", Remote: "192.0.2.1", Agent: "Browser", CreatedAt: noon, SeenAt: noon, ExpiresAt: noon.AddDate(0, 0, 7),
+	}
+)
+
+func (f *fakeRegistrar) Tokens(_ context.Context, _ lab.Caller, user string, page lab.Page) (lab.List[lab.APIToken], error) {
+	return listOf(page, aToken), f.note("Tokens", lab.Intent{}, user, page)
+}
+
+func (f *fakeRegistrar) Token(_ context.Context, _ lab.Caller, id string) (lab.APIToken, error) {
+	return aToken, f.note("Token", lab.Intent{}, id)
+}
+
+func (f *fakeRegistrar) CreateToken(_ context.Context, _ lab.Caller, intent lab.Intent, in auth.TokenInput) (lab.APIToken, string, error) {
+	return aToken, "bothy_the-text-of-a-token", f.note("CreateToken", intent, in)
+}
+
+func (f *fakeRegistrar) RevokeToken(_ context.Context, _ lab.Caller, intent lab.Intent, id string) error {
+	return f.note("RevokeToken", intent, id)
+}
+
+func (f *fakeRegistrar) Sessions(_ context.Context, _ lab.Caller, user string, page lab.Page) (lab.List[lab.Session], error) {
+	return listOf(page, aSession), f.note("Sessions", lab.Intent{}, user, page)
+}
+
+func (f *fakeRegistrar) EndSession(_ context.Context, _ lab.Caller, intent lab.Intent, id string) error {
+	return f.note("EndSession", intent, id)
+}
+
+func (f *fakeRegistrar) EndSessions(_ context.Context, _ lab.Caller, intent lab.Intent, user string) error {
+	return f.note("EndSessions", intent, user)
 }

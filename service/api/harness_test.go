@@ -42,6 +42,7 @@ func newBench(t testing.TB, change ...func(*api.Config)) *bench {
 		Streams:        b.streams,
 		Authenticator:  static,
 		Belongings:     fakeBelongings{},
+		Credentials:    b.registrar,
 		Receipts:       b.receipts,
 		Log:            slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version:        "1.2.3",

@@ -51,7 +51,9 @@ func (h *handler) once(c *gin.Context) {
 		}
 		return
 	}
-	h.keep(c, intent, answer)
+	if op := h.contract.operation(c.Request.Method, c.FullPath()); op == nil || !op.secret {
+		h.keep(c, intent, answer)
+	}
 	answer.send()
 }
 

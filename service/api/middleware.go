@@ -138,7 +138,7 @@ type actorKey struct{}
 
 // authenticate finds out who makes the request, or refuses it.
 func (h *handler) authenticate(c *gin.Context) {
-	caller, err := h.caller(c.Request)
+	caller, err := h.config.Authenticator.Authenticate(c.Request.Context(), c.Request, c.Writer.Header())
 	if err != nil {
 		if lab.CodeOf(err) == lab.CodeUnauthenticated {
 			c.Header("WWW-Authenticate", `Bearer realm="bothy"`)
@@ -151,9 +151,9 @@ func (h *handler) authenticate(c *gin.Context) {
 	ctx = context.WithValue(ctx, callerKey{}, caller)
 	ctx = context.WithValue(ctx, sightKey{}, sight{
 		scope: caller.Scope,
-		again: func() (lab.Caller, error) { return h.caller(request) },
+		again: func() (lab.Caller, error) { return h.config.Authenticator.Again(request.Context(), caller) },
 	})
-	c.Request = request.WithContext(ctx)
+	c.Request = c.Request.WithContext(ctx)
 }
 
 // sightKey is the context key of the sight of whoever makes a request.
@@ -163,28 +163,6 @@ type sightKey struct{}
 type sight struct {
 	scope lab.Scope
 	again func() (lab.Caller, error)
-}
-
-// caller finds out who makes the request, by its token.
-func (h *handler) caller(r *http.Request) (lab.Caller, error) {
-	const hint = `send the header "Authorization: Bearer <token>" with a token of this installation`
-	values := r.Header.Values("Authorization")
-	if len(values) == 0 {
-		return lab.Caller{}, lab.Errorf(lab.CodeUnauthenticated, "no token was sent").WithHint(hint)
-	}
-	scheme, token, found := strings.Cut(values[0], " ")
-	if len(values) > 1 || !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return lab.Caller{}, lab.Errorf(lab.CodeUnauthenticated, "the Authorization header holds no bearer token").WithHint(hint)
-	}
-	caller, err := h.config.Authenticator.Authenticate(r.Context(), token)
-	var known *lab.Error
-	if errors.As(err, &known) && known.Code == lab.CodeUnauthenticated && known.Hint == "" {
-		return lab.Caller{}, lab.Wrap(known.Code, err, "%s", known.Message).WithHint(hint)
-	}
-	if err != nil {
-		return lab.Caller{}, fmt.Errorf("authenticate: %w", err)
-	}
-	return caller, nil
 }
 
 // checkRequest holds a request against the contract before anything acts on it.

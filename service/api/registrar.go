@@ -2,15 +2,19 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/registrar"
 )
 
-// Authenticator says who is behind a bearer token. It gives the actor's name
-// for the audit; an unknown token is lab.CodeUnauthenticated.
+// Authenticator says who makes a request, by a bearer token or by the session of a
+// browser. Nobody that is known is lab.CodeUnauthenticated.
 type Authenticator interface {
-	Authenticate(ctx context.Context, bearer string) (lab.Caller, error)
+	// Authenticate may give the browser a new cookie by the answer's header.
+	Authenticate(ctx context.Context, r *http.Request, answer http.Header) (lab.Caller, error)
+	// Again gives who a caller is by now, for an answer that goes on for long.
+	Again(ctx context.Context, caller lab.Caller) (lab.Caller, error)
 }
 
 // Registrar does what people ask for. Its errors are coded. A ref is an id or

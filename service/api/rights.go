@@ -43,7 +43,8 @@ func belonging(parameter string) (owned, known bool) {
 	switch parameter {
 	case "cohort", "course", "class", "student", "operation", "workspace":
 		return true, true
-	case "template", "user", "secret": // a secret is of what stands before it in the path
+	// A secret is of what stands before it in the path; whose a token or session is, their keeper knows.
+	case "template", "user", "secret", "token", "session":
 		return false, true
 	default:
 		return false, false

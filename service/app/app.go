@@ -68,6 +68,9 @@ type App struct {
 	// keyring tells Vault, where the loop tells Nomad.
 	keyring *keyring.Keyring
 	feed    *events.Feed
+	// people knows who is signed in; letters writes to them, nil where no mail is sent.
+	people  *auth.People
+	letters *auth.Letters
 	lock    lock
 	guard   guard
 }
@@ -252,6 +255,9 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}); err != nil {
 		return fmt.Errorf("make the feed of events: %w", err)
 	}
+	if err := a.makePeople(deps); err != nil {
+		return err
+	}
 	if err := a.makeDoor(ctx, people, deps); err != nil {
 		return err
 	}
@@ -293,16 +299,8 @@ func (a *App) makeLock(installation string) error {
 }
 
 func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Deps) error {
-	token, err := a.cfg.API.Token.Read()
-	if err != nil {
-		return fmt.Errorf("read the API token: %w", err)
-	}
-	authenticator, err := auth.NewStatic("operator", token.Reveal())
-	if err != nil {
-		return err
-	}
 	handler, err := api.New(api.Config{
-		Registrar: people, Authenticator: authenticator, Belongings: a.store, Receipts: a.store, Tasks: a.nomad, Door: a.guard.Door, Streams: a.streams,
+		Registrar: people, Authenticator: a.people, Belongings: a.store, Credentials: a.people, Receipts: a.store, Tasks: a.nomad, Door: a.guard.Door, Streams: a.streams,
 		Log:     deps.Logger.With("part", "api"),
 		Version: deps.Version, InstallationID: installation,
 		Dependencies: []api.Dependency{
@@ -319,8 +317,12 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)
 	}
+	rest, err := a.makePages(people, deps)
+	if err != nil {
+		return err
+	}
 	a.http = &http.Server{
-		Handler:           a.console(handler),
+		Handler:           a.console(handler, rest),
 		ReadHeaderTimeout: api.ReadHeaderTimeout,
 		ReadTimeout:       api.ReadTimeout,
 		WriteTimeout:      api.WriteTimeout,

@@ -209,7 +209,7 @@ func (i installation) serveDying(t *testing.T) *running {
 			Store: s, Library: library, Preflight: placing{},
 			NewID: uuid.NewString, Now: time.Now, Notify: func() {},
 		}),
-		Authenticator: authenticator, Belongings: s, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Door: struct{ api.Door }{},
+		Authenticator: authenticator, Belongings: s, Credentials: struct{ api.Credentials }{}, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Door: struct{ api.Door }{},
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

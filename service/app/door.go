@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,8 +24,6 @@ const (
 	// doorService is the name of Bothy's own service in Consul; the policy file grants it.
 	doorService = "bothy"
 	doorHealth  = "/-/door/health"
-	// sessionIdle is how long a session may go unseen.
-	sessionIdle = 12 * time.Hour
 )
 
 // guard is the door with its own listener.
@@ -51,7 +48,7 @@ func (a *App) makeDoor(ctx context.Context, people *registrar.Registrar, deps De
 		},
 		Sweeps: func() bool { return a.role.state(a.lock).Active }, Wake: a.loop.Wake,
 		ConsoleURL: a.cfg.ConsoleURL, LabsURL: a.cfg.LabsURL, OwnHosts: a.cfg.Labs.OwnHosts, LookInShared: a.cfg.Labs.LookInShared,
-		Idle: sessionIdle, Logger: deps.Logger.With("part", "door"), NewID: deps.NewID, Now: deps.Now,
+		Idle: a.cfg.Session.Idle, Logger: deps.Logger.With("part", "door"), NewID: deps.NewID, Now: deps.Now,
 	})
 	if err != nil {
 		return err
@@ -107,21 +104,17 @@ func (a *App) doorAddress() (string, error) {
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// console is everything on the console's origin.
-func (a *App) console(rest http.Handler) http.Handler {
-	open := a.guard.Console(a.visitor)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/open/") {
-			open.ServeHTTP(w, r)
-			return
-		}
-		rest.ServeHTTP(w, r)
-	})
-}
-
-// visitor says who is signed in at the console.
-func (*App) visitor(*http.Request) (lab.Caller, string, error) {
-	return lab.Caller{}, "", lab.Errorf(lab.CodeUnauthenticated, "nobody is signed in")
+// visitor says who is signed in at the console. Whoever must choose a password first
+// is nobody yet: the page to sign in sends them on to do that.
+func (a *App) visitor(r *http.Request) (lab.Caller, string, error) {
+	visitor, err := a.people.Visitor(r.Context(), r, nil)
+	if err != nil {
+		return lab.Caller{}, "", err
+	}
+	if visitor.Session.PasswordDue {
+		return lab.Caller{}, "", lab.Errorf(lab.CodeUnauthenticated, "another password must be chosen first")
+	}
+	return visitor.Caller, remoteOf(r, a.cfg.API.TrustedProxies), nil
 }
 
 // guarding runs the door's parts in g.

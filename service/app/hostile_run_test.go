@@ -101,17 +101,24 @@ func newTarget(t testing.TB) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	authenticator, err := auth.NewStatic("operator", token)
+	operator, err := auth.NewStatic("operator", token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newID := func() string { return uuid.Must(uuid.NewV7()).String() }
+	credentials, err := auth.NewPeople(auth.Config{
+		Store: s, Passwords: noPasswords{}, Idle: time.Hour, Lifetime: time.Hour, Operator: operator, Log: slog.New(slog.DiscardHandler), NewID: newID,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	people := registrar.New(registrar.Config{
-		Store: s, Library: library, Parser: absent{}, Preflight: placing{}, Cluster: absent{},
+		Store: s, Library: library, Parser: absent{}, Preflight: placing{}, Cluster: absent{}, Vault: anyVault{},
 		Settings: jobspec.Settings{
 			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
 			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",
 		},
-		NewID: func() string { return uuid.Must(uuid.NewV7()).String() }, Now: time.Now, Notify: func() {},
+		NewID: newID, Now: time.Now, Notify: func() {},
 	})
 	if err := people.TakeUpTemplates(t.Context(), catalog); err != nil {
 		t.Fatal(err)
@@ -126,7 +133,7 @@ func newTarget(t testing.TB) *target {
 	}
 	if g.Handler, err = api.New(api.Config{
 		Registrar:     people,
-		Authenticator: authenticator, Belongings: s, Receipts: s, Tasks: unreachable{}, Door: guard, AnswerWait: 50 * time.Millisecond,
+		Authenticator: credentials, Belongings: s, Credentials: credentials, Receipts: s, Tasks: unreachable{}, Door: guard, AnswerWait: 50 * time.Millisecond,
 		Log: slog.New(slog.NewJSONHandler(g.log, &slog.HandlerOptions{Level: slog.LevelError})),
 	}); err != nil {
 		t.Fatal(err)
@@ -143,6 +150,11 @@ func newTarget(t testing.TB) *target {
 	g.fill()
 	return g
 }
+
+// anyVault takes every secret, and forgets it.
+type anyVault struct{}
+
+func (anyVault) PutSecret(context.Context, lab.SecretOwner, string, string) error { return nil }
 
 // fill makes one of each thing, and a generator that knows them.
 func (g *target) fill() {
@@ -161,10 +173,12 @@ func (g *target) fill() {
 	g.read(g.make(http.MethodGet, "/v1/workspaces", ""), &workspaces)
 	var user struct{ ID string }
 	g.read(g.make(http.MethodPost, "/v1/users", `{"login":"eve@example.edu","name":"Eve","role":"assistant"}`), &user)
+	var made struct{ ID string }
+	g.read(g.make(http.MethodPost, "/v1/tokens", `{"name":"eve","scope":"read","user":"eve@example.edu"}`), &made)
 	g.hostile = newHostile(g.doc, map[string][]string{
 		"cohort": {"fall-26"}, "course": {"py101"}, "class": {"fall-26~py101"}, "operation": {operation.ID}, "template": {"shell"},
 		"student": {students.Items[0].ID}, "workspace": {workspaces.Items[0].Slug, workspaces.Items[1].ID}, "version": {"1"},
-		"user": {user.ID, "BO@example.edu"},
+		"user": {user.ID, "BO@example.edu"}, "secret": {"TOKEN"}, "token": {made.ID}, "session": {"no-such"},
 	})
 }
 

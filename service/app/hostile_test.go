@@ -41,6 +41,9 @@ func newHostile(doc *openapi3.T, names map[string][]string) *hostile {
 		for method, op := range item.Operations() {
 			e := endpoint{Operation: op, id: op.OperationID, method: method, path: path}
 			for _, p := range slices.Concat(item.Parameters, op.Parameters) {
+				if p.Value.In == openapi3.ParameterInPath && len(names[p.Value.Name]) == 0 {
+					panic("the test knows no " + p.Value.Name)
+				}
 				e.parameters = append(e.parameters, p.Value)
 			}
 			h.endpoints = append(h.endpoints, e)

@@ -20,6 +20,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	c := config.Default()
 	c.Listen, c.Door.Listen, c.DataDir = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
 	c.API.Token = config.Credential{Value: config.NewSecret("the-bearer-token-of-the-tests")}
+	c.Mail.Folder, c.Mail.From = t.TempDir(), "bothy@example.org"
 	a, err := New(t.Context(), c, Deps{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

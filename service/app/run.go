@@ -123,6 +123,9 @@ func (a *App) fulfil(ctx context.Context) error {
 	defer cancel()
 	var g errgroup.Group
 	g.Go(func() error { return a.keyring.Run(ctx) })
+	if a.letters != nil {
+		g.Go(func() error { return a.letters.Run(ctx) })
+	}
 	g.Go(func() error {
 		defer cancel()
 		return a.loop.Run(ctx)

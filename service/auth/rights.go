@@ -108,6 +108,15 @@ func Rules() []Rule {
 		{OpenWorkspace, operate, Never, Never, Never, Own},
 		{LookIn, operate, Any, Own, Own, Never},
 
+		// One's own, whoever one is; an admin's are everybody's.
+		{"listTokens", read, Any, Own, Own, Own},
+		{"createToken", write, Any, Own, Own, Own},
+		{"getToken", read, Any, Own, Own, Own},
+		{"revokeToken", write, Any, Own, Own, Own},
+		{"listSessions", read, Any, Own, Own, Own},
+		{"endSession", write, Any, Own, Own, Own},
+		{"endSessions", write, Any, Own, Own, Own},
+
 		{"listTemplates", read, Any, Any, Never, Never},
 		{"getTemplate", read, Any, Any, Never, Never},
 		{"listTemplateVersions", read, Any, Any, Never, Never},

@@ -1,4 +1,5 @@
-// Package auth says who is behind a credential.
+// Package auth says who is behind a credential: a session, an API token, a
+// password, or the operator's token of the settings.
 package auth
 
 import (
@@ -6,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -46,13 +48,29 @@ func NewStatic(name, token string) (*Static, error) {
 	return &Static{actor: "token:" + name, sum: sha256.Sum256([]byte(token))}, nil
 }
 
-// Authenticate gives who is behind a bearer token, an operator who sees all; any
-// token but the one that is known is CodeUnauthenticated. How long it takes says
-// nothing about the token.
-func (s *Static) Authenticate(_ context.Context, bearer string) (lab.Caller, error) {
+// byToken gives who is behind a bearer token, an operator who sees all; any token
+// but the one that is known is CodeUnauthenticated. How long it takes says nothing
+// about the token.
+func (s *Static) byToken(bearer string) (lab.Caller, error) {
 	sum := sha256.Sum256([]byte(bearer))
 	if subtle.ConstantTimeCompare(sum[:], s.sum[:]) != 1 {
-		return lab.Caller{}, lab.Errorf(lab.CodeUnauthenticated, "the token is not known")
+		return lab.Caller{}, unauthenticated("the token is not known")
 	}
 	return lab.Caller{Name: s.actor, Role: lab.RoleAdmin, Scope: lab.Scope{All: true}, Token: lab.TokenWrite}, nil
 }
+
+// Authenticate gives who makes a request, by the Authorization header alone: what
+// People does for whom there are no people.
+func (s *Static) Authenticate(_ context.Context, r *http.Request, _ http.Header) (lab.Caller, error) {
+	token, given, err := bearer(r)
+	if err == nil && !given {
+		err = unauthenticated("no token was sent")
+	}
+	if err != nil {
+		return hinted(lab.Caller{}, err)
+	}
+	return hinted(s.byToken(token))
+}
+
+// Again gives the same caller: the token is good until the end of the process.
+func (*Static) Again(_ context.Context, caller lab.Caller) (lab.Caller, error) { return caller, nil }

@@ -1,6 +1,9 @@
 package auth_test
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -10,12 +13,23 @@ import (
 
 const token = "correct-horse-battery-staple"
 
+// byBearer sends a token as a request does.
+func byBearer(t *testing.T, to interface {
+	Authenticate(ctx context.Context, r *http.Request, answer http.Header) (lab.Caller, error)
+}, token string,
+) (lab.Caller, error) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	return to.Authenticate(t.Context(), r, http.Header{})
+}
+
 func TestAStaticTokenNamesItsActor(t *testing.T) {
 	static, err := auth.NewStatic("dev", token)
 	if err != nil {
 		t.Fatal(err)
 	}
-	actor, err := static.Authenticate(t.Context(), token)
+	actor, err := byBearer(t, static, token)
 	if err != nil || actor.Name != "token:dev" || !actor.Scope.All {
 		t.Fatalf("got %+v, %v", actor, err)
 	}
@@ -27,7 +41,7 @@ func TestAnyOtherTokenIsUnauthenticated(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, other := range []string{"", token + "x", token[:len(token)-1], strings.ToUpper(token), " " + token} {
-		actor, err := static.Authenticate(t.Context(), other)
+		actor, err := byBearer(t, static, other)
 		if lab.CodeOf(err) != lab.CodeUnauthenticated || actor.Name != "" || actor.Scope.All {
 			t.Errorf("%q: got %+v, %v", other, actor, err)
 		}

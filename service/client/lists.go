@@ -209,6 +209,30 @@ func (c *Client) OperationItems(ctx context.Context, id string, outcome Outcome)
 	}))
 }
 
+// Tokens lists API tokens, the newest first: the caller's own for "", or those of
+// the user that an admin names.
+func (c *Client) Tokens(ctx context.Context, user string) ([]Token, error) {
+	params := ListTokensParams{User: orNil(user)}
+	return Collect(pages(0, func(limit *Limit, cursor *Cursor) ([]Token, *string, error) {
+		params.Limit, params.Cursor = limit, cursor
+		r, err := c.raw.ListTokensWithResponse(ctx, &params)
+		list, err := read(r, err, (*ListTokensResponse).GetJSON200)
+		return list.Items, list.NextCursor, err
+	}))
+}
+
+// Sessions lists sessions, the newest first: the caller's own for "", or those of
+// the user that an admin names.
+func (c *Client) Sessions(ctx context.Context, user string) ([]Session, error) {
+	params := ListSessionsParams{User: orNil(user)}
+	return Collect(pages(0, func(limit *Limit, cursor *Cursor) ([]Session, *string, error) {
+		params.Limit, params.Cursor = limit, cursor
+		r, err := c.raw.ListSessionsWithResponse(ctx, &params)
+		list, err := read(r, err, (*ListSessionsResponse).GetJSON200)
+		return list.Items, list.NextCursor, err
+	}))
+}
+
 // Collect gives all of a list, or the error that ended it.
 func Collect[T any](list iter.Seq2[T, error]) ([]T, error) {
 	all := []T{}

@@ -22,6 +22,8 @@ func (l *loader) check() {
 		l.fail(l.at("door.url"), "door.url", "is empty: workspaces would be open to whoever has their address", "write where workspaces reach door.listen")
 	}
 	l.checkToken("api", c.API.Token)
+	l.checkSession()
+	l.checkMail()
 	l.checkToken("nomad", c.Nomad.Token)
 	l.checkToken("consul", c.Consul.Token)
 	l.checkToken("vault", c.Vault.Token)
@@ -43,6 +45,40 @@ func (l *loader) checkTLS(block string, t TLS) {
 	l.checkPair(block, t.CertFile, t.KeyFile)
 	l.checkFile(block+".ca_file", t.CAFile)
 	l.checkFile(block+".ca_path", t.CAPath)
+}
+
+// checkMail looks at what mail needs, where it is sent at all.
+func (l *loader) checkMail() {
+	m := l.config.Mail
+	if m.Address != "" && m.Folder != "" {
+		l.fail(l.at("mail.folder"), "mail.folder", "is set beside mail.address", "name the server or the folder, not both")
+	}
+	if m.IsSet() && m.From == "" {
+		l.fail(l.at("mail.address", "mail.folder"), "mail.from", "is missing", "name the sender of mails, such as \"Bothy <bothy@example.edu>\"")
+	}
+	if m.Username != "" && !m.Password.IsSet() {
+		l.fail(l.at("mail.username"), "mail.password_file", "is missing while mail.username is set", "put the password into a file with mode 0600 and name it here, or set BOTHY_MAIL_PASSWORD")
+	}
+	if !m.Password.IsSet() {
+		return
+	}
+	given := "mail.password_file"
+	if m.Password.File == "" {
+		given = "mail.password"
+	}
+	if _, err := m.Password.Read(); err != nil {
+		l.fail(l.at(given), given, err.Error(), "put the password alone into the file, with mode 0600")
+	}
+	if m.Security == "none" {
+		l.fail(l.at("mail.security"), "mail.security", "is none while a password would be sent", "use starttls or tls")
+	}
+}
+
+// checkSession looks at the two limits together.
+func (l *loader) checkSession() {
+	if l.config.Session.Idle > l.config.Session.Lifetime {
+		l.fail(l.at("session.idle", "session.lifetime"), "session.idle", "is longer than session.lifetime", "choose a shorter one")
+	}
 }
 
 // at gives the place that a setting came from; "" for a default.
@@ -144,10 +180,6 @@ func (l *loader) checkDSN(given string, dsn Credential) {
 func (l *loader) checkToken(block string, token Credential) {
 	file, env := block+".token_file", block+".token"
 	if !token.IsSet() {
-		if block == "api" {
-			l.fail("", file, "is not set: the API would be open to everyone",
-				"put a random token of at least 16 characters into a file with mode 0600 and name it here, or set BOTHY_API_TOKEN")
-		}
 		return
 	}
 	named, place := file, l.at(file)

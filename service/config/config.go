@@ -28,6 +28,8 @@ type Config struct {
 
 	TLS       ListenerTLS
 	API       API
+	Session   Session
+	Mail      Mail
 	Labs      Labs
 	Door      Door
 	Store     Store
@@ -49,11 +51,38 @@ type ListenerTLS struct {
 
 // API is how clients of Bothy's own API are known.
 type API struct {
-	// Token is the bearer token that guards every route under /v1.
+	// Token is the operator's bearer token, which may do everything; it may be missing
+	// where people sign in.
 	Token Credential
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
 	TrustedProxies []string
 }
+
+// Session is how long people stay signed in.
+type Session struct {
+	// Idle is how long a session may go unused, Lifetime how long it lasts at most.
+	Idle, Lifetime time.Duration
+}
+
+// Mail is how people are written to; without Address and Folder they are not.
+type Mail struct {
+	// Address is the SMTP server's host:port.
+	Address string
+	// Security is "starttls", "tls" or "none".
+	Security string
+	// Username is "" for a server that wants none.
+	Username string
+	Password Credential
+	// From is the sender.
+	From string
+	// Folder takes each mail as a file, in the place of a server; for development.
+	Folder string
+	// PerMinute bounds how many mails are sent.
+	PerMinute int
+}
+
+// IsSet says whether mail is sent at all.
+func (m Mail) IsSet() bool { return m.Address != "" || m.Folder != "" }
 
 // Labs is how the workspaces' hosts are, and which risks with them are admitted.
 type Labs struct {
@@ -225,6 +254,8 @@ func Default() Config {
 		ConsoleURL: "http://bothy.localhost:8080",
 		LabsURL:    "http://labs.localhost:9999",
 		DataDir:    "/var/lib/bothy",
+		Session:    Session{Idle: 12 * time.Hour, Lifetime: 7 * 24 * time.Hour},
+		Mail:       Mail{Security: "starttls", PerMinute: 120},
 		// The address of a node on its workspaces' network, as Nomad has it unless told otherwise.
 		Door:  Door{Listen: ":8082", URL: "http://172.26.64.1:8082", Register: true},
 		Store: Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},

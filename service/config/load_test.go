@@ -65,6 +65,15 @@ func everySetting(t *testing.T) []settingCase {
 		{"vault.jwt.file", quote(file), file, file, func(c Config) any { return c.Vault.JWT.Identity.File }},
 		{"vault.jwt.mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.JWT.Mount }},
 		{"vault.role", `"one"`, "two", "three", func(c Config) any { return c.Vault.Role }},
+		{"session.idle", `"3m0s"`, "4m0s", "5m0s", func(c Config) any { return c.Session.Idle.String() }},
+		{"session.lifetime", `"13h0m0s"`, "14h0m0s", "15h0m0s", func(c Config) any { return c.Session.Lifetime.String() }},
+		{"mail.address", `"one:25"`, "two:587", "three:465", func(c Config) any { return c.Mail.Address }},
+		{"mail.security", `"tls"`, "none", "starttls", func(c Config) any { return c.Mail.Security }},
+		{"mail.username", `"one"`, "two", "three", func(c Config) any { return c.Mail.Username }},
+		{"mail.password_file", quote(file), file, file, func(c Config) any { return c.Mail.Password.File }},
+		{"mail.from", `"one@example.org"`, "Two <two@example.org>", "three@example.org", func(c Config) any { return c.Mail.From }},
+		{"mail.folder", `"one"`, "two", "three", func(c Config) any { return c.Mail.Folder }},
+		{"mail.per_minute", `3`, "4", "5", func(c Config) any { return c.Mail.PerMinute }},
 		{"home.type", `"csi"`, "host", "csi", func(c Config) any { return c.Home.Type }},
 		{"home.uid", `3`, "4", "5", func(c Config) any { return c.Home.UID }},
 		{"home.gid", `3`, "4", "5", func(c Config) any { return c.Home.GID }},
@@ -114,6 +123,10 @@ func needed(name, file string) map[string]string {
 		return map[string]string{"home.csi.plugin_id": "plugin", "home.csi.file_system": "fs-1"}
 	}
 	switch name {
+	case "mail.address", "mail.folder":
+		return map[string]string{"mail.from": "bothy@example.org"}
+	case "mail.username":
+		return map[string]string{"mail.password_file": file}
 	case "vault.app_role.role_id":
 		return map[string]string{"vault.app_role.secret_id_file": file}
 	case "vault.app_role.secret_id_file":
@@ -465,12 +478,34 @@ func TestAFileThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestAnAPITokenIsRequired(t *testing.T) {
+func TestTheOperatorsTokenMayBeMissing(t *testing.T) {
 	src := newSources(t)
 	delete(src.env, "BOTHY_API_TOKEN")
-	fields := src.mustFail()
-	if len(fields) != 1 || fields[0].Name != "api.token_file" || !strings.Contains(fields[0].Remedy, "BOTHY_API_TOKEN") {
-		t.Errorf("got %v", fields)
+	if c := src.mustLoad(); c.API.Token.IsSet() {
+		t.Error("there is one")
+	}
+}
+
+func TestMailNeedsASenderAndASafeWay(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"no sender":             {map[string]string{"BOTHY_MAIL_FOLDER": "mails"}, "mail.from"},
+		"two places":            {map[string]string{"BOTHY_MAIL_FOLDER": "mails", "BOTHY_MAIL_ADDRESS": "a:25", "BOTHY_MAIL_FROM": "a@b.c"}, "mail.folder"},
+		"no password":           {map[string]string{"BOTHY_MAIL_ADDRESS": "a:25", "BOTHY_MAIL_FROM": "a@b.c", "BOTHY_MAIL_USERNAME": "bothy"}, "mail.password_file"},
+		"a password in clear":   {map[string]string{"BOTHY_MAIL_SECURITY": "none", "BOTHY_MAIL_PASSWORD": "a-password"}, "mail.security"},
+		"idle without lifetime": {map[string]string{"BOTHY_SESSION_IDLE": "200h"}, "session.idle"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src := newSources(t)
+			for n, v := range test.env {
+				src.env[n] = v
+			}
+			if fields := src.mustFail(); len(fields) != 1 || !strings.HasSuffix(fields[0].Name, test.want) {
+				t.Errorf("got %v", fields)
+			}
+		})
 	}
 }
 

@@ -50,10 +50,13 @@ func settings(c *Config) []setting {
 			{name: "template_dir", usage: "Folder of job files offered beside the built-in templates.", read: text(&c.TemplateDir)},
 			{name: "tls.cert_file", usage: "Certificate (PEM) to serve; without it Bothy serves plain HTTP.", read: text(&c.TLS.CertFile)},
 			{name: "tls.key_file", usage: "Private key (PEM) of tls.cert_file.", read: text(&c.TLS.KeyFile)},
-			{name: "api.token_file", usage: "File with the bearer token that guards the API.", secret: &c.API.Token, read: secretFile(&c.API.Token)},
-			{name: "api.token", usage: "The bearer token itself.", envOnly: true, secret: &c.API.Token, read: secretValue(&c.API.Token)},
+			{name: "api.token_file", usage: "File with the operator's bearer token, which may do everything (default none: people sign in).", secret: &c.API.Token, read: secretFile(&c.API.Token)},
+			{name: "api.token", usage: "The operator's bearer token itself.", envOnly: true, secret: &c.API.Token, read: secretValue(&c.API.Token)},
 			{name: "api.trusted_proxies", usage: "Addresses or networks whose X-Forwarded-For is believed (default none).", isList: true, read: networks(&c.API.TrustedProxies)},
+			{name: "session.idle", usage: "How long somebody stays signed in without doing anything, 1m to 720h.", read: duration(&c.Session.Idle, time.Minute, 720*time.Hour)},
+			{name: "session.lifetime", usage: "How long somebody stays signed in at most, 1m to 2160h.", read: duration(&c.Session.Lifetime, time.Minute, 2160*time.Hour)},
 		},
+		mailSettings(&c.Mail),
 		doorSettings(c),
 		storeSettings(&c.Store),
 		nomadSettings(&c.Nomad),
@@ -78,6 +81,19 @@ func settings(c *Config) []setting {
 			{name: "events.max_rows", usage: "How many events are kept at most, 1000 to 10000000.", read: integer(&c.Events.MaxRows, 1000, 10_000_000)},
 		},
 	)
+}
+
+func mailSettings(m *Mail) []setting {
+	return []setting{
+		{name: "mail.address", usage: "Host and port of the SMTP server for invitations and password resets (default none: no mail is sent).", read: listenAddress(&m.Address)},
+		{name: "mail.security", usage: "How the connection to it is secured: starttls, tls (from the beginning) or none (for a server on the same machine).", read: oneOf(&m.Security, "starttls", "tls", "none")},
+		{name: "mail.username", usage: "Name that Bothy signs in to the SMTP server with (default none).", read: text(&m.Username)},
+		{name: "mail.password_file", usage: "File with the password for it.", secret: &m.Password, read: secretFile(&m.Password)},
+		{name: "mail.password", usage: "The password itself.", envOnly: true, secret: &m.Password, read: secretValue(&m.Password)},
+		{name: "mail.from", usage: "Sender of mails: bothy@example.edu, or Bothy <bothy@example.edu>.", read: mailAddress(&m.From)},
+		{name: "mail.folder", usage: "Folder that takes each mail as an .eml file in the place of a server; for development.", read: text(&m.Folder)},
+		{name: "mail.per_minute", usage: "Most mails sent in a minute, 1 to 6000.", read: integer(&m.PerMinute, 1, 6000)},
+	}
 }
 
 func doorSettings(c *Config) []setting {

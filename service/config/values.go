@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -173,6 +174,17 @@ func listenAddress(target *string) value {
 			return valueError{fmt.Sprintf("port %q is not a number from 0 to 65535", port), "choose a free port"}
 		}
 		*target = net.JoinHostPort(host, port)
+		return nil
+	})
+}
+
+// mailAddress takes an address, with or without a name.
+func mailAddress(target *string) value {
+	return scalar(func(s string) error {
+		if _, err := mail.ParseAddress(s); err != nil {
+			return valueError{fmt.Sprintf("%q is not an address", s), `write for example "Bothy <bothy@example.edu>"`}
+		}
+		*target = s
 		return nil
 	})
 }

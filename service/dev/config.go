@@ -113,6 +113,7 @@ func findSource() string {
 // The files that are Bothy's own below the state directory.
 func (c Config) dataDir() string   { return filepath.Join(c.Stack.Dir, "bothy") }
 func (c Config) tokenFile() string { return filepath.Join(c.dataDir(), "api.token") }
+func (c Config) mailDir() string   { return filepath.Join(c.Stack.Dir, "mail") }
 func (c Config) logs() string      { return filepath.Join(c.Stack.Dir, "logs") }
 func (c Config) logFile() string   { return filepath.Join(c.logs(), "bothy.log") }
 func (c Config) serverTokenFile(server string) string {

@@ -55,6 +55,10 @@ func configText(cfg Config, settings config.Config) string {
 		b.SetAttributeValue("uid", cty.NumberIntVal(int64(settings.Home.UID)))
 		b.SetAttributeValue("gid", cty.NumberIntVal(int64(settings.Home.GID)))
 	})
+	block("mail", func(b *hclwrite.Body) {
+		b.SetAttributeValue("folder", cty.StringVal(settings.Mail.Folder))
+		b.SetAttributeValue("from", cty.StringVal(settings.Mail.From))
+	})
 	block("log", func(b *hclwrite.Body) { b.SetAttributeValue("level", cty.StringVal(settings.Log.Level)) })
 	block("reconcile", func(b *hclwrite.Body) {
 		b.SetAttributeValue("lock_ttl", cty.StringVal(settings.Reconcile.LockTTL.String()))

@@ -215,6 +215,7 @@ func settings(cfg Config, env stack.Env, user toolchain.User, token config.Secre
 	c.Vault.Address = env.VaultAddr
 	c.Vault.AppRole.RoleID, c.Vault.AppRole.SecretID = env.VaultRoleID, config.Credential{Value: env.VaultSecretID}
 	c.Home.UID, c.Home.GID = user.UID, user.GID
+	c.Mail.Folder, c.Mail.From = cfg.mailDir(), "Bothy <bothy@localhost>"
 	// Consul's least: nobody wants to wait for the lock of a killed run.
 	c.Reconcile.LockTTL, c.Reconcile.LockDelay = 10*time.Second, time.Second
 	c.Log.Level = cfg.LogLevel

@@ -133,6 +133,16 @@ const (
 	TokenWrite TokenScope = "write"
 )
 
+// Within says whether a scope goes no further than another.
+func (s TokenScope) Within(other TokenScope) bool {
+	rank := TokenScopes()
+	mine, theirs := slices.Index(rank, s), slices.Index(rank, other)
+	return mine >= 0 && mine <= theirs
+}
+
+// TokenScopes are all scopes of tokens, the narrowest first.
+func TokenScopes() []TokenScope { return []TokenScope{TokenRead, TokenOperate, TokenWrite} }
+
 // Caller is who is behind a credential, and what they may see.
 type Caller struct {
 	// Name is the credential's name, as Actor has it.
@@ -145,7 +155,12 @@ type Caller struct {
 	SessionID string
 	// Token is "" for a session, which is good for all that its user may.
 	Token TokenScope
+	// TokenID is the API token's, "" for a session and for the operator's token.
+	TokenID string
 }
+
+// Operator says whether this is the operator's token of the settings, which is nobody's.
+func (c Caller) Operator() bool { return c.UserID == "" && c.Role == RoleAdmin }
 
 // Viewer gives for whom this caller's lists are read.
 func (c Caller) Viewer() Viewer {

@@ -28,6 +28,8 @@ type site struct {
 	class     lab.Class
 	workspace lab.Workspace
 	user      lab.User
+	session   lab.Session
+	token     lab.APIToken
 }
 
 func newSite(f *fixture) site {
@@ -37,6 +39,9 @@ func newSite(f *fixture) site {
 	s.student = f.student(s.cohort, "Ada", "ada@example.org")
 	s.class = f.class(s.cohort, s.course)
 	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
+	s.session, s.token = f.newSession(s.user), f.newToken(s.user)
+	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, "", f.audit("session.create", s.session.ID)))
+	f.must(f.CreateToken(f.t.Context(), somebody(), s.token, s.name, f.audit("token.create", s.token.ID)))
 	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
 	f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN")
 	f.must(second(f.BeginSecret(f.t.Context(), somebody(), lab.SecretOwner{Kind: lab.SecretOfClass, ID: s.class.ID}, lab.Secret{Name: "BEGUN", Bytes: 9})))
@@ -109,6 +114,19 @@ func (s site) acts() map[string]act {
 		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
 			u, err := st.User(ctx, s.user.ID)
 			return u.Revision, u, err
+		}},
+		"create a token": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			token := s.newToken(s.user)
+			return st.CreateToken(ctx, intent, token, token.ID, s.audit("token.create", token.ID))
+		}},
+		"revoke a token": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return st.RevokeToken(ctx, intent, s.user.ID, s.token.ID, s.now, s.audit("token.revoke", s.token.ID))
+		}},
+		"end a session": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return st.EndSession(ctx, intent, "", s.session.ID, s.now, s.audit("session.end", s.session.ID))
+		}},
+		"end all sessions": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return st.EndSessions(ctx, intent, s.user.ID, s.now, s.audit("session.end_all", s.user.ID))
 		}},
 		"appoint": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return second(st.Appoint(ctx, intent, lab.TrustCohort, s.cohort.ID, []string{s.user.ID}, s.audit("appoint", s.cohort.ID)))

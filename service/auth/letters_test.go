@@ -1,0 +1,182 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// mailer keeps what is sent, or fails.
+type mailer struct {
+	mu   sync.Mutex
+	sent []lab.Mail
+	err  error
+}
+
+func (m *mailer) Send(_ context.Context, mail lab.Mail) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err == nil {
+		m.sent = append(m.sent, mail)
+	}
+	return m.err
+}
+
+func (m *mailer) all() []lab.Mail {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sent
+}
+
+func (s *site) letters(m *mailer) *auth.Letters {
+	s.t.Helper()
+	l, err := auth.NewLetters(auth.LettersConfig{
+		Store: s.store, Passwords: s.passwords, Mailer: m, ConsoleURL: "https://bothy.example.org", PerMinute: 60, Registry: prometheus.NewRegistry(),
+		Log: slog.New(slog.DiscardHandler), NewID: s.id, Now: s.clock, After: s.after,
+	})
+	s.must(err)
+	return l
+}
+
+// counter gives how often a sign-in by password had an outcome.
+func counter(t *testing.T, s *site, outcome string) prometheus.Collector {
+	t.Helper()
+	c, err := s.SignIns().GetMetricWithLabelValues("password", outcome)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func linkIn(t *testing.T, mail lab.Mail) string {
+	t.Helper()
+	found := regexp.MustCompile(`https://bothy\.example\.org/reset/choose\?link=(\S+)`).FindStringSubmatch(mail.Text)
+	if found == nil {
+		t.Fatalf("no link in %s", mail.Text)
+	}
+	return found[1]
+}
+
+func TestWhoHasNoPasswordGetsATemporaryOneByMail(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordNone)
+	s.user("bob@example.org", lab.RoleStudent, lab.PasswordOwn)
+	m := &mailer{}
+	letters := s.letters(m)
+	s.must(letters.Once(t.Context()))
+	s.must(letters.Once(t.Context()))
+	mails := m.all()
+	if len(mails) != 1 || mails[0].To != "ada@example.org" || mails[0].Name != "N. N." {
+		t.Fatalf("got %v", mails)
+	}
+	password := regexp.MustCompile(`Temporary password:\s+(\S+)`).FindStringSubmatch(mails[0].Text)[1]
+	if !regexp.MustCompile(`^([0-9a-z]{4}-){3}[0-9a-z]{4}$`).MatchString(password) || !strings.Contains(mails[0].Text, "https://bothy.example.org/sign-in") {
+		t.Errorf("got %s", mails[0].Text)
+	}
+	user, err := s.store.User(t.Context(), ada.ID)
+	s.must(err)
+	if user.Password != lab.PasswordTemporary {
+		t.Errorf("the state is %s", user.Password)
+	}
+	due, err := s.browser().signIn("ada@example.org", password)
+	s.must(err)
+	if !due {
+		t.Error("no other password is due")
+	}
+	if got := s.actions(); !strings.Contains(got, "mail.invitation") {
+		t.Error(got)
+	}
+}
+
+func TestALetterThatFailsIsTriedAgainLater(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordNone)
+	m := &mailer{err: errors.New("no route to host")}
+	letters := s.letters(m)
+	s.must(letters.Once(t.Context()))
+	first := s.passwords.of
+	for _, wait := range []time.Duration{2 * time.Minute, 4 * time.Minute, 8 * time.Minute} {
+		s.pass(wait - time.Second)
+		checked := len(s.waited)
+		s.must(letters.Once(t.Context()))
+		if len(s.waited) != checked {
+			t.Errorf("it was tried before %s", wait)
+		}
+		s.pass(time.Second)
+		s.must(letters.Once(t.Context()))
+	}
+	m.err = nil
+	s.pass(16 * time.Minute)
+	s.must(letters.Once(t.Context()))
+	if len(m.all()) != 1 || len(first) != 1 {
+		t.Errorf("got %v", m.all())
+	}
+}
+
+func TestWhoHasChosenAPasswordMeanwhileIsNotInvited(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordNone)
+	m := &mailer{err: errors.New("no route to host")}
+	letters := s.letters(m)
+	s.must(letters.Once(t.Context()))
+	s.must(s.store.PasswordSet(t.Context(), ada.ID, lab.PasswordOwn, "", s.clock(), lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID}))
+	m.err = nil
+	s.pass(time.Hour)
+	s.must(letters.Once(t.Context()))
+	if len(m.all()) != 0 {
+		t.Errorf("got %v", m.all())
+	}
+}
+
+func TestALinkNobodyWaitsForAnyMoreIsNotMailed(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	s.must(s.AskReset(t.Context(), s.browser().visit(), "ada@example.org"))
+	s.pass(time.Hour)
+	m := &mailer{}
+	s.must(s.letters(m).Once(t.Context()))
+	if len(m.all()) != 0 {
+		t.Errorf("got %v", m.all())
+	}
+}
+
+func TestLettersGoOutAtABoundedSpeedUntilTheEnd(t *testing.T) {
+	s := newSite(t)
+	for _, login := range []string{"a@example.org", "b@example.org", "c@example.org"} {
+		s.user(login, lab.RoleStudent, lab.PasswordNone)
+	}
+	m := &mailer{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.letters(m).Run(ctx) }()
+	for len(m.all()) < 3 {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("they were not sent")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	s.must(<-done)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seconds := 0
+	for _, d := range s.waited {
+		if d == time.Second {
+			seconds++
+		}
+	}
+	if seconds < 2 {
+		t.Errorf("waited for %v", s.waited[:min(10, len(s.waited))])
+	}
+}

@@ -1,0 +1,196 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// What a password must be. Length counts, not its kinds of characters.
+const (
+	MinPassword = 10
+	// MaxPassword is in bytes: Vault looks at no more.
+	MaxPassword = 72
+	// fewest is the least number of different characters.
+	fewest = 4
+)
+
+// The figures of resets by mail.
+const (
+	// LinkLifetime is how long a mailed link is good from the moment it is sent.
+	LinkLifetime = time.Hour
+	// resetsOfAccount and resetsOfAddress are the most within a resetWindow.
+	resetsOfAccount = 3
+	resetsOfAddress = 50
+	resetWindow     = time.Hour
+)
+
+// CheckNewPassword says what is wrong with a password that somebody is to have:
+// CodeInvalid, or nil for a good one.
+func CheckNewPassword(user lab.User, password string) error {
+	problem := ""
+	local, _, _ := strings.Cut(user.Login, "@")
+	folded := strings.ToLower(password)
+	different := map[rune]bool{}
+	for _, r := range password {
+		different[r] = true
+	}
+	switch {
+	case !utf8.ValidString(password) || utf8.RuneCountInString(password) < MinPassword:
+		problem = fmt.Sprintf("has fewer than %d characters", MinPassword)
+	case len(password) > MaxPassword:
+		problem = fmt.Sprintf("is longer than %d bytes", MaxPassword)
+	case len(different) < fewest:
+		problem = "has hardly any different characters"
+	case len(local) > 3 && strings.Contains(folded, strings.ToLower(local)), user.Name != "" && strings.Contains(folded, strings.ToLower(user.Name)):
+		problem = "has your login or name in it"
+	default:
+		return nil
+	}
+	return lab.Invalid("this password can't be used", lab.Field{
+		Name: "password", Problem: problem, Remedy: fmt.Sprintf("choose at least %d characters that nobody can guess; a few words together do well", MinPassword),
+	})
+}
+
+// ChangePassword gives somebody the password that they choose, who knows the
+// present one or has just signed in with a temporary one. Their other sessions end.
+// CodeInvalid says what is wrong with the new one.
+func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visit, present, chosen string) error {
+	user := visitor.User
+	if err := CheckNewPassword(user, chosen); err != nil {
+		return err
+	}
+	if !visitor.Session.PasswordDue {
+		wrong := lab.Invalid("the password was not changed", lab.Field{Name: "present", Problem: "is not your present password", Remedy: "type it again"})
+		if err := p.attempt(ctx, visit, user.ID, user.ID, present, wrong); err != nil {
+			return err
+		}
+	} else if err := p.isAnother(ctx, user, chosen); err != nil {
+		return err
+	}
+	if err := p.Passwords.SetPassword(ctx, user.ID, chosen); err != nil {
+		return fmt.Errorf("set a password: %w", err)
+	}
+	audit := p.audit(actorOf(user, visit.Remote), "password.change", user.ID, map[string]any{"first": visitor.Session.PasswordDue})
+	return p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, visitor.Session.ID, p.now(), audit)
+}
+
+// isAnother wants a password not to be the temporary one, which is in a mail.
+func (p *People) isAnother(ctx context.Context, user lab.User, chosen string) error {
+	err := p.Passwords.CheckPassword(ctx, user.ID, chosen)
+	switch lab.CodeOf(err) {
+	case lab.CodeUnauthenticated:
+		return nil
+	case "":
+		return lab.Invalid("this password can't be used", lab.Field{
+			Name: "password", Problem: "is the temporary one", Remedy: "choose another, which nobody has mailed",
+		})
+	default:
+		return fmt.Errorf("compare the passwords: %w", err)
+	}
+}
+
+// AskReset has a link mailed with which to choose a new password, if there is such a
+// login, somebody who may sign in, with an address. It does not say which: nil is all
+// that comes back, and always after the same time. CodeTooMany speaks of the address
+// alone that it is asked from. Failed sign-ins don't count.
+func (p *People) AskReset(ctx context.Context, visit Visit, login string) error {
+	even := p.After(evenly)
+	if err := p.Store.Spend(ctx, "reset-address:"+network(visit.Remote), resetsOfAddress, resetWindow, p.now()); err != nil {
+		return err
+	}
+	if err := p.askReset(ctx, visit, strings.TrimSpace(login)); err != nil {
+		return err
+	}
+	select {
+	case <-even:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (p *People) askReset(ctx context.Context, visit Visit, login string) error {
+	if login == "" || len(login) > maxLogin {
+		return nil
+	}
+	user, err := p.Store.User(ctx, login)
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Whom a provider signs in has no password here to be lost.
+	elsewhere := user.Subject != "" && user.Password == lab.PasswordNone
+	if !user.Active() || user.Email == "" || elsewhere {
+		return nil
+	}
+	at := p.now()
+	switch err := p.Store.Spend(ctx, "reset:"+user.ID, resetsOfAccount, resetWindow, at); {
+	case lab.CodeOf(err) == lab.CodeTooMany:
+		return nil // enough mails are on their way, with links that are good
+	case err != nil:
+		return err
+	}
+	letter := lab.Letter{ID: p.NewID(), UserID: user.ID, Kind: lab.LetterReset, AskedAt: at, DueAt: at, ExpiresAt: at.Add(LinkLifetime)}
+	actor := lab.Actor{Name: "nobody", Remote: visit.Remote}
+	return p.Store.AskLetter(ctx, letter, p.audit(actor, "password.ask", user.ID, nil))
+}
+
+// CheckLink says whether a mailed link is good; CodeNotFound when it is not. It is
+// not used up by that: programs look at links in mails before people do.
+func (p *People) CheckLink(ctx context.Context, token string) error {
+	_, _, err := p.linked(ctx, token)
+	return err
+}
+
+func (p *People) linked(ctx context.Context, token string) (lab.Letter, lab.User, error) {
+	gone := lab.Errorf(lab.CodeNotFound, "this link is not good any more").WithHint("ask for another")
+	letter, err := p.Store.ResetLink(ctx, hashOf(token), p.now())
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		return lab.Letter{}, lab.User{}, gone
+	}
+	if err != nil {
+		return lab.Letter{}, lab.User{}, err
+	}
+	user, err := p.Store.User(ctx, letter.UserID)
+	if err == nil && !user.Active() {
+		err = gone
+	}
+	return letter, user, err
+}
+
+// ResetPassword gives whoever has a mailed link the password that they choose, and a
+// session. All their other sessions end. CodeNotFound when the link is not good
+// (any more), CodeInvalid for what is wrong with the password.
+func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen string) ([]*http.Cookie, error) {
+	letter, user, err := p.linked(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckNewPassword(user, chosen); err != nil {
+		return nil, err
+	}
+	if err := p.Store.UseLink(ctx, letter.ID, p.now()); err != nil {
+		return nil, err
+	}
+	if err := p.Passwords.SetPassword(ctx, user.ID, chosen); err != nil {
+		// The link is good again: it was no fault of who has it.
+		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		defer cancel()
+		if again := p.Store.UseLink(settling, letter.ID, time.Time{}); again != nil {
+			p.Log.WarnContext(ctx, "a link stays used up", "user", user.ID, "error", again)
+		}
+		return nil, fmt.Errorf("set a password: %w", err)
+	}
+	audit := p.audit(actorOf(user, visit.Remote), "password.reset", user.ID, nil)
+	if err := p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", p.now(), audit); err != nil {
+		return nil, err
+	}
+	return p.begin(ctx, user, visit, "link", false)
+}

@@ -1,0 +1,218 @@
+package auth_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/store"
+)
+
+const right = "correct horse battery"
+
+// passwords stands for Vault, and counts what it is asked.
+type passwords struct {
+	mu      sync.Mutex
+	of      map[string]string
+	checked map[string]int
+	// err, where set, is what everything ends with.
+	err error
+	// hold, where set, keeps a check until it is closed.
+	hold chan struct{}
+}
+
+func (p *passwords) SetPassword(_ context.Context, userID, password string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.of[userID] = password
+	}
+	return p.err
+}
+
+func (p *passwords) CheckPassword(_ context.Context, userID, password string) error {
+	if p.hold != nil {
+		<-p.hold
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.checked[userID]++
+	switch {
+	case p.err != nil:
+		return p.err
+	case p.of[userID] == "" || p.of[userID] != password:
+		return lab.Errorf(lab.CodeUnauthenticated, "wrong")
+	}
+	return nil
+}
+
+// site is a store with people, whose clock moves when it is told to.
+type site struct {
+	*auth.People
+	t         *testing.T
+	store     *store.Store
+	passwords *passwords
+	registry  *prometheus.Registry
+	mu        sync.Mutex
+	now       time.Time
+	ids       int
+	// waited are the times that were waited for; they pass at once.
+	waited []time.Duration
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{
+		t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), registry: prometheus.NewRegistry(),
+		passwords: &passwords{of: map[string]string{}, checked: map[string]int{}},
+	}
+	var err error
+	s.store, err = store.Open(t.Context(), store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db"), Now: s.clock})
+	s.must(err)
+	t.Cleanup(func() { s.must(s.store.Close()) })
+	operator, err := auth.NewStatic("operator", token)
+	s.must(err)
+	s.People, err = auth.NewPeople(auth.Config{
+		Store: s.store, Passwords: s.passwords, Idle: 12 * time.Hour, Lifetime: 7 * 24 * time.Hour, Operator: operator, Registry: s.registry,
+		Log: slog.New(slog.DiscardHandler), NewID: s.id, Now: s.clock, After: s.after,
+	})
+	s.must(err)
+	return s
+}
+
+func (s *site) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *site) pass(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(d)
+}
+
+func (s *site) id() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ids++
+	return fmt.Sprintf("id-%04d", s.ids)
+}
+
+func (s *site) after(d time.Duration) <-chan time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waited = append(s.waited, d)
+	now := make(chan time.Time, 1)
+	now <- s.now
+	return now
+}
+
+func (s *site) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// user makes a person; with a state other than none, they have the right password.
+func (s *site) user(login string, role lab.Role, state lab.Password) lab.User {
+	s.t.Helper()
+	u := lab.User{ID: s.id(), Login: login, Name: "N. N.", Email: login, Role: role, Password: state, Revision: 1, CreatedAt: s.clock(), UpdatedAt: s.clock()}
+	s.must(s.store.CreateUser(s.t.Context(), lab.Intent{}, u, lab.Audit{ID: s.id(), At: s.clock(), Action: "user.create", Target: u.ID}))
+	if state != lab.PasswordNone {
+		s.passwords.of[u.ID] = right
+	}
+	return u
+}
+
+// browser holds cookies as browsers do.
+type browser struct {
+	s       *site
+	cookies map[string]string
+	remote  string
+}
+
+func (s *site) browser() *browser {
+	return &browser{s: s, cookies: map[string]string{}, remote: "192.0.2.1"}
+}
+
+func (b *browser) request() *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("User-Agent", "Browser/1")
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	return r
+}
+
+func (b *browser) visit() auth.Visit { return b.s.VisitOf(b.request(), b.remote) }
+
+func (b *browser) take(cookies ...*http.Cookie) {
+	for _, c := range cookies {
+		b.cookies[c.Name] = c.Value
+	}
+}
+
+// signIn tries a password, and keeps what comes back.
+func (b *browser) signIn(login, password string) (due bool, err error) {
+	cookies, due, err := b.s.SignInWithPassword(b.s.t.Context(), b.visit(), login, password)
+	b.take(cookies...)
+	return due, err
+}
+
+// visitor asks who is signed in, and takes the cookie that comes with the answer.
+func (b *browser) visitor() (auth.Visitor, error) {
+	header := http.Header{}
+	v, err := b.s.Visitor(b.s.t.Context(), b.request(), header)
+	b.take((&http.Response{Header: header}).Cookies()...)
+	return v, err
+}
+
+func (b *browser) mustVisitor() auth.Visitor {
+	b.s.t.Helper()
+	v, err := b.visitor()
+	b.s.must(err)
+	return v
+}
+
+func (s *site) wantCode(err error, want lab.Code) *lab.Error {
+	s.t.Helper()
+	if lab.CodeOf(err) != want {
+		s.t.Fatalf("got %v, want %s", err, want)
+	}
+	for e := err; e != nil; {
+		if coded, ok := e.(*lab.Error); ok {
+			return coded
+		}
+		u, ok := e.(interface{ Unwrap() error })
+		if !ok {
+			break
+		}
+		e = u.Unwrap()
+	}
+	return &lab.Error{}
+}
+
+// actions are what the record of changes has, the oldest first.
+func (s *site) actions() string {
+	s.t.Helper()
+	rows, err := s.store.Audits(s.t.Context(), 100)
+	s.must(err)
+	var all []string
+	for i := len(rows) - 1; i >= 0; i-- {
+		all = append(all, rows[i].Action)
+	}
+	return strings.Join(all, " ")
+}

@@ -1,0 +1,264 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// ErrPasswordDue says that a session was begun with a temporary password, and opens
+// nothing but the page to choose another.
+var ErrPasswordDue = errors.New("another password must be chosen first")
+
+const (
+	sessionCookie = "bothy_session"
+	deviceCookie  = "bothy_device"
+	// deviceAge is how long a browser is known after a sign-in.
+	deviceAge = 365 * 24 * time.Hour
+	// maxCookies bounds how many cookies of one name are looked at: a neighbouring
+	// host may have set more.
+	maxCookies = 4
+	// maxAgent is how much of a browser's name for itself is kept, in bytes.
+	maxAgent = 256
+)
+
+// Visit is from where somebody signs in.
+type Visit struct {
+	// Remote is the address, as the one who answers the request knows it.
+	Remote string
+	// Agent is what the browser calls itself.
+	Agent string
+	// devices and session are what the browser holds of earlier sign-ins.
+	devices []string
+	session string
+}
+
+// VisitOf reads a request that came from an address.
+func (p *People) VisitOf(r *http.Request, remote string) Visit {
+	v := Visit{Remote: remote, Agent: clean(r.UserAgent()), devices: p.cookies(r, deviceCookie)}
+	if held := p.cookies(r, sessionCookie); len(held) > 0 {
+		v.session = held[0]
+	}
+	return v
+}
+
+// clean makes a text that a browser sent one that can be shown and stored.
+func clean(text string) string {
+	out := make([]byte, 0, min(len(text), maxAgent))
+	for i := 0; i < len(text) && len(out) < maxAgent; i++ {
+		if text[i] >= ' ' && text[i] <= '~' {
+			out = append(out, text[i])
+		}
+	}
+	return string(out)
+}
+
+// cookieName is a cookie's name. With the prefix, browsers take it from this very
+// host by https alone, so that no neighbour can plant one.
+func (p *People) cookieName(name string) string {
+	if p.Secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+func (p *People) cookies(r *http.Request, name string) []string {
+	var values []string
+	for _, c := range r.CookiesNamed(p.cookieName(name)) {
+		if c.Value != "" && len(values) < maxCookies {
+			values = append(values, c.Value)
+		}
+	}
+	return values
+}
+
+func (p *People) cookie(name, value string, age time.Duration) *http.Cookie {
+	return &http.Cookie{
+		Name: p.cookieName(name), Value: value, Path: "/", MaxAge: int(age / time.Second),
+		Secure: p.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// SignOutCookies take from a browser what signs it in; it stays known.
+func (p *People) SignOutCookies() []*http.Cookie {
+	return []*http.Cookie{p.cookie(sessionCookie, "", -time.Second)}
+}
+
+// SignIn begins a session of somebody whom a provider has said to be who they are,
+// and gives the cookies that the browser is to keep. The session that the browser
+// had ends. CodeForbidden for who may not sign in any more.
+func (p *People) SignIn(ctx context.Context, user lab.User, visit Visit) ([]*http.Cookie, error) {
+	return p.begin(ctx, user, visit, "provider", false)
+}
+
+func (p *People) begin(ctx context.Context, user lab.User, visit Visit, by string, due bool) ([]*http.Cookie, error) {
+	if !user.Active() {
+		p.signIns.WithLabelValues(by, "disabled").Inc()
+		return nil, lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
+	}
+	token, err := p.secret()
+	if err != nil {
+		return nil, err
+	}
+	device, err := p.device(ctx, user, visit)
+	if err != nil {
+		return nil, err
+	}
+	at := p.now()
+	session := lab.Session{
+		ID: p.NewID(), UserID: user.ID, PasswordDue: due, Remote: visit.Remote, Agent: visit.Agent,
+		RotatedAt: at, CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(p.Lifetime),
+	}
+	replaced := ""
+	if visit.session != "" {
+		replaced = hashOf(visit.session)
+	}
+	audit := p.audit(actorOf(user, visit.Remote), "session.create", session.ID, map[string]any{"by": by, "agent": visit.Agent})
+	if err := p.Store.BeginSession(ctx, session, hashOf(token), hashOf(device), replaced, audit); err != nil {
+		return nil, fmt.Errorf("begin a session: %w", err)
+	}
+	p.signIns.WithLabelValues(by, "ok").Inc()
+	return []*http.Cookie{p.cookie(sessionCookie, token, p.Lifetime), p.cookie(deviceCookie, device, deviceAge)}, nil
+}
+
+// device gives the token by which the browser is known to the person: the one that
+// it has, if it is theirs.
+func (p *People) device(ctx context.Context, user lab.User, visit Visit) (string, error) {
+	held, err := p.knownDevice(ctx, user.ID, visit)
+	if err != nil || held != "" {
+		return held, err
+	}
+	return p.secret()
+}
+
+func (p *People) knownDevice(ctx context.Context, userID string, visit Visit) (string, error) {
+	for _, device := range visit.devices {
+		known, err := p.Store.KnowsDevice(ctx, userID, hashOf(device))
+		if err != nil {
+			return "", fmt.Errorf("look whether the browser is known: %w", err)
+		}
+		if known {
+			return device, nil
+		}
+	}
+	return "", nil
+}
+
+// Visitor is who is signed in with a browser.
+type Visitor struct {
+	lab.Caller
+	User    lab.User
+	Session lab.Session
+}
+
+// Visitor gives who is signed in with the browser that sent a request, also while
+// their password is due, and may give the browser a new cookie by the answer's
+// header, unless that is nil. CodeUnauthenticated for nobody.
+func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Header) (Visitor, error) {
+	for _, token := range p.cookies(r, sessionCookie) {
+		visitor, err := p.visitor(ctx, token, answer)
+		if lab.CodeOf(err) != lab.CodeUnauthenticated {
+			return visitor, err
+		}
+	}
+	return Visitor{}, unauthenticated("nobody is signed in")
+}
+
+func (p *People) visitor(ctx context.Context, token string, answer http.Header) (Visitor, error) {
+	hash := hashOf(token)
+	session, user, current, err := p.Store.SessionOf(ctx, hash)
+	if err != nil {
+		return Visitor{}, orUnknown(err, "nobody is signed in")
+	}
+	now := p.now()
+	if !session.Live(now, p.Idle) || !user.Active() || !current && now.Sub(session.RotatedAt) >= grace {
+		return Visitor{}, unauthenticated("nobody is signed in")
+	}
+	caller, err := p.callerOf(ctx, user)
+	if err != nil {
+		return Visitor{}, err
+	}
+	caller.SessionID = session.ID
+	switch {
+	case answer != nil && current && now.Sub(session.RotatedAt) >= rotation:
+		err = p.rotate(ctx, session, hash, now, answer)
+	case now.Sub(session.SeenAt) >= seen:
+		err = p.Store.SeeSession(ctx, session.ID, now)
+	}
+	if err != nil {
+		return Visitor{}, fmt.Errorf("note that a session is used: %w", err)
+	}
+	return Visitor{caller, user, session}, nil
+}
+
+// rotate puts another token in the place of the session's, unless another request
+// does just that.
+func (p *People) rotate(ctx context.Context, session lab.Session, from string, now time.Time, answer http.Header) error {
+	token, err := p.secret()
+	if err != nil {
+		return err
+	}
+	done, err := p.Store.RotateSession(ctx, session.ID, from, hashOf(token), now)
+	if err == nil && done {
+		answer.Add("Set-Cookie", p.cookie(sessionCookie, token, session.ExpiresAt.Sub(now)).String())
+	}
+	return err
+}
+
+// Sessions gives a page of the live sessions, the newest first: the caller's own, or
+// those of the user that an admin names. All for the operator who names nobody.
+func (p *People) Sessions(ctx context.Context, caller lab.Caller, user string, page lab.Page) (lab.List[lab.Session], error) {
+	whose, err := p.whose(ctx, caller, user)
+	if err != nil {
+		return lab.List[lab.Session]{}, err
+	}
+	return p.Store.Sessions(ctx, whose, p.now(), p.Idle, whole(page))
+}
+
+// EndSession signs out somewhere: the caller, or anybody where an admin asks.
+func (p *People) EndSession(ctx context.Context, caller lab.Caller, intent lab.Intent, id string) error {
+	session, err := p.Store.Session(ctx, id)
+	if err == nil && caller.Role != lab.RoleAdmin && session.UserID != caller.UserID {
+		err = lab.NotFound("session", id)
+	}
+	if err != nil {
+		return err
+	}
+	audit := p.audit(intent.Actor, "session.end", id, map[string]any{"user": session.UserID})
+	return p.Store.EndSession(ctx, intent, session.UserID, id, p.now(), audit)
+}
+
+// EndSessions signs out everywhere: the caller, or the user that an admin names.
+func (p *People) EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string) error {
+	whose, err := p.whose(ctx, caller, user)
+	if err != nil {
+		return err
+	}
+	if whose == "" {
+		return needsUser("user")
+	}
+	return p.Store.EndSessions(ctx, intent, whose, p.now(), p.audit(intent.Actor, "session.end_all", whose, nil))
+}
+
+// whose gives the id of the user whose things a caller asks for: their own unless
+// they are an admin and name somebody; "" for the operator who names nobody.
+func (p *People) whose(ctx context.Context, caller lab.Caller, user string) (string, error) {
+	if user == "" {
+		return caller.UserID, nil
+	}
+	found, err := p.Store.User(ctx, user)
+	if err == nil && caller.Role != lab.RoleAdmin && found.ID != caller.UserID {
+		err = lab.NotFound("user", user)
+	}
+	return found.ID, err
+}
+
+func needsUser(field string) error {
+	return lab.Invalid("it is not said whose", lab.Field{
+		Name: field, Problem: "is missing, and the operator's token is nobody's", Remedy: "name the user by login or id",
+	})
+}

@@ -1,0 +1,226 @@
+package auth_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+func TestWhoSignsInIsKnownByTheCookie(t *testing.T) {
+	s := newSite(t)
+	ada, b := s.user("Ada@example.org", lab.RoleStudent, lab.PasswordOwn), s.browser()
+	_, err := b.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	due, err := b.signIn("ada@EXAMPLE.org ", right)
+	s.must(err)
+	v := b.mustVisitor()
+	if due || v.User.ID != ada.ID || v.Name != "user:Ada@example.org" || v.SessionID == "" || v.Token != "" || v.Role != lab.RoleStudent {
+		t.Errorf("got %+v", v)
+	}
+	if got := s.actions(); got != "user.create session.create" {
+		t.Error(got)
+	}
+}
+
+func TestCookiesAreForTheServerAlone(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	for secure, prefix := range map[bool]string{false: "", true: "__Host-"} {
+		s.Secure = secure
+		cookies, _, err := s.SignInWithPassword(t.Context(), s.browser().visit(), "ada@example.org", right)
+		s.must(err)
+		for i, name := range []string{"bothy_session", "bothy_device"} {
+			c := cookies[i]
+			if c.Name != prefix+name || c.Secure != secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
+				t.Errorf("got %v", c)
+			}
+		}
+	}
+}
+
+func TestATokenIsReplacedAndTheOneBeforeIsGoodForAMinute(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	first := b.cookies["bothy_session"]
+	s.pass(15*time.Minute - time.Second)
+	b.mustVisitor()
+	if b.cookies["bothy_session"] != first {
+		t.Error("it was replaced too early")
+	}
+	s.pass(time.Second)
+	late := &browser{s: s, cookies: map[string]string{"bothy_session": first}}
+	b.mustVisitor()
+	if b.cookies["bothy_session"] == first {
+		t.Fatal("it was not replaced")
+	}
+	s.pass(time.Minute - time.Second)
+	late.mustVisitor()
+	if late.cookies["bothy_session"] != first {
+		t.Error("the old token was replaced once more")
+	}
+	s.pass(time.Second)
+	_, err = late.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	b.mustVisitor()
+}
+
+func TestASessionEndsWhenItIsNotUsedAndWhenItIsOld(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	for range 14 { // it is used, for as long as sessions live
+		s.pass(12*time.Hour - time.Minute)
+		b.mustVisitor()
+	}
+	s.pass(14 * time.Minute)
+	_, err = b.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+
+	_, err = b.signIn("ada@example.org", right)
+	s.must(err)
+	s.pass(12 * time.Hour)
+	_, err = b.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+}
+
+func TestWhoMayNotSignInAnyMoreIsNobodyAtOnce(t *testing.T) {
+	s := newSite(t)
+	ada, b := s.user("ada@example.org", lab.RoleInstructor, lab.PasswordOwn), s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	v := b.mustVisitor()
+	_, text, err := s.CreateToken(t.Context(), v.Caller, lab.Intent{}, auth.TokenInput{Name: "ci"})
+	s.must(err)
+	byToken, err := byBearer(t, s.People, text)
+	s.must(err)
+	_, err = s.store.ChangeUser(t.Context(), lab.Intent{}, ada.ID, func(u lab.User) (lab.User, lab.Audit, error) {
+		at := s.clock()
+		u.DisabledAt = &at
+		return u, lab.Audit{ID: s.id(), At: at, Action: "user.disable", Target: u.ID}, nil
+	})
+	s.must(err)
+	_, err = b.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	_, err = byBearer(t, s.People, text)
+	s.wantCode(err, lab.CodeUnauthenticated)
+	for _, caller := range []lab.Caller{v.Caller, byToken} {
+		_, err = s.Again(t.Context(), caller)
+		s.wantCode(err, lab.CodeUnauthenticated)
+	}
+	_, err = b.signIn("ada@example.org", right)
+	s.wantCode(err, lab.CodeUnauthenticated)
+	_, err = s.SignIn(t.Context(), lab.User{ID: ada.ID, DisabledAt: &s.now}, b.visit())
+	s.wantCode(err, lab.CodeForbidden)
+}
+
+func TestPeopleEndTheirOwnSessionsAndAdminsAnybodys(t *testing.T) {
+	s := newSite(t)
+	ctx := t.Context()
+	s.user("ada@example.org", lab.RoleInstructor, lab.PasswordOwn)
+	s.user("bob@example.org", lab.RoleInstructor, lab.PasswordOwn)
+	s.user("root@example.org", lab.RoleAdmin, lab.PasswordOwn)
+	in := func(login string) (*browser, auth.Visitor) {
+		b := s.browser()
+		_, err := b.signIn(login, right)
+		s.must(err)
+		return b, b.mustVisitor()
+	}
+	adas, ada := in("ada@example.org")
+	_, elsewhere := in("ada@example.org")
+	bobs, bob := in("bob@example.org")
+	_, root := in("root@example.org")
+
+	mine, err := s.Sessions(ctx, ada.Caller, "", lab.Page{Limit: 10})
+	s.must(err)
+	if len(mine.Items) != 2 {
+		t.Errorf("got %v", mine)
+	}
+	_, err = s.Sessions(ctx, ada.Caller, "bob@example.org", lab.Page{Limit: 10})
+	s.wantCode(err, lab.CodeNotFound)
+	all, err := s.Sessions(ctx, root.Caller, "bob@example.org", lab.Page{Limit: 10})
+	s.must(err)
+	if len(all.Items) != 1 || all.Items[0].ID != bob.SessionID {
+		t.Errorf("got %v", all)
+	}
+
+	s.wantCode(s.EndSession(ctx, bob.Caller, lab.Intent{}, ada.SessionID), lab.CodeNotFound)
+	s.must(s.EndSession(ctx, ada.Caller, lab.Intent{}, elsewhere.SessionID))
+	adas.mustVisitor()
+	s.must(s.EndSessions(ctx, ada.Caller, lab.Intent{}, ""))
+	_, err = adas.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	_, err = s.Again(ctx, ada.Caller)
+	s.wantCode(err, lab.CodeUnauthenticated)
+	bobs.mustVisitor()
+	s.must(s.EndSession(ctx, root.Caller, lab.Intent{}, bob.SessionID))
+	_, err = bobs.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+
+	operator, err := byBearer(t, s.People, token)
+	s.must(err)
+	s.wantCode(s.EndSessions(ctx, operator, lab.Intent{}, ""), lab.CodeInvalid)
+	s.must(s.EndSessions(ctx, operator, lab.Intent{}, "root@example.org"))
+}
+
+func TestANeighboursCookieDoesNotHideOnesOwn(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	r := s.browser().request()
+	r.Header.Set("Cookie", "bothy_session=planted; bothy_session="+b.cookies["bothy_session"])
+	if _, err := s.Visitor(t.Context(), r, http.Header{}); err != nil {
+		t.Error(err)
+	}
+	r.Header.Set("Cookie", strings.Repeat("bothy_session=planted; ", 50)+"bothy_session="+b.cookies["bothy_session"])
+	_, err = s.Visitor(t.Context(), r, http.Header{})
+	s.wantCode(err, lab.CodeUnauthenticated)
+}
+
+func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {
+	s := newSite(t)
+	ctx := t.Context()
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordTemporary)
+	b, elsewhere := s.browser(), s.browser()
+	for _, browser := range []*browser{b, elsewhere} {
+		due, err := browser.signIn("ada@example.org", right)
+		s.must(err)
+		if !due {
+			t.Error("nothing is due")
+		}
+		_, err = s.Authenticate(ctx, browser.request(), http.Header{})
+		s.wantCode(err, lab.CodeForbidden)
+	}
+	v := b.mustVisitor()
+	for _, bad := range []string{right, "short", "aaaaaaaaaaaaa", "my name is ada? n. n.", strings.Repeat("ä1b2", 20)} {
+		s.wantCode(s.ChangePassword(ctx, v, b.visit(), "", bad), lab.CodeInvalid)
+	}
+	s.must(s.ChangePassword(ctx, v, b.visit(), "", "a new long password"))
+	caller, err := s.Authenticate(ctx, b.request(), http.Header{})
+	s.must(err)
+	if caller.Name != "user:ada@example.org" {
+		t.Errorf("got %+v", caller)
+	}
+	_, err = elsewhere.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+
+	// From now on the present password is wanted.
+	v = b.mustVisitor()
+	s.wantCode(s.ChangePassword(ctx, v, b.visit(), right, "another long password"), lab.CodeInvalid)
+	s.must(s.ChangePassword(ctx, v, b.visit(), "a new long password", "another long password"))
+	due, err := elsewhere.signIn("ada@example.org", "another long password")
+	s.must(err)
+	if due {
+		t.Error("a password is due")
+	}
+}

@@ -1,0 +1,149 @@
+package auth_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// caller signs somebody in.
+func (s *site) caller(login string, role lab.Role) lab.Caller {
+	s.t.Helper()
+	s.user(login, role, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn(login, right)
+	s.must(err)
+	return b.mustVisitor().Caller
+}
+
+func (s *site) token(caller lab.Caller, in auth.TokenInput) (lab.APIToken, string) {
+	s.t.Helper()
+	made, text, err := s.CreateToken(s.t.Context(), caller, lab.Intent{}, in)
+	s.must(err)
+	return made, text
+}
+
+func TestATokenIsItsUserWithinItsScope(t *testing.T) {
+	s := newSite(t)
+	ada := s.caller("ada@example.org", lab.RoleInstructor)
+	made, text := s.token(ada, auth.TokenInput{Name: " ci ", Scope: lab.TokenOperate, Days: 30})
+	if !strings.HasPrefix(text, "bothy_") || len(text) < 48 || made.Name != "ci" || made.ExpiresAt != s.clock().AddDate(0, 0, 30) {
+		t.Errorf("got %q, %+v", text, made)
+	}
+	got, err := byBearer(t, s.People, text)
+	s.must(err)
+	if got.Name != "token:ada@example.org/ci" || got.UserID != ada.UserID || got.Role != lab.RoleInstructor || got.Token != lab.TokenOperate ||
+		got.TokenID != made.ID || got.SessionID != "" {
+		t.Errorf("got %+v", got)
+	}
+	for _, other := range []string{text + "x", "bothy_", strings.TrimPrefix(text, "bothy_")} {
+		_, err := byBearer(t, s.People, other)
+		s.wantCode(err, lab.CodeUnauthenticated)
+	}
+	s.pass(30 * 24 * time.Hour)
+	_, err = byBearer(t, s.People, text)
+	s.wantCode(err, lab.CodeUnauthenticated)
+	_, err = s.Again(t.Context(), got)
+	s.wantCode(err, lab.CodeUnauthenticated)
+}
+
+func TestTheLastUseIsKnownToTheMinute(t *testing.T) {
+	s := newSite(t)
+	ada := s.caller("ada@example.org", lab.RoleInstructor)
+	made, text := s.token(ada, auth.TokenInput{Name: "ci"})
+	used := func() time.Time {
+		_, err := byBearer(t, s.People, text)
+		s.must(err)
+		token, err := s.Token(t.Context(), ada, made.ID)
+		s.must(err)
+		return *token.UsedAt
+	}
+	first := used()
+	s.pass(time.Minute - time.Second)
+	if used() != first {
+		t.Error("it was written down again within a minute")
+	}
+	s.pass(time.Second)
+	if used() != s.clock() {
+		t.Error("it was not written down")
+	}
+}
+
+func TestTokensAreTheirUsersAlone(t *testing.T) {
+	s := newSite(t)
+	ctx := t.Context()
+	ada, bob, root := s.caller("ada@example.org", lab.RoleInstructor), s.caller("bob@example.org", lab.RoleInstructor), s.caller("root@example.org", lab.RoleAdmin)
+	made, text := s.token(ada, auth.TokenInput{Name: "ci"})
+	_, err := s.Token(ctx, bob, made.ID)
+	s.wantCode(err, lab.CodeNotFound)
+	s.wantCode(s.RevokeToken(ctx, bob, lab.Intent{}, made.ID), lab.CodeNotFound)
+	_, err = s.Tokens(ctx, bob, "ada@example.org", lab.Page{Limit: 10})
+	s.wantCode(err, lab.CodeNotFound)
+	_, _, err = s.CreateToken(ctx, bob, lab.Intent{}, auth.TokenInput{Name: "x", User: "ada@example.org"})
+	s.wantCode(err, lab.CodeNotFound)
+	for _, who := range []struct {
+		caller lab.Caller
+		user   string
+		want   int
+	}{{ada, "", 1}, {bob, "", 0}, {root, "", 0}, {root, "ada@example.org", 1}} {
+		list, err := s.Tokens(ctx, who.caller, who.user, lab.Page{Limit: 10})
+		s.must(err)
+		if len(list.Items) != who.want {
+			t.Errorf("%s sees %v", who.caller.Name, list.Items)
+		}
+	}
+	s.must(s.RevokeToken(ctx, root, lab.Intent{}, made.ID))
+	s.wantCode(s.RevokeToken(ctx, ada, lab.Intent{}, made.ID), lab.CodeNotFound)
+	_, err = byBearer(t, s.People, text)
+	s.wantCode(err, lab.CodeUnauthenticated)
+	if got := s.actions(); !strings.HasSuffix(got, "token.create token.revoke") {
+		t.Error(got)
+	}
+}
+
+func TestTheOperatorIsNobodyAndMakesTokensForSomebody(t *testing.T) {
+	s := newSite(t)
+	s.user("bot@example.org", lab.RoleAssistant, lab.PasswordNone)
+	operator, err := byBearer(t, s.People, token)
+	s.must(err)
+	if !operator.Operator() || operator.Name != "token:operator" {
+		t.Errorf("got %+v", operator)
+	}
+	_, _, err = s.CreateToken(t.Context(), operator, lab.Intent{}, auth.TokenInput{Name: "lms"})
+	s.wantCode(err, lab.CodeInvalid)
+	made, _ := s.token(operator, auth.TokenInput{Name: "lms", User: "bot@example.org"})
+	if made.Login != "bot@example.org" || made.Scope != lab.TokenRead || made.ExpiresAt != s.clock().AddDate(0, 0, 90) {
+		t.Errorf("got %+v", made)
+	}
+	list, err := s.Tokens(t.Context(), operator, "", lab.Page{Limit: 10})
+	s.must(err)
+	if len(list.Items) != 1 {
+		t.Errorf("got %v", list)
+	}
+}
+
+func TestATokenMakesNoneThatIsMoreThanItself(t *testing.T) {
+	s := newSite(t)
+	ada := s.caller("ada@example.org", lab.RoleInstructor)
+	parent, text := s.token(ada, auth.TokenInput{Name: "ci", Scope: lab.TokenOperate, Days: 2})
+	byToken, err := byBearer(t, s.People, text)
+	s.must(err)
+	_, _, err = s.CreateToken(t.Context(), byToken, lab.Intent{}, auth.TokenInput{Name: "more", Scope: lab.TokenWrite})
+	s.wantCode(err, lab.CodeForbidden)
+	child, _ := s.token(byToken, auth.TokenInput{Name: "less", Scope: lab.TokenRead})
+	if child.ExpiresAt != parent.ExpiresAt {
+		t.Errorf("it lives until %s", child.ExpiresAt)
+	}
+}
+
+func TestATokenThatCannotBeIsRefusedWithAllThatIsWrong(t *testing.T) {
+	s := newSite(t)
+	ada := s.caller("ada@example.org", lab.RoleInstructor)
+	_, _, err := s.CreateToken(t.Context(), ada, lab.Intent{}, auth.TokenInput{Name: "\n", Scope: "all", Days: 366})
+	if got := s.wantCode(err, lab.CodeInvalid).Fields; len(got) != 3 {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,438 @@
+package pages_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/pages"
+	"github.com/bothylabs/bothy/service/registrar"
+	"github.com/bothylabs/bothy/service/store"
+)
+
+const (
+	temporary = "temp-orary-pass"
+	own       = "a very long password"
+	ada       = "ada@example.org"
+)
+
+// passwords stands for Vault.
+type passwords map[string]string
+
+func (p passwords) SetPassword(_ context.Context, id, password string) error {
+	p[id] = password
+	return nil
+}
+
+func (p passwords) CheckPassword(_ context.Context, id, password string) error {
+	if p[id] == "" || p[id] != password {
+		return lab.Errorf(lab.CodeUnauthenticated, "wrong")
+	}
+	return nil
+}
+
+// workspaces are those of one student.
+type workspaces struct {
+	views []registrar.WorkspaceView
+	acts  []string
+}
+
+func (w *workspaces) Workspaces(_ context.Context, f registrar.WorkspaceFilter, _ lab.Page) (lab.List[registrar.WorkspaceView], error) {
+	var list lab.List[registrar.WorkspaceView]
+	for _, v := range w.views {
+		if v.StudentID == f.Student {
+			list.Items = append(list.Items, v)
+		}
+	}
+	return list, nil
+}
+
+func (w *workspaces) Workspace(_ context.Context, ref string) (registrar.WorkspaceView, error) {
+	for _, v := range w.views {
+		if string(v.Slug) == ref {
+			return v, nil
+		}
+	}
+	return registrar.WorkspaceView{}, lab.NotFound("workspace", ref)
+}
+
+func (w *workspaces) ActOnWorkspace(_ context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.WorkspaceView, error) {
+	w.acts = append(w.acts, fmt.Sprint(intent.Actor.Name, " ", act, " ", ref))
+	return registrar.WorkspaceView{}, nil
+}
+
+// site is a server of the pages over a real store.
+type site struct {
+	t          *testing.T
+	store      *store.Store
+	people     *auth.People
+	passwords  passwords
+	workspaces *workspaces
+	server     *httptest.Server
+	ids        int
+	student    lab.Student
+	user       lab.User
+}
+
+func newSite(t *testing.T, change ...func(*pages.Config)) *site {
+	t.Helper()
+	s := &site{t: t, passwords: passwords{}, workspaces: &workspaces{}}
+	var err error
+	s.store, err = store.Open(t.Context(), store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")})
+	s.must(err)
+	t.Cleanup(func() { s.must(s.store.Close()) })
+	id := func() string { s.ids++; return fmt.Sprintf("id-%04d", s.ids) }
+	s.people, err = auth.NewPeople(auth.Config{
+		Store: s.store, Passwords: s.passwords, Idle: time.Hour, Lifetime: 24 * time.Hour, Log: slog.New(slog.DiscardHandler), NewID: id,
+		After: func(time.Duration) <-chan time.Time {
+			now := make(chan time.Time, 1)
+			now <- time.Time{}
+			return now
+		},
+	})
+	s.must(err)
+	cfg := pages.Config{
+		People: s.people, Workspaces: s.workspaces, Mail: true, ConsoleURL: "http://bothy.localhost:8080", LabsURL: "http://labs.localhost:9999",
+		Version: "1.2.3", Log: slog.New(slog.DiscardHandler),
+		LookIns: func(context.Context, string) ([]pages.LookIn, error) {
+			return []pages.LookIn{{Slug: "fall-26-py101-ada", Name: "Grace Hopper", At: time.Date(2026, 9, 1, 9, 5, 0, 0, time.UTC)}}, nil
+		},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	handler, err := pages.New(cfg)
+	s.must(err)
+	s.server = httptest.NewServer(handler)
+	t.Cleanup(s.server.Close)
+
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	audit := func() lab.Audit { return lab.Audit{ID: id(), At: at, Action: "x", Target: "x"} }
+	s.user = lab.User{ID: id(), Login: ada, Name: "Ada Lovelace", Email: ada, Role: lab.RoleStudent, Password: lab.PasswordTemporary, Revision: 1, CreatedAt: at, UpdatedAt: at}
+	s.must(s.store.CreateUser(t.Context(), lab.Intent{}, s.user, audit()))
+	s.passwords[s.user.ID] = temporary
+	cohort := lab.Cohort{ID: id(), Key: "fall-26", Name: "Fall 26", Revision: 1, CreatedAt: at, UpdatedAt: at}
+	s.must(s.store.CreateCohort(t.Context(), lab.Intent{}, cohort, audit()))
+	s.student = lab.Student{ID: id(), CohortID: cohort.ID, UserID: s.user.ID, Name: "Ada Lovelace", Email: ada, Revision: 1, CreatedAt: at, UpdatedAt: at}
+	_, err = s.store.Enroll(t.Context(), lab.Intent{}, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
+		return []lab.Student{s.student}, audit(), nil
+	})
+	s.must(err)
+	s.workspaces.views = []registrar.WorkspaceView{
+		s.workspace("fall-26-py101-ada", "py101", s.student.ID, lab.DesiredRunning, lab.PhaseReady),
+		s.workspace("fall-26-go102-ada", "go102", s.student.ID, lab.DesiredStopped, lab.PhaseStopped),
+		s.workspace("fall-26-db103-ada", "db103", s.student.ID, lab.DesiredRunning, lab.PhaseStarting),
+		s.workspace("fall-26-sh104-ada", "sh104", s.student.ID, lab.DesiredRunning, lab.PhaseFailed),
+		s.workspace("fall-26-py101-bob", "py101", "somebody else", lab.DesiredRunning, lab.PhaseReady),
+	}
+	return s
+}
+
+func (*site) workspace(slug, course, student string, desired lab.Desired, phase lab.Phase) registrar.WorkspaceView {
+	return registrar.WorkspaceView{
+		Workspace: lab.Workspace{ID: "id-" + slug, Slug: lab.Slug(slug), StudentID: student, ClassID: "class", Desired: desired, Status: lab.Status{Phase: phase}},
+		CohortKey: "fall-26", CourseKey: course,
+	}
+}
+
+func (s *site) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// browser keeps cookies and follows no redirects.
+type browser struct {
+	s       *site
+	cookies map[string]string
+	headers map[string]string
+}
+
+func (s *site) browser() *browser {
+	return &browser{s, map[string]string{}, map[string]string{"Sec-Fetch-Site": "same-origin"}}
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (b *browser) do(method, path string, form url.Values) answer {
+	b.s.t.Helper()
+	r, err := http.NewRequestWithContext(b.s.t.Context(), method, b.s.server.URL+path, strings.NewReader(form.Encode()))
+	b.s.must(err)
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, value := range b.headers {
+		r.Header.Set(name, value)
+	}
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	got, err := client.Do(r)
+	b.s.must(err)
+	defer got.Body.Close()
+	body, err := io.ReadAll(got.Body)
+	b.s.must(err)
+	for _, c := range got.Cookies() {
+		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		}
+	}
+	return answer{got.StatusCode, got.Header, string(body)}
+}
+
+func (b *browser) get(path string) answer { b.s.t.Helper(); return b.do(http.MethodGet, path, nil) }
+
+func (b *browser) post(path string, pairs ...string) answer {
+	b.s.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return b.do(http.MethodPost, path, form)
+}
+
+// goes wants a redirect.
+func (a answer) goes(t *testing.T, to string) {
+	t.Helper()
+	if a.status != http.StatusSeeOther || a.header.Get("Location") != to {
+		t.Fatalf("got %d to %q, not to %q\n%s", a.status, a.header.Get("Location"), to, a.body)
+	}
+}
+
+// says wants a status and texts.
+func (a answer) says(t *testing.T, status int, texts ...string) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("got %d, not %d\n%s", a.status, status, a.body)
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			t.Errorf("the page lacks %q\n%s", text, a.body)
+		}
+	}
+}
+
+// in is a browser of somebody with a password of their own.
+func (s *site) in() *browser {
+	s.t.Helper()
+	b := s.browser()
+	b.post("/sign-in", "login", ada, "password", temporary).goes(s.t, "/password?to=%2F")
+	b.post("/password", "password", own, "again", own).goes(s.t, "/?done=password")
+	return b
+}
+
+func TestAFirstVisit(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	b.get("/").goes(t, "/sign-in")
+	b.get("/sessions?x=1").goes(t, "/sign-in?to=%2Fsessions%3Fx%3D1")
+	b.get("/sign-in?to=/sessions").says(t, 200, `name="to" value="/sessions"`, "I don't know my password")
+	b.post("/sign-in", "login", ada, "password", temporary, "to", "/sessions").goes(t, "/password?to=%2Fsessions")
+
+	// A temporary password opens nothing else.
+	for _, path := range []string{"/", "/sessions", "/tokens"} {
+		b.get(path).goes(t, "/password")
+	}
+	b.post("/workspaces/fall-26-go102-ada/start").goes(t, "/password")
+	b.get("/password?to=/sessions").says(t, 200, "Choose a password", "temporary password")
+	b.post("/password", "password", own, "again", "another").says(t, 400, "Is not the same")
+	b.post("/password", "password", "short", "again", "short").says(t, 400, "Has fewer than 10 characters")
+	b.post("/password", "password", temporary, "again", temporary).says(t, 400, "Is the temporary one")
+	b.post("/password", "password", own, "again", own, "to", "/sessions").goes(t, "/sessions")
+	b.get("/sessions").says(t, 200, "This one", "Where you are signed in")
+	b.get("/sign-in?to=/tokens").goes(t, "/tokens")
+}
+
+func TestAWrongPasswordAndAnUnknownLoginLookTheSame(t *testing.T) {
+	s := newSite(t)
+	known := s.browser().post("/sign-in", "login", ada, "password", "wrong-wrong")
+	unknown := s.browser().post("/sign-in", "login", "eve@example.org", "password", "wrong-wrong")
+	known.says(t, 403, "The login or the password is wrong")
+	if got := strings.ReplaceAll(unknown.body, "eve@example.org", ada); got != known.body || unknown.status != known.status {
+		t.Errorf("they differ:\n%s\n%s", known.body, unknown.body)
+	}
+	if len(known.header) != len(unknown.header) {
+		t.Errorf("they differ: %v, %v", known.header, unknown.header)
+	}
+}
+
+func TestTooManyTriesSayWhenToComeBack(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	for range 10 {
+		b.post("/sign-in", "login", ada, "password", "wrong-wrong")
+	}
+	got := b.post("/sign-in", "login", ada, "password", temporary)
+	got.says(t, 429, "This was tried too often", "16 minutes", "have a link mailed")
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
+
+func TestOneGoesOnWithinTheOriginAlone(t *testing.T) {
+	s := newSite(t)
+	s.in()
+	for to, want := range map[string]string{
+		"/tokens": "/tokens", "/open/fall-26-py101-ada?to=/fall-26-py101-ada/": "/open/fall-26-py101-ada?to=/fall-26-py101-ada/",
+		"https://evil.example/": "/", "//evil.example/": "/", `/\evil.example/`: "/", "javascript:alert(1)": "/", "tokens": "/", "": "/",
+		"/%2f/evil.example": "/", "/sign-out": "/", "/sign-in": "/", "/a\r\nSet-Cookie: x=y": "/", "http:evil": "/", "/\t/evil.example": "/",
+	} {
+		s.browser().post("/sign-in", "login", ada, "password", own, "to", to).goes(t, want)
+	}
+}
+
+func TestThePortalShowsOnesOwnWorkspacesInWords(t *testing.T) {
+	s := newSite(t)
+	b := s.in()
+	page := b.get("/")
+	page.says(t, 200, "py101", "Ready", `href="/open/fall-26-py101-ada"`, "Stopped", `action="/workspaces/fall-26-go102-ada/start"`, "Starting",
+		"It could not be started", "Grace Hopper", "1 September 2026, 09:05 UTC")
+	if strings.Contains(page.body, "bob") || strings.Contains(page.body, `/workspaces/fall-26-py101-ada/start`) {
+		t.Errorf("the page shows too much\n%s", page.body)
+	}
+	b.post("/workspaces/fall-26-go102-ada/start").goes(t, "/?done=start")
+	b.post("/workspaces/fall-26-py101-ada/stop").goes(t, "/?done=stop")
+	b.post("/workspaces/fall-26-py101-bob/stop").says(t, 404, "There is nothing here")
+	b.post("/workspaces/fall-26-py101-ada/delete").says(t, 404)
+	b.get("/workspaces/fall-26-py101-ada/stop").says(t, 405)
+	if got := strings.Join(s.workspaces.acts, ", "); got != "user:"+ada+" start id-fall-26-go102-ada, user:"+ada+" stop id-fall-26-py101-ada" {
+		t.Error(got)
+	}
+}
+
+func TestWhatAnotherOriginSendsIsRefused(t *testing.T) {
+	s := newSite(t)
+	b := s.in()
+	for _, site := range []string{"cross-site", "same-site"} {
+		b.headers["Sec-Fetch-Site"] = site
+		b.post("/workspaces/fall-26-py101-ada/stop").says(t, 403, "Another page has sent this")
+		b.post("/sign-out").says(t, 403)
+		b.post("/sign-in", "login", ada, "password", own).says(t, 403)
+	}
+	delete(b.headers, "Sec-Fetch-Site")
+	b.headers["Origin"] = "http://labs.localhost:9999"
+	b.post("/sign-out").says(t, 403)
+	if len(s.workspaces.acts) != 0 {
+		t.Error(s.workspaces.acts)
+	}
+	b.headers["Origin"] = "http://bothy.localhost:8080"
+	b.post("/sign-out").goes(t, "/sign-in?done=out")
+}
+
+func TestOneSignsOutHereElsewhereAndEverywhere(t *testing.T) {
+	s := newSite(t)
+	here := s.in()
+	sign := func() *browser {
+		b := s.browser()
+		b.post("/sign-in", "login", ada, "password", own).goes(t, "/")
+		return b
+	}
+	there := sign()
+	ids := regexp.MustCompile(`/sessions/end/([^"]+)`).FindStringSubmatch(here.get("/sessions").body)
+	if len(ids) != 2 {
+		t.Fatal("no other session is shown")
+	}
+	here.post("/sessions/end/"+ids[1]).goes(t, "/sessions?done=end")
+	there.get("/").goes(t, "/sign-in")
+	here.get("/").says(t, 200)
+
+	third := sign()
+	third.post("/sign-out").goes(t, "/sign-in?done=out")
+	if third.cookies["bothy_session"] != "" || third.cookies["bothy_device"] == "" {
+		t.Error(third.cookies)
+	}
+	fourth := sign()
+	here.post("/sessions/end-all").goes(t, "/sign-in?done=out")
+	for _, b := range []*browser{here, fourth} {
+		b.get("/").goes(t, "/sign-in")
+	}
+}
+
+func TestATokenIsShownOnce(t *testing.T) {
+	s := newSite(t)
+	b := s.in()
+	b.post("/tokens", "name", "", "scope", "read", "days", "90").says(t, 400, "say in 1 to 100 characters")
+	made := b.post("/tokens", "name", "my <b>laptop</b>", "scope", "operate", "days", "30")
+	made.says(t, 201, "Copy it now", "my &lt;b&gt;laptop&lt;/b&gt;", "operate", "never used")
+	text := regexp.MustCompile(`bothy_[A-Za-z0-9_-]{43}`).FindString(made.body)
+	if text == "" {
+		t.Fatal("the token is not shown")
+	}
+	again := b.get("/tokens")
+	if again.says(t, 200, "laptop"); strings.Contains(again.body, text) {
+		t.Error("it is shown again")
+	}
+	id := regexp.MustCompile(`/tokens/revoke/([^"]+)`).FindStringSubmatch(again.body)[1]
+	b.post("/tokens/revoke/"+id).goes(t, "/tokens?done=revoke")
+	if strings.Contains(b.get("/tokens").body, "laptop") {
+		t.Error("it is still there")
+	}
+}
+
+func TestAResetDoesNotSayWhetherTheLoginExists(t *testing.T) {
+	s := newSite(t)
+	known, unknown := s.browser().post("/reset", "login", ada), s.browser().post("/reset", "login", "eve@example.org")
+	known.says(t, 200, "If <strong>"+ada)
+	if got := strings.ReplaceAll(unknown.body, "eve@example.org", ada); got != known.body {
+		t.Errorf("they differ:\n%s\n%s", known.body, unknown.body)
+	}
+	due, err := s.store.DueLetters(t.Context(), time.Now().Add(time.Hour), 10)
+	s.must(err)
+	if len(due) != 1 {
+		t.Errorf("%d letters are due", len(due))
+	}
+	s.browser().get("/reset/choose?link=nothing").says(t, 404, "not good any more")
+	s.browser().post("/reset/choose", "link", "nothing", "password", own, "again", own).says(t, 404, "not good any more")
+}
+
+func TestEveryPageKeepsThePolicyAndHasNoScript(t *testing.T) {
+	s := newSite(t)
+	in, out := s.in(), s.browser()
+	for path, b := range map[string]*browser{
+		"/": in, "/sessions": in, "/tokens": in, "/password": in, "/nothing": in, "/sign-in": out, "/reset": out, "/reset/choose": out,
+	} {
+		got := b.get(path)
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http://labs.localhost:9999 http://*.labs.localhost:9999; base-uri 'none'; frame-ancestors 'none'",
+			"X-Frame-Options":         "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+			"Content-Type": "text/html; charset=utf-8",
+		} {
+			if got.header.Get(name) != want {
+				t.Errorf("%s: %s: %s", path, name, got.header.Get(name))
+			}
+		}
+		for _, no := range []string{"<script", "style=", " on", "<style", "ZgotmplZ"} {
+			if no == " on" {
+				if regexp.MustCompile(`<[^>]* on[a-z]+=`).MatchString(got.body) {
+					t.Errorf("%s has an event handler", path)
+				}
+			} else if strings.Contains(got.body, no) {
+				t.Errorf("%s has %q", path, no)
+			}
+		}
+		if strings.Count(got.body, "<h1>") != 1 || !strings.Contains(got.body, `<html lang="en">`) || !strings.Contains(got.body, "<main") {
+			t.Errorf("%s is not a whole page", path)
+		}
+	}
+	if got := out.get("/assets/bothy.css"); got.status != 200 || got.header.Get("Content-Type") != "text/css; charset=utf-8" {
+		t.Errorf("%d, %v", got.status, got.header)
+	}
+	out.get("/assets/layout.html").says(t, 404)
+}

@@ -1,0 +1,145 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+func limits() lab.AttemptLimits {
+	return lab.AttemptLimits{Unknown: 3, Known: 2, Quiet: 15 * time.Minute, Address: 5, Window: 10 * time.Minute}
+}
+
+func (f *fixture) attempt(account string) lab.Attempt {
+	return lab.Attempt{Account: account, Address: "192.0.2.1", At: f.now}
+}
+
+// try makes an attempt from beginning to end.
+func (f *fixture) try(a lab.Attempt, outcome lab.AttemptOutcome) error {
+	f.t.Helper()
+	a.At = f.now
+	err := f.BeginAttempt(f.t.Context(), a, limits())
+	if err == nil {
+		f.must(f.EndAttempt(f.t.Context(), a, outcome))
+	}
+	return err
+}
+
+func (f *fixture) refused(a lab.Attempt, wait time.Duration) {
+	f.t.Helper()
+	wantEqual(f.t, wantCode(f.t, f.try(a, lab.AttemptWrong), lab.CodeTooMany).RetryAfter, wait)
+}
+
+func TestAnAccountIsForgottenItsFailuresWhenItIsQuiet(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ada := f.attempt("ada")
+		for range 3 {
+			f.must(f.try(ada, lab.AttemptWrong))
+			f.now = f.now.Add(time.Minute)
+		}
+		f.refused(ada, 15*time.Minute-time.Minute)
+		f.now = f.now.Add(13 * time.Minute)
+		f.refused(ada, time.Minute) // what is refused is no attempt, and does not prolong it
+		f.now = f.now.Add(time.Minute)
+		f.must(f.try(ada, lab.AttemptWrong))
+	})
+}
+
+func TestWhoSignedInWithTheBrowserBeforeHasABudgetOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		attacker, ada := f.attempt("ada"), f.attempt("ada")
+		ada.Known = true
+		for range 3 {
+			f.must(f.try(attacker, lab.AttemptWrong))
+		}
+		f.refused(attacker, 15*time.Minute)
+		f.must(f.try(ada, lab.AttemptWrong))
+		f.must(f.try(ada, lab.AttemptWrong))
+		f.refused(ada, 15*time.Minute)
+		f.now = f.now.Add(15 * time.Minute)
+		f.must(f.try(ada, lab.AttemptRight))
+	})
+}
+
+func TestARightPasswordMakesFailuresForgottenAndAVoidTryIsNone(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ada := f.attempt("ada")
+		for range 4 {
+			f.must(f.try(ada, lab.AttemptVoid))
+		}
+		for range 3 {
+			f.must(f.try(ada, lab.AttemptWrong))
+			f.must(f.try(ada, lab.AttemptWrong))
+			f.must(f.try(ada, lab.AttemptRight))
+			f.now = f.now.Add(10 * time.Minute) // the address is not what is looked at here
+		}
+	})
+}
+
+func TestOneAddressHasSoManyFailuresOverAllAccounts(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		for i := range 5 {
+			f.must(f.try(f.attempt(fmt.Sprint("right ", i)), lab.AttemptRight))
+			f.must(f.try(f.attempt(fmt.Sprint("account ", i)), lab.AttemptWrong))
+			f.now = f.now.Add(time.Minute)
+		}
+		f.refused(f.attempt("another"), 5*time.Minute)
+		known, elsewhere := f.attempt("another"), f.attempt("another")
+		known.Known, elsewhere.Address = true, "192.0.2.2"
+		f.must(f.try(known, lab.AttemptRight))
+		f.must(f.try(elsewhere, lab.AttemptRight))
+		f.now = f.now.Add(5 * time.Minute)
+		f.must(f.try(f.attempt("another"), lab.AttemptWrong))
+	})
+}
+
+// What is being looked at counts as long as nobody knows what becomes of it.
+func TestOfManyAttemptsAtOnceNoMoreAreMadeThanThereIsRoomFor(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		stores := f.instances()
+		a := f.attempt("ada")
+		begun := 0
+		for _, err := range together(16, func(i int) error { return stores[i%2].BeginAttempt(t.Context(), a, limits()) }) {
+			switch {
+			case err == nil:
+				begun++
+			default:
+				wantCode(t, err, lab.CodeTooMany)
+			}
+		}
+		wantEqual(t, begun, 3)
+		f.must(f.EndAttempt(t.Context(), a, lab.AttemptVoid))
+		f.must(f.BeginAttempt(t.Context(), a, limits()))
+		wantCode(t, f.BeginAttempt(t.Context(), a, limits()), lab.CodeTooMany)
+	})
+}
+
+func TestWhatCountsNoMoreIsClearedAway(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		f.must(f.try(f.attempt("ada"), lab.AttemptWrong))
+		f.now = f.now.Add(25 * time.Hour)
+		f.must(f.try(f.attempt("bob"), lab.AttemptWrong))
+		wantEqual(t, len(f.dump()["sign_in_attempts"]), 2) // bob and his address
+	})
+}
+
+func TestSomethingIsSpentSoOftenInAWindow(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		spend := func() error { return f.Spend(t.Context(), "reset:ada", 2, time.Hour, f.now) }
+		f.must(spend())
+		f.now = f.now.Add(20 * time.Minute)
+		f.must(spend())
+		wantEqual(t, wantCode(t, spend(), lab.CodeTooMany).RetryAfter, 40*time.Minute)
+		f.now = f.now.Add(40 * time.Minute)
+		f.must(spend())
+	})
+}

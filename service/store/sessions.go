@@ -1,0 +1,186 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	selectSessions = `SELECT s.id, s.hash, s.user_id, s.password_due, s.remote, s.agent, s.rotated_at, s.created_at, s.seen_at, s.expires_at, s.ended_at FROM sessions s `
+	insertSession  = `INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+		VALUES (:id, :hash, '', :rotated_at, :user_id, :password_due, :remote, :agent, :created_at, :seen_at, :expires_at)`
+)
+
+type sessionRow struct {
+	ID          string `db:"id"`
+	Hash        string `db:"hash"`
+	UserID      string `db:"user_id"`
+	PasswordDue int64  `db:"password_due"`
+	Remote      string `db:"remote"`
+	Agent       string `db:"agent"`
+	RotatedAt   stamp  `db:"rotated_at"`
+	CreatedAt   stamp  `db:"created_at"`
+	SeenAt      stamp  `db:"seen_at"`
+	ExpiresAt   stamp  `db:"expires_at"`
+	EndedAt     stamp  `db:"ended_at"`
+}
+
+func (r sessionRow) session() lab.Session {
+	return lab.Session{
+		ID: r.ID, UserID: r.UserID, PasswordDue: r.PasswordDue != 0, Remote: r.Remote, Agent: r.Agent, RotatedAt: time.Time(r.RotatedAt),
+		CreatedAt: time.Time(r.CreatedAt), SeenAt: time.Time(r.SeenAt), ExpiresAt: time.Time(r.ExpiresAt), EndedAt: r.EndedAt.pointer(),
+	}
+}
+
+func rowOfSession(s lab.Session, hash string) sessionRow {
+	row := sessionRow{
+		ID: s.ID, Hash: hash, UserID: s.UserID, Remote: s.Remote, Agent: s.Agent, RotatedAt: stamp(s.RotatedAt),
+		CreatedAt: stamp(s.CreatedAt), SeenAt: stamp(s.SeenAt), ExpiresAt: stamp(s.ExpiresAt),
+	}
+	if s.PasswordDue {
+		row.PasswordDue = 1
+	}
+	return row
+}
+
+// BeginSession writes a new session of somebody under the hash of its token, and
+// that they have used the browser with the hash given; the session under the hash
+// replaced, "" for none, ends.
+func (s *Store) BeginSession(ctx context.Context, begun lab.Session, hash, device, replaced string, audit lab.Audit) error {
+	return s.update(ctx, "begin a session", func(tx session) error {
+		if err := insert(ctx, tx, insertSession, rowOfSession(begun, hash)); err != nil {
+			return err
+		}
+		if _, err := tx.exec(ctx, `INSERT INTO devices (user_id, hash, used_at) VALUES (?, ?, ?)
+			ON CONFLICT (user_id, hash) DO UPDATE SET used_at = excluded.used_at`, begun.UserID, device, stamp(begun.CreatedAt)); err != nil {
+			return err
+		}
+		if replaced != "" {
+			if _, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE hash = ? AND ended_at IS NULL`, stamp(begun.CreatedAt), replaced); err != nil {
+				return err
+			}
+		}
+		return record(ctx, tx, audit)
+	})
+}
+
+// SessionOf gives the session under the hash of a token, and its user; current is
+// false where the token has been replaced by another since. CodeNotFound without one.
+func (s *Store) SessionOf(ctx context.Context, hash string) (_ lab.Session, _ lab.User, current bool, err error) {
+	var row sessionRow
+	if err := s.reader().find(ctx, "session", "", &row, selectSessions+`WHERE s.hash = ? OR (s.previous_hash = ? AND s.previous_hash <> '')`, hash, hash); err != nil {
+		return lab.Session{}, lab.User{}, false, s.failed(ctx, "read a session", err)
+	}
+	user, err := s.User(ctx, row.UserID)
+	return row.session(), user, row.Hash == hash, err
+}
+
+// Session gives the session with an id.
+func (s *Store) Session(ctx context.Context, id string) (lab.Session, error) {
+	var row sessionRow
+	if err := s.reader().find(ctx, "session", id, &row, selectSessions+`WHERE s.id = ?`, id); err != nil {
+		return lab.Session{}, s.failed(ctx, "read a session", err)
+	}
+	return row.session(), nil
+}
+
+// RotateSession puts another token in the place of the one that the session has,
+// and says whether it has: somebody else may have been first.
+func (s *Store) RotateSession(ctx context.Context, id, from, to string, at time.Time) (done bool, err error) {
+	err = s.update(ctx, "rotate a session", func(tx session) error {
+		n, err := tx.exec(ctx, `UPDATE sessions SET hash = ?, previous_hash = hash, rotated_at = ?, seen_at = ? WHERE id = ? AND hash = ? AND ended_at IS NULL`,
+			to, stamp(at), stamp(at), id, from)
+		done = n == 1
+		return err
+	})
+	return done, err
+}
+
+// SeeSession notes that a session is used.
+func (s *Store) SeeSession(ctx context.Context, id string, at time.Time) error {
+	return s.update(ctx, "see a session", func(tx session) error {
+		_, err := tx.exec(ctx, `UPDATE sessions SET seen_at = ? WHERE id = ? AND seen_at < ?`, stamp(at), id, stamp(at))
+		return err
+	})
+}
+
+// Sessions gives a page of the sessions that are live at a moment, the newest
+// first; those of one user, or of all for "".
+func (s *Store) Sessions(ctx context.Context, userID string, now time.Time, idle time.Duration, p lab.Page) (lab.List[lab.Session], error) {
+	var chosen conditions
+	chosen.is("user", "s.user_id", userID)
+	// The moment is in no cursor: it is another one with each page.
+	chosen.sql = append(chosen.sql, `s.ended_at IS NULL AND s.expires_at > ? AND s.seen_at > ?`)
+	chosen.args = append(chosen.args, stamp(now), stamp(now.Add(-idle)))
+	return page(ctx, s, listing[sessionRow]{
+		name: "sessions", from: selectSessions, standard: "-created_at",
+		sorts: map[string]order[sessionRow]{
+			"created_at": by(moment("s.created_at", func(r sessionRow) stamp { return r.CreatedAt })),
+		},
+		id: text("s.id", func(r sessionRow) string { return r.ID }),
+	}, chosen, p, sessionRow.session)
+}
+
+// EndSession ends a session; CodeNotFound when it is not there, or ended already.
+// The user's alone where one is named.
+func (s *Store) EndSession(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error {
+	return s.act(ctx, intent, "end a session", func(tx session) (lab.Audit, error) {
+		n, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE id = ? AND (user_id = ? OR ? = '') AND ended_at IS NULL`, stamp(at), id, userID, userID)
+		if err == nil && n == 0 {
+			err = lab.NotFound("session", id)
+		}
+		return audit, err
+	})
+}
+
+// EndSessions ends all sessions of a user.
+func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, at time.Time, audit lab.Audit) error {
+	return s.act(ctx, intent, "end all sessions", func(tx session) (lab.Audit, error) {
+		return audit, endSessions(ctx, tx, userID, "", at)
+	})
+}
+
+// endSessions ends all sessions of a user but one.
+func endSessions(ctx context.Context, tx session, userID, except string, at time.Time) error {
+	_, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE user_id = ? AND id <> ? AND ended_at IS NULL`, stamp(at), userID, except)
+	return err
+}
+
+// KnowsDevice says whether somebody has signed in with a browser before.
+func (s *Store) KnowsDevice(ctx context.Context, userID, hash string) (bool, error) {
+	var n int64
+	if err := s.reader().get(ctx, &n, `SELECT COUNT(*) FROM devices WHERE user_id = ? AND hash = ?`, userID, hash); err != nil {
+		return false, s.failed(ctx, "look for a browser", err)
+	}
+	return n > 0, nil
+}
+
+// PasswordSet notes that somebody's password was set, where it has been: their
+// state, that what was due by their session is done, and that all their other
+// sessions and their links have ended and their failures are forgotten.
+func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, at time.Time, audit lab.Audit) error {
+	return s.update(ctx, "note a new password", func(tx session) error {
+		if err := tx.lock(ctx, "user", lockUser, userID); err != nil {
+			return err
+		}
+		for _, statement := range []struct {
+			sql  string
+			args []any
+		}{
+			{`UPDATE users SET password = ?, revision = revision + 1, updated_at = ? WHERE id = ?`, []any{string(state), stamp(at), userID}},
+			{`UPDATE sessions SET password_due = 0 WHERE id = ?`, []any{kept}},
+			{`UPDATE mail_links SET used_at = ? WHERE user_id = ? AND kind = 'reset' AND used_at IS NULL`, []any{stamp(at), userID}},
+			{`DELETE FROM sign_in_attempts WHERE key = ?`, []any{accountKey(userID)}},
+		} {
+			if _, err := tx.exec(ctx, statement.sql, statement.args...); err != nil {
+				return err
+			}
+		}
+		if err := endSessions(ctx, tx, userID, kept, at); err != nil {
+			return err
+		}
+		return record(ctx, tx, audit)
+	})
+}

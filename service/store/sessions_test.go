@@ -1,0 +1,160 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const idle = 12 * time.Hour
+
+func (f *fixture) newSession(u lab.User) lab.Session {
+	return lab.Session{
+		ID: f.id("session"), UserID: u.ID, Remote: "192.0.2.1", Agent: "Browser", RotatedAt: f.now, CreatedAt: f.now, SeenAt: f.now,
+		ExpiresAt: f.now.Add(24 * time.Hour),
+	}
+}
+
+// session begins one under the hash given.
+func (f *fixture) session(u lab.User, hash string) lab.Session {
+	f.t.Helper()
+	s := f.newSession(u)
+	f.must(f.BeginSession(f.t.Context(), s, hash, "device of "+u.ID, "", f.audit("session.create", s.ID)))
+	return s
+}
+
+func (f *fixture) live(userID string) []lab.Session {
+	f.t.Helper()
+	found, err := f.Sessions(f.t.Context(), userID, f.now, idle, lab.Page{Limit: 100})
+	f.must(err)
+	return found.Items
+}
+
+func TestASessionIsFoundByItsTokenAndTheOneBefore(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		s := f.session(ada, "first")
+		got, user, current, err := f.SessionOf(ctx, "first")
+		f.must(err)
+		wantEqual(t, got, s)
+		wantEqual(t, user, ada)
+		wantEqual(t, current, true)
+
+		f.now = f.now.Add(time.Minute)
+		done, err := f.RotateSession(ctx, s.ID, "first", "second", f.now)
+		f.must(err)
+		wantEqual(t, done, true)
+		s.RotatedAt, s.SeenAt = f.now, f.now
+		for hash, isCurrent := range map[string]bool{"first": false, "second": true} {
+			got, _, current, err := f.SessionOf(ctx, hash)
+			f.must(err)
+			wantEqual(t, got, s)
+			wantEqual(t, current, isCurrent)
+		}
+		f.must(second(f.RotateSession(ctx, s.ID, "second", "third", f.now)))
+		_, _, _, err = f.SessionOf(ctx, "first")
+		wantCode(t, err, lab.CodeNotFound)
+		_, _, _, err = f.SessionOf(ctx, "")
+		wantCode(t, err, lab.CodeNotFound)
+	})
+}
+
+func TestOfManyRotationsOneIsMade(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		s := f.session(f.user("ada@example.org", lab.RoleStudent), "first")
+		done := make([]bool, 8)
+		for _, err := range together(8, func(i int) (err error) {
+			done[i], err = f.RotateSession(t.Context(), s.ID, "first", string(rune('a'+i)), f.now)
+			return err
+		}) {
+			f.must(err)
+		}
+		n := 0
+		for _, d := range done {
+			if d {
+				n++
+			}
+		}
+		wantEqual(t, n, 1)
+	})
+}
+
+func TestSessionsThatAreLiveAreListed(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada, bob := t.Context(), f.user("ada@example.org", lab.RoleStudent), f.user("bob@example.org", lab.RoleStudent)
+		old := f.session(ada, "old")
+		f.now = f.now.Add(time.Hour)
+		ended, mine := f.session(ada, "ended"), f.session(ada, "mine")
+		f.session(bob, "bob's")
+		f.must(f.EndSession(ctx, somebody(), "", ended.ID, f.now, f.audit("session.end", ended.ID)))
+		wantEqual(t, f.live(ada.ID), []lab.Session{mine, old})
+		wantEqual(t, len(f.live("")), 3)
+
+		// The old one was not used for too long, and then it was.
+		f.now = old.SeenAt.Add(idle)
+		wantEqual(t, f.live(ada.ID), []lab.Session{mine})
+		f.must(f.SeeSession(ctx, old.ID, f.now))
+		wantEqual(t, len(f.live(ada.ID)), 2)
+		f.now = old.ExpiresAt
+		wantEqual(t, len(f.live("")), 0)
+	})
+}
+
+func TestASessionEndsOnceAndForItsUserAlone(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada, bob := t.Context(), f.user("ada@example.org", lab.RoleStudent), f.user("bob@example.org", lab.RoleStudent)
+		s := f.session(ada, "ada's")
+		wantCode(t, f.EndSession(ctx, somebody(), bob.ID, s.ID, f.now, f.audit("session.end", s.ID)), lab.CodeNotFound)
+		f.must(f.EndSession(ctx, somebody(), ada.ID, s.ID, f.now, f.audit("session.end", s.ID)))
+		wantCode(t, f.EndSession(ctx, somebody(), ada.ID, s.ID, f.now, f.audit("session.end", s.ID)), lab.CodeNotFound)
+		done, err := f.RotateSession(ctx, s.ID, "ada's", "next", f.now)
+		f.must(err)
+		wantEqual(t, done, false)
+	})
+}
+
+func TestANewSessionEndsTheOneBeforeInTheSameBrowser(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		f.session(ada, "one")
+		next := f.newSession(ada)
+		f.must(f.BeginSession(ctx, next, "two", "device", "one", f.audit("session.create", next.ID)))
+		wantEqual(t, f.live(ada.ID), []lab.Session{next})
+		for device, known := range map[string]bool{"device": true, "another": false, "": false} {
+			got, err := f.KnowsDevice(ctx, ada.ID, device)
+			f.must(err)
+			wantEqual(t, got, known)
+		}
+	})
+}
+
+func TestANewPasswordEndsAllElse(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		f.session(ada, "elsewhere")
+		here := f.newSession(ada)
+		here.PasswordDue = true
+		f.must(f.BeginSession(ctx, here, "here", "device", "", f.audit("session.create", here.ID)))
+		link := f.newLetter(ada)
+		f.must(f.AskLetter(ctx, link, f.audit("password.ask", ada.ID)))
+		link.Tries, link.ExpiresAt = 1, f.now.Add(time.Hour)
+		f.must(second(f.TryLetter(ctx, link, "link")))
+
+		f.must(f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, here.ID, f.now, f.audit("password.change", ada.ID)))
+		here.PasswordDue = false
+		wantEqual(t, f.live(ada.ID), []lab.Session{here})
+		changed, err := f.User(ctx, ada.ID)
+		f.must(err)
+		wantEqual(t, changed.Password, lab.PasswordOwn)
+		wantEqual(t, changed.Revision, ada.Revision+1)
+		_, err = f.ResetLink(ctx, "link", f.now)
+		wantCode(t, err, lab.CodeNotFound)
+	})
+}

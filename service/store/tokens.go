@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	selectTokens = `SELECT t.id, t.user_id, u.login, t.name, t.scope, t.created_at, t.expires_at, t.used_at, t.revoked_at
+		FROM api_tokens t JOIN users u ON u.id = t.user_id `
+	insertToken = `INSERT INTO api_tokens (id, hash, user_id, name, scope, created_at, expires_at)
+		VALUES (:id, :hash, :user_id, :name, :scope, :created_at, :expires_at)`
+)
+
+type tokenRow struct {
+	ID        string `db:"id"`
+	Hash      string `db:"hash"`
+	UserID    string `db:"user_id"`
+	Login     string `db:"login"`
+	Name      string `db:"name"`
+	Scope     string `db:"scope"`
+	CreatedAt stamp  `db:"created_at"`
+	ExpiresAt stamp  `db:"expires_at"`
+	UsedAt    stamp  `db:"used_at"`
+	RevokedAt stamp  `db:"revoked_at"`
+}
+
+func (r tokenRow) token() lab.APIToken {
+	return lab.APIToken{
+		ID: r.ID, UserID: r.UserID, Login: r.Login, Name: r.Name, Scope: lab.TokenScope(r.Scope), CreatedAt: time.Time(r.CreatedAt),
+		ExpiresAt: time.Time(r.ExpiresAt), UsedAt: r.UsedAt.pointer(), RevokedAt: r.RevokedAt.pointer(),
+	}
+}
+
+// CreateToken writes a new API token under the hash of its text.
+func (s *Store) CreateToken(ctx context.Context, intent lab.Intent, token lab.APIToken, hash string, audit lab.Audit) error {
+	return s.act(ctx, intent, "create a token", func(tx session) (lab.Audit, error) {
+		return audit, insert(ctx, tx, insertToken, tokenRow{
+			ID: token.ID, Hash: hash, UserID: token.UserID, Name: token.Name, Scope: string(token.Scope),
+			CreatedAt: stamp(token.CreatedAt), ExpiresAt: stamp(token.ExpiresAt),
+		})
+	})
+}
+
+// Token gives the API token with an id, also a revoked one.
+func (s *Store) Token(ctx context.Context, id string) (lab.APIToken, error) {
+	var row tokenRow
+	if err := s.reader().find(ctx, "token", id, &row, selectTokens+`WHERE t.id = ?`, id); err != nil {
+		return lab.APIToken{}, s.failed(ctx, "read a token", err)
+	}
+	return row.token(), nil
+}
+
+// TokenOf gives the API token under the hash of its text; CodeNotFound without one.
+func (s *Store) TokenOf(ctx context.Context, hash string) (lab.APIToken, error) {
+	var row tokenRow
+	if err := s.reader().find(ctx, "token", "", &row, selectTokens+`WHERE t.hash = ?`, hash); err != nil {
+		return lab.APIToken{}, s.failed(ctx, "read a token", err)
+	}
+	return row.token(), nil
+}
+
+// Tokens gives a page of the API tokens that are not revoked, the newest first;
+// those of one user, or of all for "".
+func (s *Store) Tokens(ctx context.Context, userID string, p lab.Page) (lab.List[lab.APIToken], error) {
+	var chosen conditions
+	chosen.is("user", "t.user_id", userID)
+	chosen.sql = append(chosen.sql, `t.revoked_at IS NULL`)
+	return page(ctx, s, listing[tokenRow]{
+		name: "tokens", from: selectTokens, standard: "-created_at",
+		sorts: map[string]order[tokenRow]{
+			"created_at": by(moment("t.created_at", func(r tokenRow) stamp { return r.CreatedAt })),
+		},
+		id: text("t.id", func(r tokenRow) string { return r.ID }),
+	}, chosen, p, tokenRow.token)
+}
+
+// RevokeToken ends an API token; CodeNotFound when it is not there, or revoked
+// already. The user's alone where one is named.
+func (s *Store) RevokeToken(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error {
+	return s.act(ctx, intent, "revoke a token", func(tx session) (lab.Audit, error) {
+		n, err := tx.exec(ctx, `UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND (user_id = ? OR ? = '') AND revoked_at IS NULL`, stamp(at), id, userID, userID)
+		if err == nil && n == 0 {
+			err = lab.NotFound("token", id)
+		}
+		return audit, err
+	})
+}
+
+// UseToken notes that an API token is used.
+func (s *Store) UseToken(ctx context.Context, id string, at time.Time) error {
+	return s.update(ctx, "use a token", func(tx session) error {
+		_, err := tx.exec(ctx, `UPDATE api_tokens SET used_at = ? WHERE id = ? AND (used_at IS NULL OR used_at < ?)`, stamp(at), id, stamp(at))
+		return err
+	})
+}
