@@ -19,6 +19,9 @@ import (
 // DefaultPort is where Bothy itself listens.
 const DefaultPort = 8080
 
+// DefaultDoorPort is where the door listens on the gateway of the workspaces' bridge.
+const DefaultDoorPort = 8082
+
 // Config says what to run and where its state lives.
 type Config struct {
 	// Stack is handed on; its Binaries, ChrootEnv and Report are filled in here.
@@ -63,6 +66,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Port += c.Offset
 	c.Stack = c.Stack.Offset(c.Offset)
+	c.Stack.GatewayPorts = []uint16{uint16(DefaultDoorPort + c.Offset)} //nolint:gosec // an offset is at most 9000
 	if c.LogLevel == "" {
 		c.LogLevel = "info"
 	}
