@@ -178,6 +178,7 @@ func (e endpoint) people(t *testing.T) {
 // teaching: templates, courses and classes, and keys that were used.
 func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "getStatus", call{}, http.StatusOK)
+	e.expect(t, "listAudit", call{}, http.StatusOK)
 	e.expect(t, "listTemplates", call{}, http.StatusOK)
 	shell := on("template", "shell")
 	source := e.expect(t, "getTemplate", shell, http.StatusOK).member("source")

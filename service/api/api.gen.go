@@ -18,6 +18,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AuditResult.
+const (
+	AuditResultDone    AuditResult = "done"
+	AuditResultRefused AuditResult = "refused"
+)
+
+// Valid indicates whether the value is a known member of the AuditResult enum.
+func (e AuditResult) Valid() bool {
+	switch e {
+	case AuditResultDone:
+		return true
+	case AuditResultRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Desired.
 const (
 	DesiredDeleted Desired = "deleted"
@@ -605,6 +623,56 @@ func (e ListWorkspacesParamsSort) Valid() bool {
 		return false
 	}
 }
+
+// Audit defines model for Audit.
+type Audit struct {
+	// Action What was done: `class.launch`. Of a refused act the operation's name: `launchClass`. More may come.
+	Action string     `json:"action"`
+	Actor  AuditActor `json:"actor"`
+
+	// After What is: all of a thing that came, and what differs of one that changed.
+	After *map[string]interface{} `json:"after"`
+	At    time.Time               `json:"at"`
+
+	// Before What was: all of a thing that went, and what differs of one that changed.
+	Before *map[string]interface{} `json:"before"`
+
+	// Detail More about the act.
+	Detail map[string]interface{} `json:"detail"`
+
+	// ID Sorts in the order of time.
+	ID string `json:"id"`
+
+	// Result `done`, or `refused` to somebody who has no right to it.
+	Result AuditResult `json:"result"`
+
+	// Target The id of what was changed.
+	Target string `json:"target"`
+}
+
+// AuditActor defines model for AuditActor.
+type AuditActor struct {
+	// Name The credential, or the user's login.
+	Name string `json:"name"`
+
+	// Remote The address that it came from.
+	Remote string `json:"remote"`
+
+	// Role Empty for Bothy itself.
+	Role string `json:"role"`
+
+	// UserID Empty for the operator's token and for Bothy itself.
+	UserID string `json:"user_id"`
+}
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Items      []Audit `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// AuditResult `done`, or `refused` to somebody who has no right to it.
+type AuditResult string
 
 // Class defines model for Class.
 type Class struct {

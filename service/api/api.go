@@ -183,6 +183,7 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.GET("/docs/*asset", h.getReferenceAsset)
 
 	guarded := engine.Group("", h.authenticate, h.checkRequest, h.readIntent, h.once)
+	guarded.GET("/v1/audit", h.listAudit)
 	guarded.GET("/v1/workspaces/:workspace/logs", h.getWorkspaceLogs)
 	guarded.GET("/v1/workspaces/:workspace/exec", h.execInWorkspace)
 	RegisterHandlersWithOptions(guarded, h.operations(), GinServerOptions{

@@ -33,6 +33,7 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 			}
 			return errors.New("nothing came")
 		},
+		"listAudit":    func() error { return ignored(c.Audit(ctx, client.AuditFilter{Action: "class."})) },
 		"listCohorts":  func() error { return ignored(c.Cohorts(ctx)) },
 		"createCohort": func() error { return ignored(c.CreateCohort(ctx, client.CohortInput{Name: name})) },
 		"getCohort":    func() error { return ignored(c.Cohort(ctx, "fall-26")) },

@@ -51,6 +51,10 @@ type Registrar interface {
 	DeleteWorkspace(ctx context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error)
 	PlanWorkspace(ctx context.Context, ref string) (registrar.WorkspacePlan, error)
 
+	// Audits gives a page of the record of changes.
+	Audits(ctx context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error)
+	// RecordRefused writes down that somebody asked for what they have no right to.
+	RecordRefused(ctx context.Context, actor lab.Actor, operation, target string) error
 	// RecordExec writes down that somebody runs a command inside a workspace.
 	RecordExec(ctx context.Context, intent lab.Intent, workspace registrar.WorkspaceView, exec lab.ExecRequest) error
 

@@ -29,6 +29,7 @@ import (
 	"github.com/bothylabs/bothy/service/nomad"
 	"github.com/bothylabs/bothy/service/reconcile"
 	"github.com/bothylabs/bothy/service/registrar"
+	"github.com/bothylabs/bothy/service/retention"
 	"github.com/bothylabs/bothy/service/store"
 	"github.com/bothylabs/bothy/service/vault"
 )
@@ -65,6 +66,7 @@ type App struct {
 	role    *role
 	loop    *reconcile.Loop
 	feed    *events.Feed
+	keeper  *retention.Keeper
 	lock    lock
 }
 
@@ -212,6 +214,12 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		Cleans: func() bool { return a.role.state(a.lock).Active },
 	}); err != nil {
 		return fmt.Errorf("make the feed of events: %w", err)
+	}
+	if a.keeper, err = retention.New(retention.Config{
+		Record: a.store, MaxAge: a.cfg.Audit.MaxAge, Logger: deps.Logger.With("part", "retention"), Registry: a.metrics, Now: deps.Now,
+		Active: func() bool { return a.role.state(a.lock).Active },
+	}); err != nil {
+		return fmt.Errorf("make what ends retentions: %w", err)
 	}
 	return a.makeAPI(people, installation, deps)
 }

@@ -17,6 +17,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AuditResult.
+const (
+	AuditResultDone    AuditResult = "done"
+	AuditResultRefused AuditResult = "refused"
+)
+
+// Valid indicates whether the value is a known member of the AuditResult enum.
+func (e AuditResult) Valid() bool {
+	switch e {
+	case AuditResultDone:
+		return true
+	case AuditResultRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Desired.
 const (
 	DesiredDeleted Desired = "deleted"
@@ -317,6 +335,51 @@ func (e WorkspacePlanType) Valid() bool {
 	}
 }
 
+// Defines values for ListAuditParamsRole.
+const (
+	ListAuditParamsRoleAdmin      ListAuditParamsRole = "admin"
+	ListAuditParamsRoleAssistant  ListAuditParamsRole = "assistant"
+	ListAuditParamsRoleInstructor ListAuditParamsRole = "instructor"
+	ListAuditParamsRoleStudent    ListAuditParamsRole = "student"
+)
+
+// Valid indicates whether the value is a known member of the ListAuditParamsRole enum.
+func (e ListAuditParamsRole) Valid() bool {
+	switch e {
+	case ListAuditParamsRoleAdmin:
+		return true
+	case ListAuditParamsRoleAssistant:
+		return true
+	case ListAuditParamsRoleInstructor:
+		return true
+	case ListAuditParamsRoleStudent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAuditParamsFormat.
+const (
+	ListAuditParamsFormatCsv    ListAuditParamsFormat = "csv"
+	ListAuditParamsFormatJSON   ListAuditParamsFormat = "json"
+	ListAuditParamsFormatNdjson ListAuditParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ListAuditParamsFormat enum.
+func (e ListAuditParamsFormat) Valid() bool {
+	switch e {
+	case ListAuditParamsFormatCsv:
+		return true
+	case ListAuditParamsFormatJSON:
+		return true
+	case ListAuditParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListClassesParamsSort.
 const (
 	ListClassesParamsSortCourse         ListClassesParamsSort = "course"
@@ -604,6 +667,56 @@ func (e ListWorkspacesParamsSort) Valid() bool {
 		return false
 	}
 }
+
+// Audit defines model for Audit.
+type Audit struct {
+	// Action What was done: `class.launch`. Of a refused act the operation's name: `launchClass`. More may come.
+	Action string     `json:"action"`
+	Actor  AuditActor `json:"actor"`
+
+	// After What is: all of a thing that came, and what differs of one that changed.
+	After *map[string]interface{} `json:"after"`
+	At    time.Time               `json:"at"`
+
+	// Before What was: all of a thing that went, and what differs of one that changed.
+	Before *map[string]interface{} `json:"before"`
+
+	// Detail More about the act.
+	Detail map[string]interface{} `json:"detail"`
+
+	// ID Sorts in the order of time.
+	ID string `json:"id"`
+
+	// Result `done`, or `refused` to somebody who has no right to it.
+	Result AuditResult `json:"result"`
+
+	// Target The id of what was changed.
+	Target string `json:"target"`
+}
+
+// AuditActor defines model for AuditActor.
+type AuditActor struct {
+	// Name The credential, or the user's login.
+	Name string `json:"name"`
+
+	// Remote The address that it came from.
+	Remote string `json:"remote"`
+
+	// Role Empty for Bothy itself.
+	Role string `json:"role"`
+
+	// UserID Empty for the operator's token and for Bothy itself.
+	UserID string `json:"user_id"`
+}
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Items      []Audit `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// AuditResult `done`, or `refused` to somebody who has no right to it.
+type AuditResult string
 
 // Class defines model for Class.
 type Class struct {
@@ -1554,6 +1667,45 @@ type OperationStarted = Operation
 // WorkspaceAct defines model for WorkspaceAct.
 type WorkspaceAct = Workspace
 
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Actor Only acts of this credential or user, by its name or the user's id.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Role Only acts in this role.
+	Role *ListAuditParamsRole `form:"role,omitempty" json:"role,omitempty"`
+
+	// Action Only this action, `class.launch`; or, with a dot at its end, all of one kind, `class.`.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Target Only acts on the thing with this id.
+	Target *string `form:"target,omitempty" json:"target,omitempty"`
+
+	// Result Only acts that were done, or that were refused.
+	Result *AuditResult `form:"result,omitempty" json:"result,omitempty"`
+
+	// From Only what was at this moment or later.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what was before this moment.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Format What to answer with, whatever `Accept` says.
+	Format *ListAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListAuditParamsRole defines parameters for ListAudit.
+type ListAuditParamsRole string
+
+// ListAuditParamsFormat defines parameters for ListAudit.
+type ListAuditParamsFormat string
+
 // ListClassesParams defines parameters for ListClasses.
 type ListClassesParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -2213,6 +2365,21 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ListAudit List the record of changes
+	//
+	// Every change and every look inside a workspace: who, in which role, from where,
+	// what, what was before and what is after, and the result; the newest first. Acts
+	// that were refused to somebody with a known credential are in it too, under the
+	// name of the operation. Rows are kept as long as `audit.max_age` says; the
+	// database refuses to change them.
+	//
+	// As `application/x-ndjson` (a row a line) or `text/csv`, by `Accept` or `format`,
+	// it is an export: all rows that the filters choose, streamed, without pages. An
+	// export that breaks off is not whole.
+	//
+	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
+	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListClasses List the classes
 	//
 	// All classes, those that are being deleted among them.
@@ -2710,6 +2877,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/stop (the `StopWorkspace` operationId).
 	StopWorkspace(ctx context.Context, workspace PathWorkspace, params *StopWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListAudit List the record of changes
+//
+// Every change and every look inside a workspace: who, in which role, from where,
+// what, what was before and what is after, and the result; the newest first. Acts
+// that were refused to somebody with a known credential are in it too, under the
+// name of the operation. Rows are kept as long as `audit.max_age` says; the
+// database refuses to change them.
+//
+// As `application/x-ndjson` (a row a line) or `text/csv`, by `Accept` or `format`,
+// it is an export: all rows that the filters choose, streamed, without pages. An
+// export that breaks off is not whole.
+//
+// Corresponds with GET /v1/audit (the `ListAudit` operationId).
+func (c *Raw) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListClasses List the classes
@@ -3708,6 +3900,168 @@ func (c *Raw) StopWorkspace(ctx context.Context, workspace PathWorkspace, params
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListAuditRequest constructs an http.Request for the ListAudit method
+func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Role != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "role", *params.Role, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Target != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "target", *params.Target, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Result != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "result", *params.Result, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListClassesRequest constructs an http.Request for the ListClasses method
@@ -7143,6 +7497,23 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListAuditWithResponse List the record of changes
+	//
+	// Every change and every look inside a workspace: who, in which role, from where,
+	// what, what was before and what is after, and the result; the newest first. Acts
+	// that were refused to somebody with a known credential are in it too, under the
+	// name of the operation. Rows are kept as long as `audit.max_age` says; the
+	// database refuses to change them.
+	//
+	// As `application/x-ndjson` (a row a line) or `text/csv`, by `Accept` or `format`,
+	// it is an export: all rows that the filters choose, streamed, without pages. An
+	// export that breaks off is not whole.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
+	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
+
 	// ListClassesWithResponse List the classes
 	//
 	// All classes, those that are being deleted among them.
@@ -7706,6 +8077,39 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/stop (the `StopWorkspace` operationId).
 	StopWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *StopWorkspaceParams, reqEditors ...RequestEditorFn) (*StopWorkspaceResponse, error)
+}
+
+type ListAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAuditResponse) GetJSON200() *AuditList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
 }
 
 type ListClassesResponse struct {
@@ -9347,6 +9751,29 @@ func (r StopWorkspaceResponse) StatusCode() int {
 	return 0
 }
 
+// ListAuditWithResponse List the record of changes
+//
+// Every change and every look inside a workspace: who, in which role, from where,
+// what, what was before and what is after, and the result; the newest first. Acts
+// that were refused to somebody with a known credential are in it too, under the
+// name of the operation. Rows are kept as long as `audit.max_age` says; the
+// database refuses to change them.
+//
+// As `application/x-ndjson` (a row a line) or `text/csv`, by `Accept` or `format`,
+// it is an export: all rows that the filters choose, streamed, without pages. An
+// export that breaks off is not whole.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/audit (the `ListAudit` operationId).
+func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error) {
+	rsp, err := c.ListAudit(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAuditResponse(rsp)
+}
+
 // ListClassesWithResponse List the classes
 //
 // All classes, those that are being deleted among them.
@@ -10209,6 +10636,35 @@ func (c *ClientWithResponses) StopWorkspaceWithResponse(ctx context.Context, wor
 		return nil, err
 	}
 	return ParseStopWorkspaceResponse(rsp)
+}
+
+// ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
+func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	return response, nil
 }
 
 // ParseListClassesResponse parses an HTTP response from a ListClassesWithResponse call

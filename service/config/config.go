@@ -37,6 +37,7 @@ type Config struct {
 	Telemetry Telemetry
 	Reconcile Reconcile
 	Events    Events
+	Audit     Audit
 }
 
 // ListenerTLS is the certificate that Bothy itself serves; empty for plain HTTP.
@@ -159,6 +160,12 @@ type Reconcile struct {
 	LockDelay time.Duration
 }
 
+// Audit is how long the record of changes is kept.
+type Audit struct {
+	// MaxAge is 0 for ever.
+	MaxAge time.Duration
+}
+
 // Events is how long changes are kept for those who follow them and were away.
 type Events struct {
 	// MaxAge is how old an event gets.
@@ -190,6 +197,7 @@ func Default() Config {
 			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,
 		},
 		Events: Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
+		Audit:  Audit{MaxAge: 2 * 365 * 24 * time.Hour},
 	}
 }
 

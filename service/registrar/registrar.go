@@ -63,6 +63,7 @@ type Store interface {
 	ChangeWorkspace(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)
 
+	Audits(ctx context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error)
 	// Record writes down an act that changes nothing else.
 	Record(ctx context.Context, audit lab.Audit) error
 
@@ -120,7 +121,9 @@ func New(cfg Config) *Registrar {
 func (r *Registrar) now() time.Time { return r.Now().UTC().Truncate(time.Microsecond) }
 
 func (r *Registrar) audit(intent lab.Intent, action, target string, detail map[string]any) lab.Audit {
-	return lab.Audit{ID: r.NewID(), At: r.now(), Actor: intent.Actor, Action: action, Target: target, Detail: detail}
+	return lab.Audit{
+		ID: r.NewID(), At: r.now(), Actor: intent.Actor, Action: action, Target: target, Detail: detail, Result: lab.AuditDone,
+	}
 }
 
 // done wakes the reconciler when an act was written.

@@ -39,6 +39,7 @@ func copied() []struct{ name, key string } {
 		{"slugs", "slug"},
 		{"workspaces", "id"},
 		{"audit", "id"},
+		{"audit_guard", "one"},
 		{"idempotency_keys", "actor, key"},
 		{"operations", "id"},
 		{"operation_items", "operation_id, workspace_id"},
@@ -186,6 +187,8 @@ func (c copier) wantEmpty(ctx context.Context) error {
 			query += ` WHERE epoch > 0`
 		case "event_counter":
 			query += ` WHERE last > 0`
+		case "audit_guard":
+			query += ` WHERE before > 0 OR erasing`
 		}
 		var n int64
 		if err := c.tx.get(ctx, &n, query); err != nil {
@@ -199,7 +202,7 @@ func (c copier) wantEmpty(ctx context.Context) error {
 		return lab.Errorf(lab.CodeConflict, "the target is not empty: it has rows in %s", strings.Join(used, ", ")).
 			WithHint("nothing was changed; name a new database in which no server was started")
 	}
-	for _, name := range []string{"reconciler", "event_counter"} {
+	for _, name := range []string{"reconciler", "event_counter", "audit_guard"} {
 		if _, err := c.tx.exec(ctx, `DELETE FROM `+name); err != nil {
 			return err
 		}

@@ -47,6 +47,7 @@ func guardExec(env *Env, args []string) []string {
 // actions are all commands by their names.
 func actions(env *Env) map[string]func() action {
 	return map[string]func() action{
+		"audit":             func() action { return &auditCommand{env: env} },
 		"class create":      func() action { return &classCreate{env: env} },
 		"class delete":      func() action { return &classDelete{env: env} },
 		"class launch":      func() action { return &classAct{env: env, act: launch()} },
