@@ -173,6 +173,11 @@ func (e endpoint) people(t *testing.T) {
 	e.change(t, "importRoster", cohort.with("name,email\nBo Contract,bo.contract@example.edu\n"), http.StatusOK)
 	e.expect(t, "listStudents", cohort, http.StatusOK)
 	e.change(t, "withdrawStudent", on("student", student), http.StatusOK)
+	e.expect(t, "exportStudent", on("student", student), http.StatusOK)
+	e.expect(t, "eraseStudent", on("student", student).with(map[string]any{"email": "somebody.else@example.edu"}), http.StatusBadRequest)
+	erase := on("student", student).with(map[string]any{"email": "ada.contract@example.edu"})
+	e.change(t, "eraseStudent", erase, http.StatusOK)
+	e.expect(t, "eraseStudent", on("student", student).with(map[string]any{"email": student + "@erased.invalid"}), http.StatusConflict)
 }
 
 // teaching: templates, courses and classes, and keys that were used.

@@ -45,6 +45,8 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"importRoster": func() error {
 			return ignored(c.ImportRoster(ctx, "fall-26", strings.NewReader("name,email\nAda,ada@example.edu\n"), client.RosterOptions{}))
 		},
+		"exportStudent":   func() error { return ignored(c.ExportStudent(ctx, "id-student")) },
+		"eraseStudent":    func() error { return ignored(c.EraseStudent(ctx, "id-student", "ada@example.edu")) },
 		"getStudent":      func() error { return ignored(c.Student(ctx, "id-student")) },
 		"withdrawStudent": func() error { return ignored(c.WithdrawStudent(ctx, "id-student")) },
 		"listCourses":     func() error { return ignored(c.Courses(ctx)) },

@@ -266,6 +266,18 @@ func (f *fakeRegistrar) Audits(_ context.Context, filter lab.AuditFilter, page l
 	return listOf(page, anAudit), f.note("Audits", lab.Intent{}, filter, page)
 }
 
+func (f *fakeRegistrar) ExportStudent(_ context.Context, intent lab.Intent, id string) (registrar.PersonalExport, error) {
+	return registrar.PersonalExport{At: noon, PersonalData: lab.PersonalData{
+		StudentIDs: []string{"id-student"}, Records: map[string][]map[string]any{"students": {{"name": "Ada Lovelace"}}, "users": {}},
+	}}, f.note("ExportStudent", intent, id)
+}
+
+func (f *fakeRegistrar) EraseStudent(_ context.Context, intent lab.Intent, id, email string) (registrar.Erasure, error) {
+	return registrar.Erasure{
+		StudentID: id, Revision: 5, At: noon, Erased: []registrar.Erased{{Table: "students", Rows: 1}}, Kept: []registrar.Kept{{What: "ids", Why: "needed"}},
+	}, f.note("EraseStudent", intent, id, email)
+}
+
 func (f *fakeRegistrar) RecordRefused(_ context.Context, actor lab.Actor, operation, target string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -25,6 +25,8 @@ type Registrar interface {
 	ImportRoster(ctx context.Context, intent lab.Intent, cohort string, in registrar.RosterInput) (registrar.RosterReport, error)
 	Students(ctx context.Context, cohort string, filter lab.StudentFilter, page lab.Page) (lab.List[lab.Student], error)
 	Student(ctx context.Context, id string) (lab.Student, error)
+	ExportStudent(ctx context.Context, intent lab.Intent, id string) (registrar.PersonalExport, error)
+	EraseStudent(ctx context.Context, intent lab.Intent, id, email string) (registrar.Erasure, error)
 	WithdrawStudent(ctx context.Context, intent lab.Intent, id string) (lab.Student, error)
 
 	CreateCourse(ctx context.Context, intent lab.Intent, in registrar.CourseInput) (lab.Course, error)

@@ -193,7 +193,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	if a.loop, err = reconcile.New(reconcile.Config{
 		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{library: library, settings: settings},
 		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: a.metrics, Traces: deps.traces,
-		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now, Passed: a.role.passed,
+		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, HomeRetention: a.cfg.Home.Retention, NewID: deps.NewID, Now: deps.Now, Passed: a.role.passed,
 	}); err != nil {
 		return fmt.Errorf("make the reconciler: %w", err)
 	}

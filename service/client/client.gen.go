@@ -926,6 +926,27 @@ type DependencyStatus struct {
 // Desired What a workspace should be.
 type Desired string
 
+// ErasedRows defines model for ErasedRows.
+type ErasedRows struct {
+	// Rows In how many rows something was removed or replaced.
+	Rows  int64  `json:"rows"`
+	Table string `json:"table"`
+}
+
+// Erasure defines model for Erasure.
+type Erasure struct {
+	Erased    []ErasedRows `json:"erased"`
+	ErasedAt  time.Time    `json:"erased_at"`
+	Kept      []KeptData   `json:"kept"`
+	StudentID string       `json:"student_id"`
+}
+
+// ErasureInput defines model for ErasureInput.
+type ErasureInput struct {
+	// Email The student's address, to confirm who is meant.
+	Email string `json:"email"`
+}
+
 // Event The `data` of all other messages. Beside its id, type and time it has the one
 // member that the type begins with: how that is since the change, or was when it
 // was deleted.
@@ -1012,6 +1033,12 @@ type EventWorkspace struct {
 	Since     *time.Time `json:"since"`
 	Slug      string     `json:"slug"`
 	StudentID string     `json:"student_id"`
+}
+
+// KeptData defines model for KeptData.
+type KeptData struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
 }
 
 // Key A part of a workspace's name. Unique, and never changed.
@@ -1105,6 +1132,20 @@ type Overrides map[string]interface{}
 
 // Parameters Values for the template's variables.
 type Parameters map[string]interface{}
+
+// PersonalExport defines model for PersonalExport.
+type PersonalExport struct {
+	ExportedAt time.Time `json:"exported_at"`
+
+	// Records The rows by their tables; more tables may come.
+	Records map[string][]map[string]interface{} `json:"records"`
+
+	// StudentIds The person's memberships in cohorts.
+	StudentIds []string `json:"student_ids"`
+
+	// UserIds Who the person is as a user.
+	UserIds []string `json:"user_ids"`
+}
 
 // Phase What a workspace is: `queued` (wanted, waiting for Nomad or for room), `placing`,
 // `starting`, `ready` (it can be opened), `stopping`, `stopped` (nothing runs, the
@@ -2083,6 +2124,18 @@ type WithdrawStudentParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// EraseStudentParams defines parameters for EraseStudent.
+type EraseStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListTemplatesParams defines parameters for ListTemplates.
 type ListTemplatesParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -2287,6 +2340,9 @@ type CreateCourseJSONRequestBody = CourseInput
 
 // UpdateCourseJSONRequestBody defines body for UpdateCourse for application/json ContentType.
 type UpdateCourseJSONRequestBody = CoursePatch
+
+// EraseStudentJSONRequestBody defines body for EraseStudent for application/json ContentType.
+type EraseStudentJSONRequestBody = ErasureInput
 
 // PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
 type PushTemplateJSONRequestBody = TemplateInput
@@ -2759,6 +2815,42 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/students/{student} (the `GetStudent` operationId).
 	GetStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseStudentWithBody Erase a person
+	//
+	// Takes the person who the student is out of Bothy, in whatever cohort: name and
+	// address are replaced wherever they stand, the person is withdrawn, workspaces are
+	// deleted with their homes, and nobody can sign in as them any more. The answer
+	// says what is kept and why. It can't be undone; the address in the body confirms
+	// who is meant. Somebody who is more than a student is not erased.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+	EraseStudentWithBody(ctx context.Context, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseStudent Erase a person
+	//
+	// Takes the person who the student is out of Bothy, in whatever cohort: name and
+	// address are replaced wherever they stand, the person is withdrawn, workspaces are
+	// deleted with their homes, and nobody can sign in as them any more. The answer
+	// says what is kept and why. It can't be undone; the address in the body confirms
+	// who is meant. Somebody who is more than a student is not erased.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+	EraseStudent(ctx context.Context, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportStudent Export all that is kept of a person
+	//
+	// One document with every row about the person who the student is, in whatever
+	// cohort: by the names of tables and columns, the record of changes among them.
+	// Hashes of credentials are left out. What the person wrote is in their homes,
+	// and not in it. That it was given away is recorded.
+	//
+	// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
+	ExportStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTemplates List the templates
 	//
@@ -3644,6 +3736,72 @@ func (c *Raw) WithdrawStudent(ctx context.Context, student PathStudent, params *
 // Corresponds with GET /v1/students/{student} (the `GetStudent` operationId).
 func (c *Raw) GetStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStudentRequest(c.Server, student)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseStudentWithBody Erase a person
+//
+// Takes the person who the student is out of Bothy, in whatever cohort: name and
+// address are replaced wherever they stand, the person is withdrawn, workspaces are
+// deleted with their homes, and nobody can sign in as them any more. The answer
+// says what is kept and why. It can't be undone; the address in the body confirms
+// who is meant. Somebody who is more than a student is not erased.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+func (c *Raw) EraseStudentWithBody(ctx context.Context, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseStudentRequestWithBody(c.Server, student, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseStudent Erase a person
+//
+// Takes the person who the student is out of Bothy, in whatever cohort: name and
+// address are replaced wherever they stand, the person is withdrawn, workspaces are
+// deleted with their homes, and nobody can sign in as them any more. The answer
+// says what is kept and why. It can't be undone; the address in the body confirms
+// who is meant. Somebody who is more than a student is not erased.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+func (c *Raw) EraseStudent(ctx context.Context, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseStudentRequest(c.Server, student, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportStudent Export all that is kept of a person
+//
+// One document with every row about the person who the student is, in whatever
+// cohort: by the names of tables and columns, the record of changes among them.
+// Hashes of credentials are left out. What the person wrote is in their homes,
+// and not in it. That it was given away is recorded.
+//
+// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
+func (c *Raw) ExportStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportStudentRequest(c.Server, student)
 	if err != nil {
 		return nil, err
 	}
@@ -6415,6 +6573,129 @@ func NewGetStudentRequest(server string, student PathStudent) (*http.Request, er
 	return req, nil
 }
 
+// NewEraseStudentRequest calls the generic EraseStudent builder with application/json body
+func NewEraseStudentRequest(server string, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEraseStudentRequestWithBody(server, student, params, "application/json", bodyReader)
+}
+
+// NewEraseStudentRequestWithBody constructs an http.Request for the EraseStudent method, with any body, and a specified content type
+func NewEraseStudentRequestWithBody(server string, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "student", student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/erase", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportStudentRequest constructs an http.Request for the ExportStudent method
+func NewExportStudentRequest(server string, student PathStudent) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "student", student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListTemplatesRequest constructs an http.Request for the ListTemplates method
 func NewListTemplatesRequest(server string, params *ListTemplatesParams) (*http.Request, error) {
 	var err error
@@ -7938,6 +8219,44 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/students/{student} (the `GetStudent` operationId).
 	GetStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*GetStudentResponse, error)
 
+	// EraseStudentWithBodyWithResponse Erase a person
+	//
+	// Takes the person who the student is out of Bothy, in whatever cohort: name and
+	// address are replaced wherever they stand, the person is withdrawn, workspaces are
+	// deleted with their homes, and nobody can sign in as them any more. The answer
+	// says what is kept and why. It can't be undone; the address in the body confirms
+	// who is meant. Somebody who is more than a student is not erased.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+	EraseStudentWithBodyWithResponse(ctx context.Context, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseStudentResponse, error)
+
+	// EraseStudentWithResponse Erase a person
+	//
+	// Takes the person who the student is out of Bothy, in whatever cohort: name and
+	// address are replaced wherever they stand, the person is withdrawn, workspaces are
+	// deleted with their homes, and nobody can sign in as them any more. The answer
+	// says what is kept and why. It can't be undone; the address in the body confirms
+	// who is meant. Somebody who is more than a student is not erased.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+	EraseStudentWithResponse(ctx context.Context, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseStudentResponse, error)
+
+	// ExportStudentWithResponse Export all that is kept of a person
+	//
+	// One document with every row about the person who the student is, in whatever
+	// cohort: by the names of tables and columns, the record of changes among them.
+	// Hashes of credentials are left out. What the person wrote is in their homes,
+	// and not in it. That it was given away is recorded.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
+	ExportStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*ExportStudentResponse, error)
+
 	// ListTemplatesWithResponse List the templates
 	//
 	// The newest version of each template, without its source.
@@ -9270,6 +9589,80 @@ func (r GetStudentResponse) StatusCode() int {
 	return 0
 }
 
+// EraseStudentResponse200Headers the declared response headers of an HTTP 200 response for EraseStudent
+type EraseStudentResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type EraseStudentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Erasure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EraseStudentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EraseStudentResponse) GetJSON200() *Erasure {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r EraseStudentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EraseStudentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EraseStudentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ExportStudentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonalExport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExportStudentResponse) GetJSON200() *PersonalExport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportStudentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportStudentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportStudentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListTemplatesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10418,6 +10811,62 @@ func (c *ClientWithResponses) GetStudentWithResponse(ctx context.Context, studen
 		return nil, err
 	}
 	return ParseGetStudentResponse(rsp)
+}
+
+// EraseStudentWithBodyWithResponse Erase a person
+//
+// Takes the person who the student is out of Bothy, in whatever cohort: name and
+// address are replaced wherever they stand, the person is withdrawn, workspaces are
+// deleted with their homes, and nobody can sign in as them any more. The answer
+// says what is kept and why. It can't be undone; the address in the body confirms
+// who is meant. Somebody who is more than a student is not erased.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+func (c *ClientWithResponses) EraseStudentWithBodyWithResponse(ctx context.Context, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseStudentResponse, error) {
+	rsp, err := c.EraseStudentWithBody(ctx, student, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseStudentResponse(rsp)
+}
+
+// EraseStudentWithResponse Erase a person
+//
+// Takes the person who the student is out of Bothy, in whatever cohort: name and
+// address are replaced wherever they stand, the person is withdrawn, workspaces are
+// deleted with their homes, and nobody can sign in as them any more. The answer
+// says what is kept and why. It can't be undone; the address in the body confirms
+// who is meant. Somebody who is more than a student is not erased.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+func (c *ClientWithResponses) EraseStudentWithResponse(ctx context.Context, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseStudentResponse, error) {
+	rsp, err := c.EraseStudent(ctx, student, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseStudentResponse(rsp)
+}
+
+// ExportStudentWithResponse Export all that is kept of a person
+//
+// One document with every row about the person who the student is, in whatever
+// cohort: by the names of tables and columns, the record of changes among them.
+// Hashes of credentials are left out. What the person wrote is in their homes,
+// and not in it. That it was given away is recorded.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
+func (c *ClientWithResponses) ExportStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*ExportStudentResponse, error) {
+	rsp, err := c.ExportStudent(ctx, student, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportStudentResponse(rsp)
 }
 
 // ListTemplatesWithResponse List the templates
@@ -11943,6 +12392,78 @@ func ParseGetStudentResponse(rsp *http.Response) (*GetStudentResponse, error) {
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEraseStudentResponse parses an HTTP response from a EraseStudentWithResponse call
+func ParseEraseStudentResponse(rsp *http.Response) (*EraseStudentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EraseStudentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Erasure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EraseStudentResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportStudentResponse parses an HTTP response from a ExportStudentWithResponse call
+func ParseExportStudentResponse(rsp *http.Response) (*ExportStudentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportStudentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonalExport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil

@@ -116,7 +116,9 @@ type Home struct {
 	Type string
 	// UID and GID own a home's directory.
 	UID, GID int
-	CSI      CSI
+	// Retention is how long the home of a deleted workspace is kept; 0 for ever.
+	Retention time.Duration
+	CSI       CSI
 }
 
 // CSI is where homes come from while Home.Type is "csi".
@@ -190,7 +192,7 @@ func Default() Config {
 		},
 		Consul: Consul{Address: "http://127.0.0.1:8500"},
 		Vault:  Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
-		Home:   Home{Type: "host", UID: 1000, GID: 1000},
+		Home:   Home{Type: "host", UID: 1000, GID: 1000, Retention: 90 * 24 * time.Hour},
 		Log:    Log{Level: "info", Format: "text"},
 		Reconcile: Reconcile{
 			Workers: 8, Interval: 15 * time.Second,

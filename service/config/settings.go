@@ -60,6 +60,7 @@ func settings(c *Config) []setting {
 			{name: "home.type", usage: "Kind of volume for homes: host (dynamic host volume) or csi.", inJobs: true, read: oneOf(&c.Home.Type, "host", "csi")},
 			{name: "home.uid", usage: "Numeric user that owns a home's directory: that of the workspaces' user.", inJobs: true, read: integer(&c.Home.UID, 1, maxID)},
 			{name: "home.gid", usage: "Numeric group of a home's directory.", inJobs: true, read: integer(&c.Home.GID, 1, maxID)},
+			{name: "home.retention", usage: "How long the home of a deleted workspace is kept, 24h to 876000h; 0 for ever.", read: retention(&c.Home.Retention)},
 			{name: "home.csi.plugin_id", usage: "CSI plugin that makes homes, where home.type is csi.", inJobs: true, read: name(&c.Home.CSI.PluginID)},
 			{name: "home.csi.file_system", usage: "EFS file system that holds the homes, where home.type is csi.", inJobs: true, read: name(&c.Home.CSI.FileSystem)},
 			{name: "log.level", usage: "Least level that is logged: debug, info, warn or error.", read: oneOf(&c.Log.Level, "debug", "info", "warn", "error")},

@@ -63,6 +63,9 @@ type Store interface {
 	ChangeWorkspace(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)
 
+	Personal(ctx context.Context, studentID string) (lab.PersonalData, error)
+	Erase(ctx context.Context, intent lab.Intent, studentID string, at time.Time, decide func(lab.Student) (lab.Audit, error)) (lab.Student, map[string]int64, error)
+
 	Audits(ctx context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error)
 	// Record writes down an act that changes nothing else.
 	Record(ctx context.Context, audit lab.Audit) error

@@ -88,6 +88,15 @@ func (s site) acts() map[string]act {
 			one, err := st.Student(ctx, s.student.ID)
 			return one.Revision, one, err
 		}},
+		"erase": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			_, _, err := st.Erase(ctx, intent, s.student.ID, s.now, func(lab.Student) (lab.Audit, error) {
+				return s.audit("student.erase", s.student.ID), nil
+			})
+			return err
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			one, err := st.Student(ctx, s.student.ID)
+			return one.Revision, one, err
+		}},
 		"create a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			u := s.newUser(s.id("new")+"@example.org", lab.RoleStudent)
 			return st.CreateUser(ctx, intent, u, s.audit("user.create", u.ID))

@@ -38,6 +38,7 @@ func copied() []struct{ name, key string } {
 		{"class_assistants", "class_id, user_id"},
 		{"slugs", "slug"},
 		{"workspaces", "id"},
+		{"kept_homes", "slug"},
 		{"audit", "id"},
 		{"audit_guard", "one"},
 		{"idempotency_keys", "actor, key"},

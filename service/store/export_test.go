@@ -30,3 +30,8 @@ func (s *Store) PlanWorkspaces(ctx context.Context, f lab.WorkspaceFilter, p lab
 	}
 	return lines, nil
 }
+
+// PersonalTables are the tables that exports and erasures look at.
+func PersonalTables() []string {
+	return convert(personalTables(), func(t personalTable) string { return t.name })
+}

@@ -20,3 +20,15 @@ func TestAuditShowsWhoDidWhat(t *testing.T) {
 	w.run("audit", "-from", "yesterday").fails(exitLocal, "-from", "yesterday")
 	w.run("audit", "-csv", "-ndjson").fails(exitLocal, "exclude")
 }
+
+func TestAStudentIsExportedAndErased(t *testing.T) {
+	w := newWorld(t)
+	newFakeAPI(t, w).
+		on("GET /v1/students/id-ada/export", 200, client.PersonalExport{StudentIds: []string{"id-ada"}, Records: map[string][]map[string]any{"students": {{"name": "Ada"}}}}).
+		on("POST /v1/students/id-ada/erase", 200, client.Erasure{
+			StudentID: "id-ada", Erased: []client.ErasedRows{{Table: "students", Rows: 1}}, Kept: []client.KeptData{{What: "slugs", Why: "never given twice"}},
+		})
+	w.run("student", "export", "id-ada").ok().says(`"name": "Ada"`)
+	w.run("student", "erase", "id-ada").fails(exitLocal, "-email")
+	w.run("student", "erase", "-email", "ada@example.edu", "id-ada").ok().says("students", "slugs", "never given twice")
+}

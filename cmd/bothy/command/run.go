@@ -92,6 +92,8 @@ func actions(env *Env) map[string]func() action {
 		"setup firewall":    func() action { return &setupFirewall{env: env} },
 		"start":             func() action { return &shortAct{classAct{env: env, act: start()}} },
 		"status":            func() action { return &status{env: env} },
+		"student erase":     func() action { return &studentErase{env: env} },
+		"student export":    func() action { return &studentExport{env: env} },
 		"student list":      func() action { return &studentList{env: env} },
 		"stop":              func() action { return &shortAct{classAct{env: env, act: stop()}} },
 		"store migrate":     func() action { return &storeMigrate{env: env} },
@@ -123,7 +125,7 @@ func groups() map[string]string {
 		"roster":    "Enroll students",
 		"setup":     "Prepare the servers and machines that Bothy works with",
 		"store":     "Move a server's database",
-		"student":   "Show the students of a cohort",
+		"student":   "Show the students of a cohort; export and erase what is kept of one",
 		"template":  "Register and show the templates that workspaces are made from",
 		"workspace": "Start, stop and show single workspaces",
 	}
