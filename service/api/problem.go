@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -43,6 +45,8 @@ func statusOf(code lab.Code) (status int, title string) {
 		return http.StatusRequestEntityTooLarge, "Too large"
 	case codeUnsupportedMediaType:
 		return http.StatusUnsupportedMediaType, "Unsupported media type"
+	case lab.CodeTooMany:
+		return http.StatusTooManyRequests, "Too many tries"
 	case lab.CodeUnplaceable:
 		return http.StatusUnprocessableEntity, "No node could run it"
 	case lab.CodeRefused:
@@ -94,6 +98,9 @@ func fail(c *gin.Context, err error) {
 	if current, revision, ok := asCurrent(e.Current); ok {
 		problem.Current = current
 		c.Header(headerETag, etag(revision))
+	}
+	if e.RetryAfter > 0 {
+		c.Header("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -285,8 +285,12 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)
 	}
+	front, err := a.hardened(handler)
+	if err != nil {
+		return err
+	}
 	a.http = &http.Server{
-		Handler:           handler,
+		Handler:           front,
 		ReadHeaderTimeout: api.ReadHeaderTimeout,
 		ReadTimeout:       api.ReadTimeout,
 		WriteTimeout:      api.WriteTimeout,

@@ -38,6 +38,7 @@ type Config struct {
 	Reconcile Reconcile
 	Events    Events
 	Audit     Audit
+	Limits    Limits
 }
 
 // ListenerTLS is the certificate that Bothy itself serves; empty for plain HTTP.
@@ -162,6 +163,13 @@ type Reconcile struct {
 	LockDelay time.Duration
 }
 
+// Limits are how fast one may ask: requests a second, 0 for no limit. Ten seconds'
+// worth may come at once.
+type Limits struct {
+	RequestsPerAddress int
+	RequestsPerCaller  int
+}
+
 // Audit is how long the record of changes is kept.
 type Audit struct {
 	// MaxAge is 0 for ever.
@@ -199,6 +207,7 @@ func Default() Config {
 			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,
 		},
 		Events: Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
+		Limits: Limits{RequestsPerAddress: 500, RequestsPerCaller: 200},
 		Audit:  Audit{MaxAge: 2 * 365 * 24 * time.Hour},
 	}
 }

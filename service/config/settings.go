@@ -72,6 +72,8 @@ func settings(c *Config) []setting {
 			{name: "reconcile.lock_path", usage: "Key of that lock in Consul's KV store (default bothy/<installation id>/reconciler).", read: keyPath(&c.Reconcile.LockPath)},
 			{name: "reconcile.lock_ttl", usage: "How long the lock is held without a sign of life, 10s to 10m; after a crash it passes on within twice this and lock_delay.", read: duration(&c.Reconcile.LockTTL, 10*time.Second, 10*time.Minute)},
 			{name: "reconcile.lock_delay", usage: "How long Consul keeps the lock free after its holder was lost, 1s to 1m.", read: duration(&c.Reconcile.LockDelay, time.Second, time.Minute)},
+			{name: "limits.requests_per_address", usage: "Requests a second that one address may send over time, ten times as many at once, 0 to 100000; 0 for no limit.", read: integer(&c.Limits.RequestsPerAddress, 0, 100_000)},
+			{name: "limits.requests_per_caller", usage: "Requests a second with one credential, likewise.", read: integer(&c.Limits.RequestsPerCaller, 0, 100_000)},
 			{name: "audit.max_age", usage: "How long the record of changes is kept, 24h to 876000h; 0 for ever.", read: retention(&c.Audit.MaxAge)},
 			{name: "events.max_age", usage: "How long events are kept for those who were away, 1m to 720h.", read: duration(&c.Events.MaxAge, time.Minute, 720*time.Hour)},
 			{name: "events.max_rows", usage: "How many events are kept at most, 1000 to 10000000.", read: integer(&c.Events.MaxRows, 1000, 10_000_000)},

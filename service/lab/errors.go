@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Code classifies an error for programs. Codes are stable: clients and scripts may match on them.
@@ -25,6 +26,8 @@ const (
 	CodeStale Code = "stale"
 	// CodeUnplaceable: no node of the cluster could ever run what was asked for.
 	CodeUnplaceable Code = "unplaceable"
+	// CodeTooMany: it was tried too often; RetryAfter says when it may be tried again.
+	CodeTooMany Code = "too_many"
 	// CodeUnavailable: a server that Bothy needs does not answer or refuses to work; trying again may help.
 	CodeUnavailable Code = "unavailable"
 	// CodeRefused: a server that Bothy needs answered no (a missing grant, a rejected job); trying again will not help.
@@ -63,7 +66,9 @@ type Error struct {
 	// Current is, with CodeStale, the thing as it is now: a Cohort, Course,
 	// Student, Class or WorkspaceDetail, or the registrar's view of one.
 	Current any
-	Cause   error
+	// RetryAfter is, with CodeTooMany, how long to wait before the next try.
+	RetryAfter time.Duration
+	Cause      error
 }
 
 // Error gives everything, the cause included: it is for logs, not for callers.
