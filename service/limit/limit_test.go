@@ -1,6 +1,7 @@
 package limit_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -62,7 +63,7 @@ func TestAnAddressThatAsksTooFastWaits(t *testing.T) {
 		t.Errorf("%d at once, of 2 a second for ten seconds", n)
 	}
 	var e *lab.Error
-	if e, _ = g.err.(*lab.Error); e == nil || e.Code != lab.CodeTooMany || e.RetryAfter != 500*time.Millisecond {
+	if !errors.As(g.err, &e) || e.Code != lab.CodeTooMany || e.RetryAfter != 500*time.Millisecond {
 		t.Errorf("refused with %+v", g.err)
 	}
 	if n := g.passes(5, from("192.0.2.2:1")); n != 5 {

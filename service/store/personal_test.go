@@ -89,9 +89,9 @@ func (f *fixture) everywhere() string {
 }
 
 func (f *fixture) tableText(b *strings.Builder, db *sqlx.DB, table string) {
-	rows, err := db.QueryxContext(f.t.Context(), `SELECT * FROM `+table)
+	rows, err := db.QueryxContext(f.t.Context(), `SELECT * FROM `+table) //nolint:sqlclosecheck // closed below, with its error looked at
 	f.must(err)
-	defer rows.Close()
+	defer func() { f.must(rows.Close()) }()
 	for rows.Next() {
 		values, err := rows.SliceScan()
 		f.must(err)
