@@ -21,7 +21,7 @@ import (
 	consulapi "github.com/hashicorp/consul/api"
 	nomadapi "github.com/hashicorp/nomad/api"
 
-	"github.com/bothylabs/bothy/service/dev/stack"
+	"github.com/bothylabs/bothy/policies"
 	"github.com/bothylabs/bothy/service/doctor"
 	"github.com/bothylabs/bothy/service/store"
 )
@@ -43,17 +43,23 @@ type illness struct {
 // doctored: `bothy doctor` on the stack as it is, and on one broken in many ways.
 func doctored(t *testing.T, d *dev) {
 	d.classReady(t, demoClass)
-	t.Run("healthy", func(t *testing.T) {
-		report, exit := d.doctor(t, nil, nil)
-		if exit != 0 || report.State != doctor.OK {
-			t.Errorf("exit code %d, state %s", exit, report.State)
-		}
-		for _, f := range report.Findings {
-			if f.State != doctor.OK && f.ID != "clock.store" {
-				t.Errorf("%s: %s, %s", f.ID, f.State, f.Detail)
+	var sourced []string
+	for name, value := range d.env {
+		sourced = append(sourced, name+"="+value)
+	}
+	for name, env := range map[string][]string{"healthy": nil, "healthy, with .dev/env sourced": sourced} {
+		t.Run(name, func(t *testing.T) {
+			report, exit := d.doctor(t, nil, env)
+			if exit != 0 || report.State != doctor.OK {
+				t.Errorf("exit code %d, state %s", exit, report.State)
 			}
-		}
-	})
+			for _, f := range report.Findings {
+				if f.State != doctor.OK && f.ID != "clock.store" {
+					t.Errorf("%s: %s, %s", f.ID, f.State, f.Detail)
+				}
+			}
+		})
+	}
 	for _, i := range illnesses() {
 		t.Run(i.name, func(t *testing.T) {
 			args, env, end := i.begin(t, d)
@@ -129,6 +135,12 @@ func illnesses() []illness {
 				return nil, []string{"BOTHY_NOMAD_TOKEN=00000000-1111-2222-3333-444444444444"}, good
 			},
 			finding: "nomad.token", state: doctor.Fail, detail: "does not know", remedy: "nomad acl token create",
+		},
+		{
+			name: "the shell has an operator's token", begin: func(t *testing.T, d *dev) ([]string, []string, func()) {
+				return nil, []string{"VAULT_TOKEN=" + d.secret(t, "vault-root.token")}, good
+			},
+			finding: "vault.token", state: doctor.Warn, detail: "that of the environment variable VAULT_TOKEN", remedy: "env -u VAULT_TOKEN bothy doctor",
 		},
 		{
 			name: "the namespace is missing", begin: func(t *testing.T, d *dev) ([]string, []string, func()) {
@@ -211,7 +223,7 @@ func routerShut(t *testing.T, d *dev) ([]string, []string, func()) {
 // nomadPolicyLacks takes a line out of Bothy's policy.
 func nomadPolicyLacks(line string) func(*testing.T, *dev) ([]string, []string, func()) {
 	return func(t *testing.T, d *dev) ([]string, []string, func()) {
-		whole, err := stack.Policy("bothy.nomad.hcl")
+		whole, err := policies.Read("bothy.nomad.hcl")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +253,7 @@ func nodeIneligible(t *testing.T, d *dev) ([]string, []string, func()) {
 
 // consulPolicyLacks takes the lock's session out of Bothy's policy.
 func consulPolicyLacks(t *testing.T, d *dev) ([]string, []string, func()) {
-	whole, err := stack.Policy("bothy.consul.hcl")
+	whole, err := policies.Read("bothy.consul.hcl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +286,7 @@ func vaultSealed(t *testing.T, d *dev) ([]string, []string, func()) {
 }
 
 func vaultPolicyLacks(t *testing.T, d *dev) ([]string, []string, func()) {
-	whole, err := stack.Policy("bothy.vault.hcl")
+	whole, err := d.vault.Sys().GetPolicy("bothy")
 	if err != nil {
 		t.Fatal(err)
 	}

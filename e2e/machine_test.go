@@ -18,6 +18,9 @@ type machine struct {
 	mounts, namespaces, links, rules, ports, cgroups []string
 }
 
+// listeningPort is what a machine's ports are called in the lists of what is left.
+const listeningPort = "listening port"
+
 // readMachine looks at the whole machine, not only at what a stack says of itself.
 func readMachine(ctx context.Context) (machine, error) {
 	var m machine
@@ -53,7 +56,7 @@ func (m machine) since(before machine) []string {
 		{"network namespace", m.namespaces, before.namespaces},
 		{"network link", m.links, before.links},
 		{"firewall rule", m.rules, before.rules},
-		{"listening port", m.ports, before.ports},
+		{listeningPort, m.ports, before.ports},
 		{"cgroup", m.cgroups, before.cgroups},
 	} {
 		for _, line := range kind.now {

@@ -17,7 +17,7 @@ import (
 
 	nomadapi "github.com/hashicorp/nomad/api"
 
-	"github.com/bothylabs/bothy/service/dev/stack"
+	"github.com/bothylabs/bothy/policies"
 	"github.com/bothylabs/bothy/service/dev/toolchain"
 )
 
@@ -180,7 +180,7 @@ func (c *smallCluster) bootstrap(t *testing.T) {
 		return err
 	})
 	c.operator = client
-	rules, err := stack.Policy("bothy.nomad.hcl")
+	rules, err := policies.Read("bothy.nomad.hcl")
 	if err != nil {
 		t.Fatal(err)
 	}

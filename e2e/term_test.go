@@ -166,6 +166,8 @@ func (e endpoint) people(t *testing.T) {
 	e.expect(t, "getCohort", cohort, http.StatusOK)
 	e.expect(t, "listCohorts", call{}, http.StatusOK)
 
+	e.users(t, cohort)
+
 	ada := cohort.with(map[string]any{"name": "Ada Contract", "email": "ada.contract@example.edu"})
 	student := e.change(t, "enrollStudent", ada, http.StatusCreated).member("id")
 	e.expect(t, "enrollStudent", ada, http.StatusConflict)
@@ -178,6 +180,20 @@ func (e endpoint) people(t *testing.T) {
 	erase := on("student", student).with(map[string]any{"email": "ada.contract@example.edu"})
 	e.change(t, "eraseStudent", erase, http.StatusOK)
 	e.expect(t, "eraseStudent", on("student", student).with(map[string]any{"email": student + "@erased.invalid"}), http.StatusConflict)
+}
+
+// users: who may sign in, and what they are given.
+func (e endpoint) users(t *testing.T, cohort call) {
+	e.expect(t, "getMe", call{}, http.StatusOK)
+	input := call{}.with(map[string]any{"login": "grace.contract@example.edu", "name": "Grace Contract", "role": "assistant"})
+	user := on("user", e.change(t, "createUser", input, http.StatusCreated).member("id"))
+	e.expect(t, "createUser", input, http.StatusConflict)
+	e.change(t, "updateUser", user.with(map[string]any{"role": "instructor"}), http.StatusOK)
+	e.expect(t, "getUser", on("user", "GRACE.contract@example.edu"), http.StatusOK)
+	e.expect(t, "listUsers", call{}.asking(url.Values{"role": {"instructor"}}), http.StatusOK)
+	e.change(t, "setCohortInstructors", cohort.with(map[string]any{"users": []string{"grace.contract@example.edu"}}), http.StatusOK)
+	e.expect(t, "getCohortInstructors", cohort, http.StatusOK)
+	e.change(t, "disableUser", user, http.StatusOK)
 }
 
 // teaching: templates, courses and classes, and keys that were used.
@@ -198,6 +214,8 @@ func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "createCourse", call{}.with(map[string]any{"name": "Nothing", "template": "no-such"}), http.StatusBadRequest)
 	e.expect(t, "getCourse", course, http.StatusOK)
 	e.expect(t, "listCourses", call{}, http.StatusOK)
+	e.change(t, "setCourseInstructors", course.with(map[string]any{"users": []string{"grace.contract@example.edu"}}), http.StatusOK)
+	e.expect(t, "getCourseInstructors", course, http.StatusOK)
 	e.change(t, "updateCourse", course.with(map[string]any{"name": "Contract Shell"}), http.StatusOK)
 
 	class := call{}.with(map[string]any{"cohort": termCohort, "course": termCourse})
@@ -206,6 +224,8 @@ func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "createClass", call{}.with(map[string]any{"cohort": termCohort, "course": "no-such"}), http.StatusBadRequest)
 	e.expect(t, "createClass", call{}.with(map[string]any{"cohort": emptyCohort, "course": termCourse}), http.StatusCreated)
 	e.change(t, "updateClass", on("class", termClass).with(map[string]any{"parameters": map[string]any{"cpu": 150}}), http.StatusOK)
+	e.change(t, "setClassAssistants", on("class", termClass).with(map[string]any{"users": []string{}}), http.StatusOK)
+	e.expect(t, "getClassAssistants", on("class", termClass), http.StatusOK)
 	e.expect(t, "getClass", on("class", termClass), http.StatusOK)
 	e.expect(t, "listClasses", call{}, http.StatusOK)
 	e.expect(t, "listClasses", call{}.asking(url.Values{"cohort": {"no-such"}}), http.StatusNotFound)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,7 @@ const (
 type proxy struct {
 	address string
 	log     *syncBuffer
+	process *os.Process
 }
 
 type syncBuffer struct {
@@ -70,8 +72,10 @@ func startNGINX(t *testing.T, job parsedJob, workspace string) proxy {
 	listener.Close()
 	config = strings.NewReplacer(
 		`{{ env "NOMAD_TASK_DIR" }}`, dir, "listen 8080", "listen "+address, "127.0.0.1:8081", workspace,
+		// Under Nomad all of it runs as nobody, which owns the task's folder.
+		"daemon off;", "daemon off; user root;",
 	).Replace(config)
-	if strings.Contains(config, "{{") || strings.Contains(config, "808") {
+	if strings.Contains(config, "{{") {
 		t.Fatalf("the configuration has more to fill in:\n%s", config)
 	}
 	path := filepath.Join(dir, "nginx.conf")
@@ -95,7 +99,7 @@ func startNGINX(t *testing.T, job parsedJob, workspace string) proxy {
 			t.Logf("NGINX wrote:\n%s", log)
 		}
 	})
-	p := proxy{address: address, log: log}
+	p := proxy{address: address, log: log, process: command.Process}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	for {
@@ -165,6 +169,14 @@ func tellingWorkspace() http.Handler {
 			w.(http.Flusher).Flush()
 			_, _ = bufio.NewReader(r.Body).ReadString('\n')
 			fmt.Fprintln(w, "second")
+			return
+		case "/cookies":
+			fmt.Fprintf(w, "cookies=%s", strings.Join(r.Header.Values("Cookie"), ","))
+			return
+		case "/status":
+			status, _ := strconv.Atoi(r.URL.Query().Get("is"))
+			w.WriteHeader(status)
+			fmt.Fprint(w, "the workspace's own")
 			return
 		case "/moved":
 			w.Header().Set("Location", r.URL.Query().Get("to"))

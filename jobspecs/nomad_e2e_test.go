@@ -86,8 +86,13 @@ func deployment() jobspec.Settings {
 
 func render(t *testing.T, template *jobspec.Template, params jobspec.Params) string {
 	t.Helper()
+	return renderFor(t, deployment(), template, params)
+}
+
+func renderFor(t *testing.T, settings jobspec.Settings, template *jobspec.Template, params jobspec.Params) string {
+	t.Helper()
 	subject := jobspec.Subject{Slug: slug, WorkspaceID: "0199-workspace", CohortKey: "fall-26", CourseKey: "py101"}
-	rendered, err := jobspec.Render(template, deployment(), subject, params)
+	rendered, err := jobspec.Render(template, settings, subject, params)
 	if err != nil {
 		t.Fatal(err)
 	}

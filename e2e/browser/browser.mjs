@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { chromium } from 'playwright-core';
-import { Traffic } from './traffic.mjs';
+import { networkChanged, Traffic } from './traffic.mjs';
 
 /**
  * @template Step
@@ -53,14 +53,17 @@ export async function play(what, ready, take) {
   let status = 0;
   const page = context.pages()[0] ?? (await context.newPage());
   page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
+    if (message.type() === 'error' && !message.text().includes(networkChanged)) complaints.push(message.text());
   });
   const traffic = new Traffic(page);
-  try {
+  const open = async () => {
     const response = await page.goto(scenario.url, { waitUntil: 'domcontentloaded' });
     status = response?.status() ?? 0;
     at = `wait for ${what}`;
-    const shown = await ready(page, scenario.stepTimeoutMs);
+    return ready(page, scenario.stepTimeoutMs);
+  };
+  try {
+    const shown = await undisturbed(open, traffic);
     for (const [i, step] of scenario.steps.entries()) {
       at = `step ${i + 1} (${step.do})`;
       results.push(await take(shown, page, step));
@@ -85,4 +88,25 @@ export async function play(what, ready, take) {
   await rm(profile, { recursive: true, force: true });
   process.stdout.write(`${JSON.stringify(report)}\n`);
   process.exitCode = problem === '' ? 0 : 1;
+}
+
+/**
+ * Opens a page, and once more where the machine's interfaces changed while it was loading: a person's browser
+ * does so by itself.
+ *
+ * @template Shown
+ * @param {() => Promise<Shown>} open
+ * @param {Traffic} traffic
+ */
+async function undisturbed(open, traffic) {
+  for (let left = 2; left > 0; left--) {
+    const before = traffic.networkChanges;
+    try {
+      const shown = await open();
+      if (traffic.networkChanges === before) return shown;
+    } catch (error) {
+      if (traffic.networkChanges === before) throw error;
+    }
+  }
+  return open();
 }

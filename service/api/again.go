@@ -39,6 +39,10 @@ func (s *server) again(operation string) func(ctx context.Context, target string
 		return remade(s.config.Registrar.Class, func(c lab.Class) write {
 			return createdClass(lab.Intent{}, c).VisitCreateClassResponse
 		})
+	case "createUser":
+		return remade(s.config.Registrar.User, func(u lab.User) write {
+			return createdUser(lab.Intent{}, u).VisitCreateUserResponse
+		})
 	case "launchClass":
 		return begun(func(o OperationStartedJSONResponse) write {
 			return LaunchClass202JSONResponse{o}.VisitLaunchClassResponse

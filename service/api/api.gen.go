@@ -59,20 +59,22 @@ func (e Desired) Valid() bool {
 
 // Defines values for EventType.
 const (
-	EventTypeClassChanged     EventType = "class.changed"
-	EventTypeClassCreated     EventType = "class.created"
-	EventTypeClassDeleted     EventType = "class.deleted"
-	EventTypeCohortChanged    EventType = "cohort.changed"
-	EventTypeCohortCreated    EventType = "cohort.created"
-	EventTypeCohortDeleted    EventType = "cohort.deleted"
-	EventTypeCourseChanged    EventType = "course.changed"
-	EventTypeCourseCreated    EventType = "course.created"
-	EventTypeCourseDeleted    EventType = "course.deleted"
-	EventTypeStudentChanged   EventType = "student.changed"
-	EventTypeStudentCreated   EventType = "student.created"
-	EventTypeWorkspaceChanged EventType = "workspace.changed"
-	EventTypeWorkspaceCreated EventType = "workspace.created"
-	EventTypeWorkspaceDeleted EventType = "workspace.deleted"
+	EventTypeClassChanged       EventType = "class.changed"
+	EventTypeClassCreated       EventType = "class.created"
+	EventTypeClassDeleted       EventType = "class.deleted"
+	EventTypeCohortChanged      EventType = "cohort.changed"
+	EventTypeCohortCreated      EventType = "cohort.created"
+	EventTypeCohortDeleted      EventType = "cohort.deleted"
+	EventTypeCourseChanged      EventType = "course.changed"
+	EventTypeCourseCreated      EventType = "course.created"
+	EventTypeCourseDeleted      EventType = "course.deleted"
+	EventTypeOperationChanged   EventType = "operation.changed"
+	EventTypeStudentChanged     EventType = "student.changed"
+	EventTypeStudentCreated     EventType = "student.created"
+	EventTypeTemplateRegistered EventType = "template.registered"
+	EventTypeWorkspaceChanged   EventType = "workspace.changed"
+	EventTypeWorkspaceCreated   EventType = "workspace.created"
+	EventTypeWorkspaceDeleted   EventType = "workspace.deleted"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -96,9 +98,13 @@ func (e EventType) Valid() bool {
 		return true
 	case EventTypeCourseDeleted:
 		return true
+	case EventTypeOperationChanged:
+		return true
 	case EventTypeStudentChanged:
 		return true
 	case EventTypeStudentCreated:
+		return true
+	case EventTypeTemplateRegistered:
 		return true
 	case EventTypeWorkspaceChanged:
 		return true
@@ -267,6 +273,30 @@ func (e PlannedAct) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	RoleAdmin      Role = "admin"
+	RoleAssistant  Role = "assistant"
+	RoleInstructor Role = "instructor"
+	RoleStudent    Role = "student"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleAdmin:
+		return true
+	case RoleAssistant:
+		return true
+	case RoleInstructor:
+		return true
+	case RoleStudent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RosterRowOutcome.
 const (
 	RosterRowOutcomeChanged   RosterRowOutcome = "changed"
@@ -306,6 +336,27 @@ func (e TemplateOriginInputKind) Valid() bool {
 	case TemplateOriginInputKindGit:
 		return true
 	case TemplateOriginInputKindUpload:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserPassword.
+const (
+	UserPasswordNone      UserPassword = "none"
+	UserPasswordOwn       UserPassword = "own"
+	UserPasswordTemporary UserPassword = "temporary"
+)
+
+// Valid indicates whether the value is a known member of the UserPassword enum.
+func (e UserPassword) Valid() bool {
+	switch e {
+	case UserPasswordNone:
+		return true
+	case UserPasswordOwn:
+		return true
+	case UserPasswordTemporary:
 		return true
 	default:
 		return false
@@ -576,6 +627,48 @@ func (e ListTemplateVersionsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListUsersParamsSort.
+const (
+	ListUsersParamsSortCreatedAt      ListUsersParamsSort = "created_at"
+	ListUsersParamsSortLogin          ListUsersParamsSort = "login"
+	ListUsersParamsSortMinusCreatedAt ListUsersParamsSort = "-created_at"
+	ListUsersParamsSortMinusLogin     ListUsersParamsSort = "-login"
+	ListUsersParamsSortMinusName      ListUsersParamsSort = "-name"
+	ListUsersParamsSortMinusRole      ListUsersParamsSort = "-role"
+	ListUsersParamsSortMinusUpdatedAt ListUsersParamsSort = "-updated_at"
+	ListUsersParamsSortName           ListUsersParamsSort = "name"
+	ListUsersParamsSortRole           ListUsersParamsSort = "role"
+	ListUsersParamsSortUpdatedAt      ListUsersParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListUsersParamsSort enum.
+func (e ListUsersParamsSort) Valid() bool {
+	switch e {
+	case ListUsersParamsSortCreatedAt:
+		return true
+	case ListUsersParamsSortLogin:
+		return true
+	case ListUsersParamsSortMinusCreatedAt:
+		return true
+	case ListUsersParamsSortMinusLogin:
+		return true
+	case ListUsersParamsSortMinusName:
+		return true
+	case ListUsersParamsSortMinusRole:
+		return true
+	case ListUsersParamsSortMinusUpdatedAt:
+		return true
+	case ListUsersParamsSortName:
+		return true
+	case ListUsersParamsSortRole:
+		return true
+	case ListUsersParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListWorkspacesParamsSort.
 const (
 	ListWorkspacesParamsSortCreatedAt      ListWorkspacesParamsSort = "created_at"
@@ -622,6 +715,24 @@ func (e ListWorkspacesParamsSort) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Appointed defines model for Appointed.
+type Appointed struct {
+	Users []Appointee `json:"users"`
+}
+
+// Appointee defines model for Appointee.
+type Appointee struct {
+	ID    string `json:"id"`
+	Login string `json:"login"`
+	Name  string `json:"name"`
+}
+
+// AppointmentInput defines model for AppointmentInput.
+type AppointmentInput struct {
+	// Users All who are to have it, by ids or logins; none for nobody.
+	Users []UserRef `json:"users"`
 }
 
 // Audit defines model for Audit.
@@ -907,12 +1018,20 @@ type ErasureInput struct {
 // member that the type begins with: how that is since the change, or was when it
 // was deleted.
 type Event struct {
-	At      time.Time     `json:"at"`
-	Class   *EventClass   `json:"class,omitempty"`
-	Cohort  *EventCohort  `json:"cohort,omitempty"`
-	Course  *EventCourse  `json:"course,omitempty"`
-	ID      string        `json:"id"`
-	Student *EventStudent `json:"student,omitempty"`
+	At     time.Time    `json:"at"`
+	Class  *EventClass  `json:"class,omitempty"`
+	Cohort *EventCohort `json:"cohort,omitempty"`
+	Course *EventCourse `json:"course,omitempty"`
+	ID     string       `json:"id"`
+
+	// Operation An operation that was begun, has come further or has ended: a message for each
+	// hundredth of its items at most, and one for its end. It has no revision;
+	// `counts.pending` only shrinks: pass over what has more pending than you have.
+	Operation *EventOperation `json:"operation,omitempty"`
+	Student   *EventStudent   `json:"student,omitempty"`
+
+	// Template A version of a template that is new. It never changes.
+	Template *EventTemplate `json:"template,omitempty"`
 
 	// Type What happened to what.
 	Type      EventType       `json:"type"`
@@ -950,6 +1069,31 @@ type EventCourse struct {
 // hyphen the installation's mark. Take it as a whole.
 type EventID = string
 
+// EventOperation An operation that was begun, has come further or has ended: a message for each
+// hundredth of its items at most, and one for its end. It has no revision;
+// `counts.pending` only shrinks: pass over what has more pending than you have.
+type EventOperation struct {
+	// Class The class's key, `fall-26/py101`.
+	Class   string `json:"class"`
+	ClassID string `json:"class_id"`
+
+	// Counts Its items, by outcome.
+	Counts    OperationCounts `json:"counts"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	// EndedAt Null while it runs.
+	EndedAt *time.Time `json:"ended_at"`
+	ID      string     `json:"id"`
+
+	// Kind As of an operation.
+	Kind string `json:"kind"`
+
+	// State `running` while an item is pending. Then, for good: `done` (every item is),
+	// `failed` (an item has failed), or `superseded` (none has failed, and of some a
+	// later act wanted something else).
+	State OperationState `json:"state"`
+}
+
 // EventPosition The `data` of `hello` and `reset`.
 type EventPosition struct {
 	// ID The newest event there was; what comes next comes after it.
@@ -962,6 +1106,15 @@ type EventStudent struct {
 	ID          string     `json:"id"`
 	Revision    int64      `json:"revision"`
 	WithdrawnAt *time.Time `json:"withdrawn_at"`
+}
+
+// EventTemplate A version of a template that is new. It never changes.
+type EventTemplate struct {
+	// Digest SHA-256 of its source in hex.
+	Digest  string `json:"digest"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Version int64  `json:"version"`
 }
 
 // EventType What happened to what.
@@ -999,6 +1152,21 @@ type KeptData struct {
 
 // Key A part of a workspace's name. Unique, and never changed.
 type Key = string
+
+// Me defines model for Me.
+type Me struct {
+	// Name The credential's name, as the record of changes has it.
+	Name string `json:"name"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role Role `json:"role"`
+
+	// Token What the token is good for, `read`, `operate` or `write`; null for a session.
+	Token *string `json:"token"`
+
+	// User Whose it is; null for the operator's own token.
+	User *User `json:"user"`
+}
 
 // Name A name for people.
 type Name = string
@@ -1290,6 +1458,9 @@ type Resources struct {
 	Ports int64 `json:"ports"`
 }
 
+// Role What a user is; docs/rights.md says what each may do.
+type Role string
+
 // RosterChange defines model for RosterChange.
 type RosterChange struct {
 	From string `json:"from"`
@@ -1357,12 +1528,15 @@ type Status struct {
 
 // Student defines model for Student.
 type Student struct {
-	CohortID    string     `json:"cohort_id"`
-	CreatedAt   time.Time  `json:"created_at"`
-	Email       string     `json:"email"`
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	UpdatedAt   time.Time  `json:"updated_at"`
+	CohortID  string    `json:"cohort_id"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UserID The user that they are, who may be a student of several cohorts.
+	UserID      string     `json:"user_id"`
 	WithdrawnAt *time.Time `json:"withdrawn_at"`
 }
 
@@ -1501,6 +1675,73 @@ type TemplateVersionList struct {
 	Items      []TemplateVersion `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
 }
+
+// User defines model for User.
+type User struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisabledAt Since when they may not sign in.
+	DisabledAt *time.Time `json:"disabled_at"`
+
+	// Email Where mail goes; empty for nowhere.
+	Email string `json:"email"`
+	ID    string `json:"id"`
+
+	// Login What the user signs in with; unique, in whatever case.
+	Login string `json:"login"`
+	Name  string `json:"name"`
+
+	// Password How far the user is with a password: there is `none`, a `temporary` one was
+	// mailed, or it is their `own`.
+	Password UserPassword `json:"password"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role      Role      `json:"role"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// UserPassword How far the user is with a password: there is `none`, a `temporary` one was
+// mailed, or it is their `own`.
+type UserPassword string
+
+// UserInput defines model for UserInput.
+type UserInput struct {
+	// Email Where mail goes.
+	Email *string `json:"email,omitempty"`
+
+	// Login A user's id or login, in whatever case.
+	Login UserRef `json:"login"`
+
+	// Name A name for people.
+	Name Name `json:"name"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role Role `json:"role"`
+}
+
+// UserList defines model for UserList.
+type UserList struct {
+	Items      []User  `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// UserPatch defines model for UserPatch.
+type UserPatch struct {
+	// Disabled The user may not sign in.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// Email Where mail goes.
+	Email *string `json:"email,omitempty"`
+
+	// Name A name for people.
+	Name *Name `json:"name,omitempty"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role *Role `json:"role,omitempty"`
+}
+
+// UserRef A user's id or login, in whatever case.
+type UserRef = string
 
 // Variable defines model for Variable.
 type Variable struct {
@@ -1649,6 +1890,9 @@ type PathStudent = Ref
 // PathTemplate defines model for PathTemplate.
 type PathTemplate = string
 
+// PathUser A user's id or login, in whatever case.
+type PathUser = UserRef
+
 // PathWorkspace An id, or the name for people.
 type PathWorkspace = Ref
 
@@ -1725,6 +1969,18 @@ type DeleteClassParams struct {
 
 // UpdateClassParams defines parameters for UpdateClass.
 type UpdateClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetClassAssistantsParams defines parameters for SetClassAssistants.
+type SetClassAssistantsParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -1862,6 +2118,18 @@ type DeleteCohortParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// SetCohortInstructorsParams defines parameters for SetCohortInstructors.
+type SetCohortInstructorsParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ImportRosterParams defines parameters for ImportRoster.
 type ImportRosterParams struct {
 	// Delimiter What stands between two values, where it is not to be found out.
@@ -1974,6 +2242,18 @@ type DeleteCourseParams struct {
 
 // UpdateCourseParams defines parameters for UpdateCourse.
 type UpdateCourseParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetCourseInstructorsParams defines parameters for SetCourseInstructors.
+type SetCourseInstructorsParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -2102,6 +2382,66 @@ type PushTemplateParams struct {
 	// again under it within 24 hours, nothing more is done, and the answer is the
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `login`. Equals stand by id.
+	Sort *ListUsersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Role Only the users with this role.
+	Role *Role `form:"role,omitempty" json:"role,omitempty"`
+
+	// Disabled Only the users who are disabled (true), or only those who are not (false).
+	Disabled *bool `form:"disabled,omitempty" json:"disabled,omitempty"`
+}
+
+// ListUsersParamsSort defines parameters for ListUsers.
+type ListUsersParamsSort string
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DisableUserParams defines parameters for DisableUser.
+type DisableUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
@@ -2243,11 +2583,17 @@ type CreateClassJSONRequestBody = ClassInput
 // UpdateClassJSONRequestBody defines body for UpdateClass for application/json ContentType.
 type UpdateClassJSONRequestBody = ClassPatch
 
+// SetClassAssistantsJSONRequestBody defines body for SetClassAssistants for application/json ContentType.
+type SetClassAssistantsJSONRequestBody = AppointmentInput
+
 // PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
 type PlanClassJSONRequestBody = ClassPlanInput
 
 // CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
 type CreateCohortJSONRequestBody = CohortInput
+
+// SetCohortInstructorsJSONRequestBody defines body for SetCohortInstructors for application/json ContentType.
+type SetCohortInstructorsJSONRequestBody = AppointmentInput
 
 // EnrollStudentJSONRequestBody defines body for EnrollStudent for application/json ContentType.
 type EnrollStudentJSONRequestBody = StudentInput
@@ -2258,11 +2604,20 @@ type CreateCourseJSONRequestBody = CourseInput
 // UpdateCourseJSONRequestBody defines body for UpdateCourse for application/json ContentType.
 type UpdateCourseJSONRequestBody = CoursePatch
 
+// SetCourseInstructorsJSONRequestBody defines body for SetCourseInstructors for application/json ContentType.
+type SetCourseInstructorsJSONRequestBody = AppointmentInput
+
 // EraseStudentJSONRequestBody defines body for EraseStudent for application/json ContentType.
 type EraseStudentJSONRequestBody = ErasureInput
 
 // PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
 type PushTemplateJSONRequestBody = TemplateInput
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = UserInput
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UserPatch
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -2281,6 +2636,12 @@ type ServerInterface interface {
 	// UpdateClass Change a class
 	// (PATCH /v1/classes/{class})
 	UpdateClass(c *gin.Context, class PathClass, params UpdateClassParams)
+	// GetClassAssistants Show the assistants of a class
+	// (GET /v1/classes/{class}/assistants)
+	GetClassAssistants(c *gin.Context, class PathClass)
+	// SetClassAssistants Give a class to assistants
+	// (PUT /v1/classes/{class}/assistants)
+	SetClassAssistants(c *gin.Context, class PathClass, params SetClassAssistantsParams)
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(c *gin.Context, class PathClass, params LaunchClassParams)
@@ -2311,6 +2672,12 @@ type ServerInterface interface {
 	// GetCohort Show a cohort
 	// (GET /v1/cohorts/{cohort})
 	GetCohort(c *gin.Context, cohort PathCohort)
+	// GetCohortInstructors Show the instructors of a cohort
+	// (GET /v1/cohorts/{cohort}/instructors)
+	GetCohortInstructors(c *gin.Context, cohort PathCohort)
+	// SetCohortInstructors Give a cohort to instructors
+	// (PUT /v1/cohorts/{cohort}/instructors)
+	SetCohortInstructors(c *gin.Context, cohort PathCohort, params SetCohortInstructorsParams)
 	// ImportRoster Import a roster
 	// (POST /v1/cohorts/{cohort}/roster)
 	ImportRoster(c *gin.Context, cohort PathCohort, params ImportRosterParams)
@@ -2335,9 +2702,18 @@ type ServerInterface interface {
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
 	UpdateCourse(c *gin.Context, course PathCourse, params UpdateCourseParams)
+	// GetCourseInstructors Show the instructors of a course
+	// (GET /v1/courses/{course}/instructors)
+	GetCourseInstructors(c *gin.Context, course PathCourse)
+	// SetCourseInstructors Give a course to instructors
+	// (PUT /v1/courses/{course}/instructors)
+	SetCourseInstructors(c *gin.Context, course PathCourse, params SetCourseInstructorsParams)
 	// StreamEvents Follow changes
 	// (GET /v1/events)
 	StreamEvents(c *gin.Context, params StreamEventsParams)
+	// GetMe Show who one is
+	// (GET /v1/me)
+	GetMe(c *gin.Context)
 	// ListOperations List the operations
 	// (GET /v1/operations)
 	ListOperations(c *gin.Context, params ListOperationsParams)
@@ -2374,6 +2750,21 @@ type ServerInterface interface {
 	// PushTemplate Register a version of a template
 	// (POST /v1/templates/{template}/versions)
 	PushTemplate(c *gin.Context, template PathTemplate, params PushTemplateParams)
+	// ListUsers List the users
+	// (GET /v1/users)
+	ListUsers(c *gin.Context, params ListUsersParams)
+	// CreateUser Create a user
+	// (POST /v1/users)
+	CreateUser(c *gin.Context, params CreateUserParams)
+	// DisableUser Disable a user
+	// (DELETE /v1/users/{user})
+	DisableUser(c *gin.Context, user PathUser, params DisableUserParams)
+	// GetUser Show a user
+	// (GET /v1/users/{user})
+	GetUser(c *gin.Context, user PathUser)
+	// UpdateUser Change a user
+	// (PATCH /v1/users/{user})
+	UpdateUser(c *gin.Context, user PathUser, params UpdateUserParams)
 	// ListWorkspaces List workspaces
 	// (GET /v1/workspaces)
 	ListWorkspaces(c *gin.Context, params ListWorkspacesParams)
@@ -2696,6 +3087,88 @@ func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
 	}
 
 	siw.Handler.UpdateClass(c, class, params)
+}
+
+// GetClassAssistants operation middleware
+func (siw *ServerInterfaceWrapper) GetClassAssistants(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetClassAssistants(c, class)
+}
+
+// SetClassAssistants operation middleware
+func (siw *ServerInterfaceWrapper) SetClassAssistants(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetClassAssistantsParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetClassAssistants(c, class, params)
 }
 
 // LaunchClass operation middleware
@@ -3284,6 +3757,88 @@ func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
 	siw.Handler.GetCohort(c, cohort)
 }
 
+// GetCohortInstructors operation middleware
+func (siw *ServerInterfaceWrapper) GetCohortInstructors(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cohort" -------------
+	var cohort PathCohort
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort", c.Param("cohort"), &cohort, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cohort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCohortInstructors(c, cohort)
+}
+
+// SetCohortInstructors operation middleware
+func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cohort" -------------
+	var cohort PathCohort
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort", c.Param("cohort"), &cohort, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cohort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetCohortInstructorsParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetCohortInstructors(c, cohort, params)
+}
+
 // ImportRoster operation middleware
 func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 
@@ -3755,6 +4310,88 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 	siw.Handler.UpdateCourse(c, course, params)
 }
 
+// GetCourseInstructors operation middleware
+func (siw *ServerInterfaceWrapper) GetCourseInstructors(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "course" -------------
+	var course PathCourse
+
+	err = runtime.BindStyledParameterWithOptions("simple", "course", c.Param("course"), &course, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCourseInstructors(c, course)
+}
+
+// SetCourseInstructors operation middleware
+func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "course" -------------
+	var course PathCourse
+
+	err = runtime.BindStyledParameterWithOptions("simple", "course", c.Param("course"), &course, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetCourseInstructorsParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetCourseInstructors(c, course, params)
+}
+
 // StreamEvents operation middleware
 func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 
@@ -3825,6 +4462,19 @@ func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 	}
 
 	siw.Handler.StreamEvents(c, params)
+}
+
+// GetMe operation middleware
+func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetMe(c)
 }
 
 // ListOperations operation middleware
@@ -4326,6 +4976,260 @@ func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
 	}
 
 	siw.Handler.PushTemplate(c, template, params)
+}
+
+// ListUsers operation middleware
+func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", c.Request.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter search: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "role" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "role", c.Request.URL.Query(), &params.Role, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter role: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "disabled" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "disabled", c.Request.URL.Query(), &params.Disabled, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter disabled: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListUsers(c, params)
+}
+
+// CreateUser operation middleware
+func (siw *ServerInterfaceWrapper) CreateUser(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateUser(c, params)
+}
+
+// DisableUser operation middleware
+func (siw *ServerInterfaceWrapper) DisableUser(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DisableUserParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DisableUser(c, user, params)
+}
+
+// GetUser operation middleware
+func (siw *ServerInterfaceWrapper) GetUser(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetUser(c, user)
+}
+
+// UpdateUser operation middleware
+func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateUserParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UpdateUser(c, user, params)
 }
 
 // ListWorkspaces operation middleware
@@ -4921,6 +5825,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/classes/:class", wrapper.DeleteClass)
 	router.GET(options.BaseURL+"/v1/classes/:class", wrapper.GetClass)
 	router.PATCH(options.BaseURL+"/v1/classes/:class", wrapper.UpdateClass)
+	router.GET(options.BaseURL+"/v1/classes/:class/assistants", wrapper.GetClassAssistants)
+	router.PUT(options.BaseURL+"/v1/classes/:class/assistants", wrapper.SetClassAssistants)
 	router.POST(options.BaseURL+"/v1/classes/:class/launch", wrapper.LaunchClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/plan", wrapper.PlanClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/reset", wrapper.ResetClass)
@@ -4931,6 +5837,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/cohorts", wrapper.CreateCohort)
 	router.DELETE(options.BaseURL+"/v1/cohorts/:cohort", wrapper.DeleteCohort)
 	router.GET(options.BaseURL+"/v1/cohorts/:cohort", wrapper.GetCohort)
+	router.GET(options.BaseURL+"/v1/cohorts/:cohort/instructors", wrapper.GetCohortInstructors)
+	router.PUT(options.BaseURL+"/v1/cohorts/:cohort/instructors", wrapper.SetCohortInstructors)
 	router.POST(options.BaseURL+"/v1/cohorts/:cohort/roster", wrapper.ImportRoster)
 	router.GET(options.BaseURL+"/v1/cohorts/:cohort/students", wrapper.ListStudents)
 	router.POST(options.BaseURL+"/v1/cohorts/:cohort/students", wrapper.EnrollStudent)
@@ -4939,7 +5847,10 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/courses/:course", wrapper.DeleteCourse)
 	router.GET(options.BaseURL+"/v1/courses/:course", wrapper.GetCourse)
 	router.PATCH(options.BaseURL+"/v1/courses/:course", wrapper.UpdateCourse)
+	router.GET(options.BaseURL+"/v1/courses/:course/instructors", wrapper.GetCourseInstructors)
+	router.PUT(options.BaseURL+"/v1/courses/:course/instructors", wrapper.SetCourseInstructors)
 	router.GET(options.BaseURL+"/v1/events", wrapper.StreamEvents)
+	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe)
 	router.GET(options.BaseURL+"/v1/operations", wrapper.ListOperations)
 	router.GET(options.BaseURL+"/v1/operations/:operation", wrapper.GetOperation)
 	router.GET(options.BaseURL+"/v1/operations/:operation/items", wrapper.ListOperationItems)
@@ -4952,6 +5863,11 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/templates/:template", wrapper.GetTemplate)
 	router.GET(options.BaseURL+"/v1/templates/:template/versions", wrapper.ListTemplateVersions)
 	router.POST(options.BaseURL+"/v1/templates/:template/versions", wrapper.PushTemplate)
+	router.GET(options.BaseURL+"/v1/users", wrapper.ListUsers)
+	router.POST(options.BaseURL+"/v1/users", wrapper.CreateUser)
+	router.DELETE(options.BaseURL+"/v1/users/:user", wrapper.DisableUser)
+	router.GET(options.BaseURL+"/v1/users/:user", wrapper.GetUser)
+	router.PATCH(options.BaseURL+"/v1/users/:user", wrapper.UpdateUser)
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace", wrapper.DeleteWorkspace)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace", wrapper.GetWorkspace)
@@ -5130,6 +6046,72 @@ type UpdateClass200JSONResponse struct {
 }
 
 func (response UpdateClass200JSONResponse) VisitUpdateClassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClassAssistantsRequestObject struct {
+	Class PathClass `json:"class"`
+}
+
+type GetClassAssistantsResponseObject interface {
+	VisitGetClassAssistantsResponse(w http.ResponseWriter) error
+}
+
+type GetClassAssistants200ResponseHeaders struct {
+	ETag string
+}
+
+type GetClassAssistants200JSONResponse struct {
+	Body    Appointed
+	Headers GetClassAssistants200ResponseHeaders
+}
+
+func (response GetClassAssistants200JSONResponse) VisitGetClassAssistantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetClassAssistantsRequestObject struct {
+	Class  PathClass `json:"class"`
+	Params SetClassAssistantsParams
+	Body   *SetClassAssistantsJSONRequestBody
+}
+
+type SetClassAssistantsResponseObject interface {
+	VisitSetClassAssistantsResponse(w http.ResponseWriter) error
+}
+
+type SetClassAssistants200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetClassAssistants200JSONResponse struct {
+	Body    Appointed
+	Headers SetClassAssistants200ResponseHeaders
+}
+
+func (response SetClassAssistants200JSONResponse) VisitSetClassAssistantsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5441,6 +6423,72 @@ func (response GetCohort200JSONResponse) VisitGetCohortResponse(w http.ResponseW
 	return err
 }
 
+type GetCohortInstructorsRequestObject struct {
+	Cohort PathCohort `json:"cohort"`
+}
+
+type GetCohortInstructorsResponseObject interface {
+	VisitGetCohortInstructorsResponse(w http.ResponseWriter) error
+}
+
+type GetCohortInstructors200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCohortInstructors200JSONResponse struct {
+	Body    Appointed
+	Headers GetCohortInstructors200ResponseHeaders
+}
+
+func (response GetCohortInstructors200JSONResponse) VisitGetCohortInstructorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetCohortInstructorsRequestObject struct {
+	Cohort PathCohort `json:"cohort"`
+	Params SetCohortInstructorsParams
+	Body   *SetCohortInstructorsJSONRequestBody
+}
+
+type SetCohortInstructorsResponseObject interface {
+	VisitSetCohortInstructorsResponse(w http.ResponseWriter) error
+}
+
+type SetCohortInstructors200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCohortInstructors200JSONResponse struct {
+	Body    Appointed
+	Headers SetCohortInstructors200ResponseHeaders
+}
+
+func (response SetCohortInstructors200JSONResponse) VisitSetCohortInstructorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ImportRosterRequestObject struct {
 	Cohort PathCohort `json:"cohort"`
 	Params ImportRosterParams
@@ -5700,6 +6748,72 @@ func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.Res
 	return err
 }
 
+type GetCourseInstructorsRequestObject struct {
+	Course PathCourse `json:"course"`
+}
+
+type GetCourseInstructorsResponseObject interface {
+	VisitGetCourseInstructorsResponse(w http.ResponseWriter) error
+}
+
+type GetCourseInstructors200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCourseInstructors200JSONResponse struct {
+	Body    Appointed
+	Headers GetCourseInstructors200ResponseHeaders
+}
+
+func (response GetCourseInstructors200JSONResponse) VisitGetCourseInstructorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetCourseInstructorsRequestObject struct {
+	Course PathCourse `json:"course"`
+	Params SetCourseInstructorsParams
+	Body   *SetCourseInstructorsJSONRequestBody
+}
+
+type SetCourseInstructorsResponseObject interface {
+	VisitSetCourseInstructorsResponse(w http.ResponseWriter) error
+}
+
+type SetCourseInstructors200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCourseInstructors200JSONResponse struct {
+	Body    Appointed
+	Headers SetCourseInstructors200ResponseHeaders
+}
+
+func (response SetCourseInstructors200JSONResponse) VisitSetCourseInstructorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamEventsRequestObject struct {
 	Params StreamEventsParams
 }
@@ -5755,6 +6869,27 @@ func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse
 			return err
 		}
 	}
+}
+
+type GetMeRequestObject struct {
+}
+
+type GetMeResponseObject interface {
+	VisitGetMeResponse(w http.ResponseWriter) error
+}
+
+type GetMe200JSONResponse Me
+
+func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListOperationsRequestObject struct {
@@ -6124,6 +7259,170 @@ func (response PushTemplate201JSONResponse) VisitPushTemplateResponse(w http.Res
 	return err
 }
 
+type ListUsersRequestObject struct {
+	Params ListUsersParams
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200JSONResponse UserList
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Params CreateUserParams
+	Body   *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201ResponseHeaders struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateUser201JSONResponse struct {
+	Body    User
+	Headers CreateUser201ResponseHeaders
+}
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DisableUserRequestObject struct {
+	User   PathUser `json:"user"`
+	Params DisableUserParams
+}
+
+type DisableUserResponseObject interface {
+	VisitDisableUserResponse(w http.ResponseWriter) error
+}
+
+type DisableUser200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type DisableUser200JSONResponse struct {
+	Body    User
+	Headers DisableUser200ResponseHeaders
+}
+
+func (response DisableUser200JSONResponse) VisitDisableUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	User PathUser `json:"user"`
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200ResponseHeaders struct {
+	ETag string
+}
+
+type GetUser200JSONResponse struct {
+	Body    User
+	Headers GetUser200ResponseHeaders
+}
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserRequestObject struct {
+	User   PathUser `json:"user"`
+	Params UpdateUserParams
+	Body   *UpdateUserJSONRequestBody
+}
+
+type UpdateUserResponseObject interface {
+	VisitUpdateUserResponse(w http.ResponseWriter) error
+}
+
+type UpdateUser200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type UpdateUser200JSONResponse struct {
+	Body    User
+	Headers UpdateUser200ResponseHeaders
+}
+
+func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListWorkspacesRequestObject struct {
 	Params ListWorkspacesParams
 }
@@ -6365,6 +7664,12 @@ type StrictServerInterface interface {
 	// UpdateClass Change a class
 	// (PATCH /v1/classes/{class})
 	UpdateClass(ctx context.Context, request UpdateClassRequestObject) (UpdateClassResponseObject, error)
+	// GetClassAssistants Show the assistants of a class
+	// (GET /v1/classes/{class}/assistants)
+	GetClassAssistants(ctx context.Context, request GetClassAssistantsRequestObject) (GetClassAssistantsResponseObject, error)
+	// SetClassAssistants Give a class to assistants
+	// (PUT /v1/classes/{class}/assistants)
+	SetClassAssistants(ctx context.Context, request SetClassAssistantsRequestObject) (SetClassAssistantsResponseObject, error)
 	// LaunchClass Launch a class
 	// (POST /v1/classes/{class}/launch)
 	LaunchClass(ctx context.Context, request LaunchClassRequestObject) (LaunchClassResponseObject, error)
@@ -6395,6 +7700,12 @@ type StrictServerInterface interface {
 	// GetCohort Show a cohort
 	// (GET /v1/cohorts/{cohort})
 	GetCohort(ctx context.Context, request GetCohortRequestObject) (GetCohortResponseObject, error)
+	// GetCohortInstructors Show the instructors of a cohort
+	// (GET /v1/cohorts/{cohort}/instructors)
+	GetCohortInstructors(ctx context.Context, request GetCohortInstructorsRequestObject) (GetCohortInstructorsResponseObject, error)
+	// SetCohortInstructors Give a cohort to instructors
+	// (PUT /v1/cohorts/{cohort}/instructors)
+	SetCohortInstructors(ctx context.Context, request SetCohortInstructorsRequestObject) (SetCohortInstructorsResponseObject, error)
 	// ImportRoster Import a roster
 	// (POST /v1/cohorts/{cohort}/roster)
 	ImportRoster(ctx context.Context, request ImportRosterRequestObject) (ImportRosterResponseObject, error)
@@ -6419,9 +7730,18 @@ type StrictServerInterface interface {
 	// UpdateCourse Change a course
 	// (PATCH /v1/courses/{course})
 	UpdateCourse(ctx context.Context, request UpdateCourseRequestObject) (UpdateCourseResponseObject, error)
+	// GetCourseInstructors Show the instructors of a course
+	// (GET /v1/courses/{course}/instructors)
+	GetCourseInstructors(ctx context.Context, request GetCourseInstructorsRequestObject) (GetCourseInstructorsResponseObject, error)
+	// SetCourseInstructors Give a course to instructors
+	// (PUT /v1/courses/{course}/instructors)
+	SetCourseInstructors(ctx context.Context, request SetCourseInstructorsRequestObject) (SetCourseInstructorsResponseObject, error)
 	// StreamEvents Follow changes
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
+	// GetMe Show who one is
+	// (GET /v1/me)
+	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
 	// ListOperations List the operations
 	// (GET /v1/operations)
 	ListOperations(ctx context.Context, request ListOperationsRequestObject) (ListOperationsResponseObject, error)
@@ -6458,6 +7778,21 @@ type StrictServerInterface interface {
 	// PushTemplate Register a version of a template
 	// (POST /v1/templates/{template}/versions)
 	PushTemplate(ctx context.Context, request PushTemplateRequestObject) (PushTemplateResponseObject, error)
+	// ListUsers List the users
+	// (GET /v1/users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
+	// CreateUser Create a user
+	// (POST /v1/users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// DisableUser Disable a user
+	// (DELETE /v1/users/{user})
+	DisableUser(ctx context.Context, request DisableUserRequestObject) (DisableUserResponseObject, error)
+	// GetUser Show a user
+	// (GET /v1/users/{user})
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// UpdateUser Change a user
+	// (PATCH /v1/users/{user})
+	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 	// ListWorkspaces List workspaces
 	// (GET /v1/workspaces)
 	ListWorkspaces(ctx context.Context, request ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error)
@@ -6702,6 +8037,77 @@ func (sh *strictHandler) UpdateClass(ctx *gin.Context, class PathClass, params U
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(UpdateClassResponseObject); ok {
 		if err := validResponse.VisitUpdateClassResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetClassAssistants operation middleware
+func (sh *strictHandler) GetClassAssistants(ctx *gin.Context, class PathClass) {
+	var request GetClassAssistantsRequestObject
+
+	request.Class = class
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClassAssistants(ctx, request.(GetClassAssistantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClassAssistants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetClassAssistantsResponseObject); ok {
+		if err := validResponse.VisitGetClassAssistantsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetClassAssistants operation middleware
+func (sh *strictHandler) SetClassAssistants(ctx *gin.Context, class PathClass, params SetClassAssistantsParams) {
+	var request SetClassAssistantsRequestObject
+
+	request.Class = class
+	request.Params = params
+
+	var body SetClassAssistantsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetClassAssistants(ctx, request.(SetClassAssistantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetClassAssistants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetClassAssistantsResponseObject); ok {
+		if err := validResponse.VisitSetClassAssistantsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -7014,6 +8420,77 @@ func (sh *strictHandler) GetCohort(ctx *gin.Context, cohort PathCohort) {
 	}
 }
 
+// GetCohortInstructors operation middleware
+func (sh *strictHandler) GetCohortInstructors(ctx *gin.Context, cohort PathCohort) {
+	var request GetCohortInstructorsRequestObject
+
+	request.Cohort = cohort
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCohortInstructors(ctx, request.(GetCohortInstructorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCohortInstructors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetCohortInstructorsResponseObject); ok {
+		if err := validResponse.VisitGetCohortInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetCohortInstructors operation middleware
+func (sh *strictHandler) SetCohortInstructors(ctx *gin.Context, cohort PathCohort, params SetCohortInstructorsParams) {
+	var request SetCohortInstructorsRequestObject
+
+	request.Cohort = cohort
+	request.Params = params
+
+	var body SetCohortInstructorsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetCohortInstructors(ctx, request.(SetCohortInstructorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetCohortInstructors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetCohortInstructorsResponseObject); ok {
+		if err := validResponse.VisitSetCohortInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ImportRoster operation middleware
 func (sh *strictHandler) ImportRoster(ctx *gin.Context, cohort PathCohort, params ImportRosterParams) {
 	var request ImportRosterRequestObject
@@ -7283,6 +8760,77 @@ func (sh *strictHandler) UpdateCourse(ctx *gin.Context, course PathCourse, param
 	}
 }
 
+// GetCourseInstructors operation middleware
+func (sh *strictHandler) GetCourseInstructors(ctx *gin.Context, course PathCourse) {
+	var request GetCourseInstructorsRequestObject
+
+	request.Course = course
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCourseInstructors(ctx, request.(GetCourseInstructorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCourseInstructors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetCourseInstructorsResponseObject); ok {
+		if err := validResponse.VisitGetCourseInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetCourseInstructors operation middleware
+func (sh *strictHandler) SetCourseInstructors(ctx *gin.Context, course PathCourse, params SetCourseInstructorsParams) {
+	var request SetCourseInstructorsRequestObject
+
+	request.Course = course
+	request.Params = params
+
+	var body SetCourseInstructorsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetCourseInstructors(ctx, request.(SetCourseInstructorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetCourseInstructors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetCourseInstructorsResponseObject); ok {
+		if err := validResponse.VisitSetCourseInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // StreamEvents operation middleware
 func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParams) {
 	var request StreamEventsRequestObject
@@ -7302,6 +8850,30 @@ func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParam
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
 		if err := validResponse.VisitStreamEventsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMe operation middleware
+func (sh *strictHandler) GetMe(ctx *gin.Context) {
+	var request GetMeRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMe(ctx, request.(GetMeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMe")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetMeResponseObject); ok {
+		if err := validResponse.VisitGetMeResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -7654,6 +9226,174 @@ func (sh *strictHandler) PushTemplate(ctx *gin.Context, template PathTemplate, p
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(PushTemplateResponseObject); ok {
 		if err := validResponse.VisitPushTemplateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(ctx *gin.Context, params ListUsersParams) {
+	var request ListUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx, request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		if err := validResponse.VisitListUsersResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(ctx *gin.Context, params CreateUserParams) {
+	var request CreateUserRequestObject
+
+	request.Params = params
+
+	var body CreateUserJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx, request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		if err := validResponse.VisitCreateUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DisableUser operation middleware
+func (sh *strictHandler) DisableUser(ctx *gin.Context, user PathUser, params DisableUserParams) {
+	var request DisableUserRequestObject
+
+	request.User = user
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DisableUser(ctx, request.(DisableUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisableUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DisableUserResponseObject); ok {
+		if err := validResponse.VisitDisableUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(ctx *gin.Context, user PathUser) {
+	var request GetUserRequestObject
+
+	request.User = user
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx, request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		if err := validResponse.VisitGetUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateUser operation middleware
+func (sh *strictHandler) UpdateUser(ctx *gin.Context, user PathUser, params UpdateUserParams) {
+	var request UpdateUserRequestObject
+
+	request.User = user
+	request.Params = params
+
+	var body UpdateUserJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateUser(ctx, request.(UpdateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
+		if err := validResponse.VisitUpdateUserResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

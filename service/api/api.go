@@ -30,11 +30,12 @@ const (
 	MaxHeaderBytes    = 64 << 10
 )
 
-// Config is what the API needs. Registrar, Authenticator, Receipts, Tasks and Log must
-// be there; the rest may be zero.
+// Config is what the API needs. Registrar, Authenticator, Belongings, Receipts, Tasks
+// and Log must be there; the rest may be zero.
 type Config struct {
 	Registrar     Registrar
 	Authenticator Authenticator
+	Belongings    Belongings
 	Receipts      Receipts
 	Tasks         Tasks
 	Log           *slog.Logger
@@ -87,8 +88,8 @@ type handler struct {
 // New makes the handler of everything that Bothy serves on its console and API
 // origin. An unusable Config is an error.
 func New(config Config) (http.Handler, error) {
-	if config.Registrar == nil || config.Authenticator == nil || config.Receipts == nil || config.Tasks == nil || config.Log == nil {
-		return nil, errors.New("api: Registrar, Authenticator, Receipts, Tasks and Log must be set")
+	if config.Registrar == nil || config.Authenticator == nil || config.Belongings == nil || config.Receipts == nil || config.Tasks == nil || config.Log == nil {
+		return nil, errors.New("api: Registrar, Authenticator, Belongings, Receipts, Tasks and Log must be set")
 	}
 	h, err := newHandler(config.withDefaults())
 	if err != nil {
@@ -182,7 +183,7 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.GET("/docs", h.getReference)
 	engine.GET("/docs/*asset", h.getReferenceAsset)
 
-	guarded := engine.Group("", h.authenticate, h.checkRequest, h.readIntent, h.once)
+	guarded := engine.Group("", h.authenticate, h.checkRequest, h.readIntent, h.authorize, h.once, refuseGone)
 	guarded.GET("/v1/audit", h.listAudit)
 	guarded.GET("/v1/workspaces/:workspace/logs", h.getWorkspaceLogs)
 	guarded.GET("/v1/workspaces/:workspace/exec", h.execInWorkspace)

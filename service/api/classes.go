@@ -10,6 +10,7 @@ import (
 // ListClasses gives a page of the classes.
 func (s *server) ListClasses(ctx context.Context, r ListClassesRequestObject) (ListClassesResponseObject, error) {
 	found, err := s.config.Registrar.Classes(ctx, registrar.ClassFilter{
+		For:      viewerOf(ctx),
 		Search:   given(r.Params.Search),
 		Cohort:   given(r.Params.Cohort),
 		Course:   given(r.Params.Course),
@@ -30,6 +31,7 @@ func (s *server) CreateClass(ctx context.Context, r CreateClassRequestObject) (C
 		Template:   given(r.Body.Template),
 		Parameters: given(r.Body.Parameters),
 		Students:   each(given(r.Body.Students), asStudentInput),
+		Admits:     admits(ctx),
 	})
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 
 // ListCohorts gives a page of the cohorts.
 func (s *server) ListCohorts(ctx context.Context, r ListCohortsRequestObject) (ListCohortsResponseObject, error) {
-	found, err := s.config.Registrar.Cohorts(ctx, lab.CohortFilter{Search: given(r.Params.Search)},
+	found, err := s.config.Registrar.Cohorts(ctx, lab.CohortFilter{For: viewerOf(ctx), Search: given(r.Params.Search)},
 		pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
 	if err != nil {
 		return nil, err

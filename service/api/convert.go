@@ -16,6 +16,7 @@ func asStudent(s lab.Student) Student {
 	return Student{
 		ID:          s.ID,
 		CohortID:    s.CohortID,
+		UserID:      s.UserID,
 		Name:        s.Name,
 		Email:       s.Email,
 		CreatedAt:   s.CreatedAt,
@@ -160,6 +161,10 @@ func asCurrent(current any) (members *map[string]any, revision int64, ok bool) {
 		shown, revision = asCourse(now), now.Revision
 	case lab.Class:
 		shown, revision = asClass(now), now.Revision
+	case lab.User:
+		shown, revision = asUser(now), now.Revision
+	case lab.Appointment:
+		shown, revision = asAppointed(now), now.Revision
 	case registrar.WorkspaceView:
 		shown, revision = asWorkspace(now), now.Version
 	default:

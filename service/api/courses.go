@@ -10,7 +10,7 @@ import (
 // ListCourses gives a page of the courses.
 func (s *server) ListCourses(ctx context.Context, r ListCoursesRequestObject) (ListCoursesResponseObject, error) {
 	found, err := s.config.Registrar.Courses(ctx,
-		lab.CourseFilter{Search: given(r.Params.Search), Template: given(r.Params.Template)},
+		lab.CourseFilter{For: viewerOf(ctx), Search: given(r.Params.Search), Template: given(r.Params.Template)},
 		pageOf(r.Params.Limit, r.Params.Cursor, r.Params.Sort))
 	if err != nil {
 		return nil, err

@@ -68,9 +68,13 @@ func (f *fakeRegistrar) answers(err error) {
 
 var (
 	aCohort  = lab.Cohort{ID: "id-cohort", Key: "fall-26", Name: "Fall 26", Revision: 3, CreatedAt: noon, UpdatedAt: noon}
-	aStudent = lab.Student{ID: "id-student", CohortID: "id-cohort", Name: "Ada Lovelace", Email: "ada@example.edu", Revision: 4, CreatedAt: noon, UpdatedAt: noon}
-	aCourse  = lab.Course{ID: "id-course", Key: "py101", Name: "Python 101", Template: "code-server", TemplateVersion: 2, Revision: 5, CreatedAt: noon, UpdatedAt: noon}
-	aClass   = lab.Class{
+	aStudent = lab.Student{ID: "id-student", CohortID: "id-cohort", UserID: "id-ada", Name: "Ada Lovelace", Email: "ada@example.edu", Revision: 4, CreatedAt: noon, UpdatedAt: noon}
+	aUser    = lab.User{
+		ID: "id-user", Login: "grace@example.edu", Name: "Grace Hopper", Email: "grace@example.edu",
+		Role: lab.RoleInstructor, Password: lab.PasswordOwn, Revision: 9, CreatedAt: noon, UpdatedAt: noon,
+	}
+	aCourse = lab.Course{ID: "id-course", Key: "py101", Name: "Python 101", Template: "code-server", TemplateVersion: 2, Revision: 5, CreatedAt: noon, UpdatedAt: noon}
+	aClass  = lab.Class{
 		ID: "id-class", CohortID: "id-cohort", CourseID: "id-course", CohortKey: "fall-26", CourseKey: "py101", Revision: 6, CreatedAt: noon, UpdatedAt: noon,
 	}
 	aWorkspace = registrar.WorkspaceView{
@@ -289,6 +293,32 @@ func (f *fakeRegistrar) RecordExec(_ context.Context, intent lab.Intent, w regis
 	return f.note("RecordExec", intent, w.ID, exec.Task, exec.Command[0])
 }
 
+func (f *fakeRegistrar) CreateUser(_ context.Context, intent lab.Intent, in registrar.UserInput) (lab.User, error) {
+	return aUser, f.note("CreateUser", intent, in)
+}
+
+func (f *fakeRegistrar) Users(_ context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error) {
+	gone := aUser
+	gone.DisabledAt = &noon
+	return listOf(page, aUser, gone), f.note("Users", lab.Intent{}, filter, page)
+}
+
+func (f *fakeRegistrar) User(_ context.Context, ref string) (lab.User, error) {
+	return aUser, f.note("User", lab.Intent{}, ref)
+}
+
+func (f *fakeRegistrar) UpdateUser(_ context.Context, intent lab.Intent, ref string, patch registrar.UserPatch) (lab.User, error) {
+	return aUser, f.note("UpdateUser", intent, ref, patch)
+}
+
+func (f *fakeRegistrar) Appointed(_ context.Context, to lab.Trust, ref string) (lab.Appointment, error) {
+	return lab.Appointment{Users: []lab.User{aUser}, Revision: 3}, f.note("Appointed", lab.Intent{}, to, ref)
+}
+
+func (f *fakeRegistrar) Appoint(_ context.Context, intent lab.Intent, to lab.Trust, ref string, users []string) (lab.Appointment, error) {
+	return lab.Appointment{Users: []lab.User{aUser}, Revision: 4}, f.note("Appoint", intent, to, ref, users)
+}
+
 func (f *fakeRegistrar) Templates(
 	_ context.Context, filter lab.TemplateFilter, page lab.Page,
 ) (lab.List[lab.TemplateVersion], error) {
@@ -306,6 +336,17 @@ func (f *fakeRegistrar) TemplateVersions(_ context.Context, name string, page la
 func (f *fakeRegistrar) PushTemplate(_ context.Context, intent lab.Intent, in registrar.TemplateInput) (registrar.RegisteredTemplate, error) {
 	return registrar.RegisteredTemplate{TemplateView: aTemplate, New: !strings.Contains(in.Source, "known"), Unasked: "Nomad does not answer"},
 		f.note("PushTemplate", intent, in)
+}
+
+// fakeBelongings knows whose things are by kind and ref: "class fall-26/py101".
+type fakeBelongings map[string]lab.Belonging
+
+func (f fakeBelongings) Belonging(_ context.Context, kind, ref string) (lab.Belonging, error) {
+	b, ok := f[kind+" "+ref]
+	if !ok {
+		return b, lab.NotFound(kind, ref)
+	}
+	return b, nil
 }
 
 // fakeReceipts keeps receipts as the store does, for one actor.

@@ -40,6 +40,7 @@ func newBench(t testing.TB, change ...func(*api.Config)) *bench {
 		Tasks:          b.tasks,
 		Streams:        b.streams,
 		Authenticator:  static,
+		Belongings:     fakeBelongings{},
 		Receipts:       b.receipts,
 		Log:            slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version:        "1.2.3",

@@ -272,9 +272,10 @@ func TestInputsArriveAsTheyWereSent(t *testing.T) {
 	b.do(request(http.MethodDelete, "/v1/workspaces/a-b-c", ""))
 	b.do(request(http.MethodPatch, "/v1/courses/py101", `{"parameters":{}}`))
 	me := func(operation string) lab.Intent {
-		return lab.Intent{Actor: lab.Actor{Name: "token:test", Remote: "192.0.2.1"}, Operation: operation}
+		return lab.Intent{Actor: lab.Actor{Name: "token:test", Role: lab.RoleAdmin, Remote: "192.0.2.1"}, Operation: operation}
 	}
 	yes, no := true, false
+	admin := lab.Viewer{Role: lab.RoleAdmin}
 	want := []call{
 		{"CreateClass", me("createClass"), []any{registrar.ClassInput{
 			Cohort: "Fall 26", Course: "py101", Template: "t",
@@ -283,18 +284,18 @@ func TestInputsArriveAsTheyWereSent(t *testing.T) {
 		}}},
 		{"Class", lab.Intent{}, []any{"fall-26/py101"}},
 		{"Class", lab.Intent{}, []any{"fall-26/py101"}},
-		{"Workspaces", lab.Intent{}, []any{registrar.WorkspaceFilter{Class: "fall-26/py101", Cohort: "fall-26", IncludeDeleted: true}, lab.Page{}}},
+		{"Workspaces", lab.Intent{}, []any{registrar.WorkspaceFilter{For: admin, Class: "fall-26/py101", Cohort: "fall-26", IncludeDeleted: true}, lab.Page{}}},
 		{"Workspaces", lab.Intent{}, []any{
 			registrar.WorkspaceFilter{
-				Course: "py101", Student: "id-student", Desired: lab.DesiredRunning, Phases: []lab.Phase{lab.PhaseFailed, lab.PhaseLost},
+				For: admin, Course: "py101", Student: "id-student", Desired: lab.DesiredRunning, Phases: []lab.Phase{lab.PhaseFailed, lab.PhaseLost},
 				Drifted: &yes, Outdated: &no, Search: "Ä",
 			},
 			lab.Page{Limit: 7, Cursor: "abc", Sort: "-since"},
 		}},
-		{"Cohorts", lab.Intent{}, []any{lab.CohortFilter{Search: "fall"}, lab.Page{Sort: "-name"}}},
+		{"Cohorts", lab.Intent{}, []any{lab.CohortFilter{For: admin, Search: "fall"}, lab.Page{Sort: "-name"}}},
 		{"Students", lab.Intent{}, []any{"fall-26", lab.StudentFilter{Withdrawn: &no}, lab.Page{Sort: "email", Limit: 1000}}},
-		{"Courses", lab.Intent{}, []any{lab.CourseFilter{Template: "code-server"}, lab.Page{Sort: "template"}}},
-		{"Classes", lab.Intent{}, []any{registrar.ClassFilter{Cohort: "fall-26", Course: "py101", Deleting: &yes}, lab.Page{Sort: "-course"}}},
+		{"Courses", lab.Intent{}, []any{lab.CourseFilter{For: admin, Template: "code-server"}, lab.Page{Sort: "template"}}},
+		{"Classes", lab.Intent{}, []any{registrar.ClassFilter{For: admin, Cohort: "fall-26", Course: "py101", Deleting: &yes}, lab.Page{Sort: "-course"}}},
 		{"Templates", lab.Intent{}, []any{lab.TemplateFilter{Search: "vs code"}, lab.Page{Sort: "-name", Cursor: "x"}}},
 		{"DeleteClass", me("deleteClass"), []any{"fall-26/py101", true}},
 		{"DeleteWorkspace", me("deleteWorkspace"), []any{"a-b-c", false}},

@@ -11,6 +11,7 @@ import (
 // ListOperations gives a page of the operations that the query asks for.
 func (s *server) ListOperations(ctx context.Context, r ListOperationsRequestObject) (ListOperationsResponseObject, error) {
 	found, err := s.config.Registrar.Operations(ctx, lab.OperationFilter{
+		For:   viewerOf(ctx),
 		Class: classRef(given(r.Params.Class)),
 		State: lab.OperationState(given(r.Params.State)),
 	}, lab.Page{Limit: given(r.Params.Limit), Cursor: given(r.Params.Cursor)})

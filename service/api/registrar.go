@@ -43,6 +43,13 @@ type Registrar interface {
 	ActOnClass(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.Started, error)
 	PlanClass(ctx context.Context, ref string, act registrar.Act) (registrar.ClassPlan, error)
 
+	CreateUser(ctx context.Context, intent lab.Intent, in registrar.UserInput) (lab.User, error)
+	Users(ctx context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error)
+	User(ctx context.Context, ref string) (lab.User, error)
+	UpdateUser(ctx context.Context, intent lab.Intent, ref string, patch registrar.UserPatch) (lab.User, error)
+	Appointed(ctx context.Context, to lab.Trust, ref string) (lab.Appointment, error)
+	Appoint(ctx context.Context, intent lab.Intent, to lab.Trust, ref string, users []string) (lab.Appointment, error)
+
 	Operations(ctx context.Context, filter lab.OperationFilter, page lab.Page) (lab.List[lab.Operation], error)
 	Operation(ctx context.Context, id string) (lab.Operation, error)
 	OperationItems(ctx context.Context, id string, outcome lab.Outcome, page lab.Page) (lab.List[lab.OperationItem], error)

@@ -280,7 +280,7 @@ func TestExecCarriesInputOutputSizeAndExitCode(t *testing.T) {
 		t.Errorf("%q, %d bytes, %v", data[1], len(data[2]), last)
 	}
 	calls := b.registrar.called()
-	noted := call{"RecordExec", lab.Intent{Actor: lab.Actor{Name: "token:test", Remote: "127.0.0.1"}, Operation: "execInWorkspace"}, []any{"id-workspace", "workspace", "sh"}}
+	noted := call{"RecordExec", lab.Intent{Actor: lab.Actor{Name: "token:test", Role: lab.RoleAdmin, Remote: "127.0.0.1"}, Operation: "execInWorkspace"}, []any{"id-workspace", "workspace", "sh"}}
 	if diff := cmp.Diff(noted, calls[len(calls)-1]); diff != "" {
 		t.Error(diff)
 	}

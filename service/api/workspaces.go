@@ -10,6 +10,7 @@ import (
 // ListWorkspaces gives a page of the workspaces that the query asks for.
 func (s *server) ListWorkspaces(ctx context.Context, r ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error) {
 	found, err := s.config.Registrar.Workspaces(ctx, registrar.WorkspaceFilter{
+		For:            viewerOf(ctx),
 		Search:         given(r.Params.Search),
 		Class:          classRef(given(r.Params.Class)),
 		Cohort:         given(r.Params.Cohort),

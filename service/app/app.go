@@ -25,6 +25,7 @@ import (
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/consul"
 	"github.com/bothylabs/bothy/service/events"
+	"github.com/bothylabs/bothy/service/keyring"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/nomad"
 	"github.com/bothylabs/bothy/service/reconcile"
@@ -65,9 +66,12 @@ type App struct {
 	metrics *prometheus.Registry
 	role    *role
 	loop    *reconcile.Loop
+	// keyring tells Vault, where the loop tells Nomad.
+	keyring *keyring.Keyring
 	feed    *events.Feed
 	keeper  *retention.Keeper
 	lock    lock
+	guard   guard
 }
 
 // New opens the database and the listener and makes everything else; Nomad,
@@ -140,8 +144,9 @@ func newAdapters(cfg config.Config, deps Deps) (a adapters, err error) {
 		return a, fmt.Errorf("make the Consul client: %w", err)
 	}
 	if a.vault, err = vault.New(vault.Config{
-		Address: cfg.Vault.Address, Namespace: cfg.Vault.Namespace, Mount: cfg.Vault.Mount,
-		Token: tokenOf(cfg.Vault.Token), TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"), Traces: deps.traces,
+		Address: cfg.Vault.Address, Namespace: cfg.Vault.Namespace, Mount: cfg.Vault.Mount, PeopleMount: cfg.Vault.PeopleMount,
+		Token: tokenOf(cfg.Vault.Token), Login: loginOf(cfg.Vault, os.Getenv),
+		TLS: vaultTLS, Logger: deps.Logger.With("part", "vault"), Traces: deps.traces,
 	}); err != nil {
 		return a, fmt.Errorf("make the Vault client: %w", err)
 	}
@@ -173,6 +178,31 @@ func tokenOf(c config.Credential) func() (string, error) {
 	}
 }
 
+// loginOf gives how Bothy logs in at Vault; nil where it has a token.
+func loginOf(cfg config.Vault, getenv func(string) string) *vault.Login {
+	fields := func(name, value, secretName string, secret config.Credential) func() (map[string]string, error) {
+		return func() (map[string]string, error) {
+			text, err := secret.Read()
+			if err != nil {
+				return nil, err
+			}
+			return map[string]string{name: value, secretName: text.Reveal()}, nil
+		}
+	}
+	switch {
+	case cfg.AppRole.RoleID != "":
+		return &vault.Login{Mount: cfg.AppRole.Mount, Fields: fields("role_id", cfg.AppRole.RoleID, "secret_id", cfg.AppRole.SecretID)}
+	case cfg.JWT.Role != "":
+		identity := cfg.JWT.Identity
+		if !identity.IsSet() {
+			identity.File = filepath.Join(getenv("NOMAD_SECRETS_DIR"), "nomad_vault_default.jwt")
+		}
+		return &vault.Login{Mount: cfg.JWT.Mount, Fields: fields("role", cfg.JWT.Role, "jwt", identity)}
+	default:
+		return nil
+	}
+}
+
 // makeService makes the parts that decide, and the API over them.
 func (a *App) makeService(ctx context.Context, deps Deps) error {
 	installation, err := a.store.Installation(ctx, deps.NewID)
@@ -190,8 +220,13 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	settings := JobSettings(a.cfg, installation)
 	a.metrics = prometheus.NewRegistry()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if a.keyring, err = keyring.New(keyring.Config{
+		Store: a.store, Vault: a.vault, Logger: deps.Logger.With("part", "keyring"), Registry: a.metrics, Tick: a.cfg.Reconcile.Interval,
+	}); err != nil {
+		return fmt.Errorf("make the keyring: %w", err)
+	}
 	if a.loop, err = reconcile.New(reconcile.Config{
-		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.vault, Jobs: jobs{library: library, settings: settings},
+		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.keyring, Jobs: jobs{library: library, settings: settings},
 		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: a.metrics, Traces: deps.traces,
 		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, HomeRetention: a.cfg.Home.Retention, NewID: deps.NewID, Now: deps.Now, Passed: a.role.passed,
 	}); err != nil {
@@ -202,7 +237,11 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}
 	people := registrar.New(registrar.Config{
 		Store: a.store, Library: library, Parser: a.nomad, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
-		NewID: deps.NewID, Now: deps.Now, Notify: a.loop.Wake,
+		NewID: deps.NewID, Now: deps.Now, Vault: a.vault,
+		Notify: func() {
+			a.loop.Wake()
+			a.keyring.Wake()
+		},
 	})
 	if err := people.TakeUpTemplates(ctx, catalog); err != nil {
 		return err
@@ -220,6 +259,9 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		Active: func() bool { return a.role.state(a.lock).Active },
 	}); err != nil {
 		return fmt.Errorf("make what ends retentions: %w", err)
+	}
+	if err := a.makeDoor(ctx, people, deps); err != nil {
+		return err
 	}
 	return a.makeAPI(people, installation, deps)
 }
@@ -268,7 +310,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 		return err
 	}
 	handler, err := api.New(api.Config{
-		Registrar: people, Authenticator: authenticator, Receipts: a.store, Tasks: a.nomad, Streams: a.streams,
+		Registrar: people, Authenticator: authenticator, Belongings: a.store, Receipts: a.store, Tasks: a.nomad, Streams: a.streams,
 		Log:     deps.Logger.With("part", "api"),
 		Version: deps.Version, InstallationID: installation,
 		Dependencies: []api.Dependency{
@@ -285,7 +327,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)
 	}
-	front, err := a.hardened(handler)
+	front, err := a.hardened(a.console(handler))
 	if err != nil {
 		return err
 	}

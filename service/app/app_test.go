@@ -228,7 +228,7 @@ func TestNoSecretGetsIntoTheLog(t *testing.T) {
 func settings(t *testing.T) config.Config {
 	t.Helper()
 	c := config.Default()
-	c.Listen = "127.0.0.1:0"
+	c.Listen, c.Door.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	c.DataDir = t.TempDir()
 	c.API.Token = config.Credential{Value: config.NewSecret(token)}
 	c.Nomad.Address, c.Consul.Address, c.Vault.Address = "http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1"

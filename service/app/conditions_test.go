@@ -209,7 +209,7 @@ func (i installation) serveDying(t *testing.T) *running {
 			Store: s, Library: library, Preflight: placing{},
 			NewID: uuid.NewString, Now: time.Now, Notify: func() {},
 		}),
-		Authenticator: authenticator, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Log: slog.New(slog.DiscardHandler),
+		Authenticator: authenticator, Belongings: s, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

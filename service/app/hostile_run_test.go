@@ -118,7 +118,7 @@ func newTarget(t testing.TB) *target {
 	g := &target{t: t, log: &buffer{}}
 	if g.Handler, err = api.New(api.Config{
 		Registrar:     people,
-		Authenticator: authenticator, Receipts: s, Tasks: unreachable{}, AnswerWait: 50 * time.Millisecond,
+		Authenticator: authenticator, Belongings: s, Receipts: s, Tasks: unreachable{}, AnswerWait: 50 * time.Millisecond,
 		Log: slog.New(slog.NewJSONHandler(g.log, &slog.HandlerOptions{Level: slog.LevelError})),
 	}); err != nil {
 		t.Fatal(err)

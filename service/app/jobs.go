@@ -25,6 +25,8 @@ func JobSettings(c config.Config, installation string) jobspec.Settings {
 		HomeGID:        c.Home.GID,
 		LabsURL:        c.LabsURL,
 		ConsoleURL:     c.ConsoleURL,
+		DoorURL:        c.Door.URL,
+		DoorResolver:   c.Door.Resolver,
 		VaultRole:      c.Vault.Role,
 		VaultMount:     c.Vault.Mount,
 	}

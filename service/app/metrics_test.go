@@ -18,7 +18,7 @@ import (
 // docs/observability.md has a row for each metric, with its labels, and for no other.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	c := config.Default()
-	c.Listen, c.DataDir = "127.0.0.1:0", t.TempDir()
+	c.Listen, c.Door.Listen, c.DataDir = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
 	c.API.Token = config.Credential{Value: config.NewSecret("the-bearer-token-of-the-tests")}
 	a, err := New(t.Context(), c, Deps{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,17 +23,28 @@ func (a *App) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
+	l, err := listenOn(ctx, "listen", "-listen", a.cfg.Listen)
 	if err != nil {
-		return lab.Invalid("the server cannot listen", lab.Field{
-			Name: "listen", Problem: listenProblem(a.cfg.Listen, err), Remedy: "end the program that holds the port, or choose another address with listen, BOTHY_LISTEN or -listen",
-		})
+		return err
 	}
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
 	a.listener = l
 	return nil
+}
+
+// listenOn takes a port by the setting and flag that name it.
+func listenOn(ctx context.Context, setting, flag, address string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, lab.Invalid("the server cannot listen", lab.Field{
+			Name: setting, Problem: listenProblem(address, err),
+			Remedy: fmt.Sprintf("end the program that holds the port, or choose another address with %s, BOTHY_%s or %s",
+				setting, strings.ToUpper(strings.ReplaceAll(setting, ".", "_")), flag),
+		})
+	}
+	return l, nil
 }
 
 func listenProblem(address string, err error) string {
@@ -67,6 +79,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.vault.Run(ctx) })
 	g.Go(func() error { return a.feed.Run(ctx) })
 	g.Go(func() error { return a.keeper.Run(ctx) })
+	a.guarding(ctx, g)
 	g.Go(func() error { return a.election().Run(ctx) })
 	err := g.Wait()
 	a.log.Info("ended")
@@ -96,7 +109,26 @@ func (a *App) endServing(ctx context.Context) error {
 
 // election has this instance reconcile whenever it is its turn.
 func (a *App) election() *election {
-	return &election{lock: a.lock, run: a.loop.Run, role: a.role, log: a.log.With("part", "reconciler"), now: time.Now, jitter: 0.5}
+	return &election{lock: a.lock, run: a.fulfil, role: a.role, log: a.log.With("part", "reconciler"), now: time.Now, jitter: 0.5}
+}
+
+// fulfil does what one instance at a time does. The loop says when that is over.
+func (a *App) fulfil(ctx context.Context) error {
+	if err := a.keyring.Claim(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var g errgroup.Group
+	g.Go(func() error { return a.keyring.Run(ctx) })
+	g.Go(func() error {
+		defer cancel()
+		return a.loop.Run(ctx)
+	})
+	return g.Wait()
 }
 
 // instance is this instance's name: the one set, or the host's with the port that
@@ -120,8 +152,11 @@ func (a *App) instance() (string, error) {
 func (a *App) Close() error {
 	a.telemetry.end(context.Background())
 	var errs []error
-	if a.listener != nil {
-		if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	for _, listener := range []net.Listener{a.listener, a.guard.listener} {
+		if listener == nil {
+			continue
+		}
+		if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, fmt.Errorf("close the listener: %w", err))
 		}
 	}

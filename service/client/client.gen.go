@@ -58,20 +58,22 @@ func (e Desired) Valid() bool {
 
 // Defines values for EventType.
 const (
-	EventTypeClassChanged     EventType = "class.changed"
-	EventTypeClassCreated     EventType = "class.created"
-	EventTypeClassDeleted     EventType = "class.deleted"
-	EventTypeCohortChanged    EventType = "cohort.changed"
-	EventTypeCohortCreated    EventType = "cohort.created"
-	EventTypeCohortDeleted    EventType = "cohort.deleted"
-	EventTypeCourseChanged    EventType = "course.changed"
-	EventTypeCourseCreated    EventType = "course.created"
-	EventTypeCourseDeleted    EventType = "course.deleted"
-	EventTypeStudentChanged   EventType = "student.changed"
-	EventTypeStudentCreated   EventType = "student.created"
-	EventTypeWorkspaceChanged EventType = "workspace.changed"
-	EventTypeWorkspaceCreated EventType = "workspace.created"
-	EventTypeWorkspaceDeleted EventType = "workspace.deleted"
+	EventTypeClassChanged       EventType = "class.changed"
+	EventTypeClassCreated       EventType = "class.created"
+	EventTypeClassDeleted       EventType = "class.deleted"
+	EventTypeCohortChanged      EventType = "cohort.changed"
+	EventTypeCohortCreated      EventType = "cohort.created"
+	EventTypeCohortDeleted      EventType = "cohort.deleted"
+	EventTypeCourseChanged      EventType = "course.changed"
+	EventTypeCourseCreated      EventType = "course.created"
+	EventTypeCourseDeleted      EventType = "course.deleted"
+	EventTypeOperationChanged   EventType = "operation.changed"
+	EventTypeStudentChanged     EventType = "student.changed"
+	EventTypeStudentCreated     EventType = "student.created"
+	EventTypeTemplateRegistered EventType = "template.registered"
+	EventTypeWorkspaceChanged   EventType = "workspace.changed"
+	EventTypeWorkspaceCreated   EventType = "workspace.created"
+	EventTypeWorkspaceDeleted   EventType = "workspace.deleted"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -95,9 +97,13 @@ func (e EventType) Valid() bool {
 		return true
 	case EventTypeCourseDeleted:
 		return true
+	case EventTypeOperationChanged:
+		return true
 	case EventTypeStudentChanged:
 		return true
 	case EventTypeStudentCreated:
+		return true
+	case EventTypeTemplateRegistered:
 		return true
 	case EventTypeWorkspaceChanged:
 		return true
@@ -266,6 +272,30 @@ func (e PlannedAct) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	RoleAdmin      Role = "admin"
+	RoleAssistant  Role = "assistant"
+	RoleInstructor Role = "instructor"
+	RoleStudent    Role = "student"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleAdmin:
+		return true
+	case RoleAssistant:
+		return true
+	case RoleInstructor:
+		return true
+	case RoleStudent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RosterRowOutcome.
 const (
 	RosterRowOutcomeChanged   RosterRowOutcome = "changed"
@@ -305,6 +335,27 @@ func (e TemplateOriginInputKind) Valid() bool {
 	case TemplateOriginInputKindGit:
 		return true
 	case TemplateOriginInputKindUpload:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserPassword.
+const (
+	UserPasswordNone      UserPassword = "none"
+	UserPasswordOwn       UserPassword = "own"
+	UserPasswordTemporary UserPassword = "temporary"
+)
+
+// Valid indicates whether the value is a known member of the UserPassword enum.
+func (e UserPassword) Valid() bool {
+	switch e {
+	case UserPasswordNone:
+		return true
+	case UserPasswordOwn:
+		return true
+	case UserPasswordTemporary:
 		return true
 	default:
 		return false
@@ -620,6 +671,48 @@ func (e ListTemplateVersionsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListUsersParamsSort.
+const (
+	ListUsersParamsSortCreatedAt      ListUsersParamsSort = "created_at"
+	ListUsersParamsSortLogin          ListUsersParamsSort = "login"
+	ListUsersParamsSortMinusCreatedAt ListUsersParamsSort = "-created_at"
+	ListUsersParamsSortMinusLogin     ListUsersParamsSort = "-login"
+	ListUsersParamsSortMinusName      ListUsersParamsSort = "-name"
+	ListUsersParamsSortMinusRole      ListUsersParamsSort = "-role"
+	ListUsersParamsSortMinusUpdatedAt ListUsersParamsSort = "-updated_at"
+	ListUsersParamsSortName           ListUsersParamsSort = "name"
+	ListUsersParamsSortRole           ListUsersParamsSort = "role"
+	ListUsersParamsSortUpdatedAt      ListUsersParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListUsersParamsSort enum.
+func (e ListUsersParamsSort) Valid() bool {
+	switch e {
+	case ListUsersParamsSortCreatedAt:
+		return true
+	case ListUsersParamsSortLogin:
+		return true
+	case ListUsersParamsSortMinusCreatedAt:
+		return true
+	case ListUsersParamsSortMinusLogin:
+		return true
+	case ListUsersParamsSortMinusName:
+		return true
+	case ListUsersParamsSortMinusRole:
+		return true
+	case ListUsersParamsSortMinusUpdatedAt:
+		return true
+	case ListUsersParamsSortName:
+		return true
+	case ListUsersParamsSortRole:
+		return true
+	case ListUsersParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListWorkspacesParamsSort.
 const (
 	ListWorkspacesParamsSortCreatedAt      ListWorkspacesParamsSort = "created_at"
@@ -666,6 +759,24 @@ func (e ListWorkspacesParamsSort) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Appointed defines model for Appointed.
+type Appointed struct {
+	Users []Appointee `json:"users"`
+}
+
+// Appointee defines model for Appointee.
+type Appointee struct {
+	ID    string `json:"id"`
+	Login string `json:"login"`
+	Name  string `json:"name"`
+}
+
+// AppointmentInput defines model for AppointmentInput.
+type AppointmentInput struct {
+	// Users All who are to have it, by ids or logins; none for nobody.
+	Users []UserRef `json:"users"`
 }
 
 // Audit defines model for Audit.
@@ -951,12 +1062,20 @@ type ErasureInput struct {
 // member that the type begins with: how that is since the change, or was when it
 // was deleted.
 type Event struct {
-	At      time.Time     `json:"at"`
-	Class   *EventClass   `json:"class,omitempty"`
-	Cohort  *EventCohort  `json:"cohort,omitempty"`
-	Course  *EventCourse  `json:"course,omitempty"`
-	ID      string        `json:"id"`
-	Student *EventStudent `json:"student,omitempty"`
+	At     time.Time    `json:"at"`
+	Class  *EventClass  `json:"class,omitempty"`
+	Cohort *EventCohort `json:"cohort,omitempty"`
+	Course *EventCourse `json:"course,omitempty"`
+	ID     string       `json:"id"`
+
+	// Operation An operation that was begun, has come further or has ended: a message for each
+	// hundredth of its items at most, and one for its end. It has no revision;
+	// `counts.pending` only shrinks: pass over what has more pending than you have.
+	Operation *EventOperation `json:"operation,omitempty"`
+	Student   *EventStudent   `json:"student,omitempty"`
+
+	// Template A version of a template that is new. It never changes.
+	Template *EventTemplate `json:"template,omitempty"`
 
 	// Type What happened to what.
 	Type      EventType       `json:"type"`
@@ -994,6 +1113,31 @@ type EventCourse struct {
 // hyphen the installation's mark. Take it as a whole.
 type EventID = string
 
+// EventOperation An operation that was begun, has come further or has ended: a message for each
+// hundredth of its items at most, and one for its end. It has no revision;
+// `counts.pending` only shrinks: pass over what has more pending than you have.
+type EventOperation struct {
+	// Class The class's key, `fall-26/py101`.
+	Class   string `json:"class"`
+	ClassID string `json:"class_id"`
+
+	// Counts Its items, by outcome.
+	Counts    OperationCounts `json:"counts"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	// EndedAt Null while it runs.
+	EndedAt *time.Time `json:"ended_at"`
+	ID      string     `json:"id"`
+
+	// Kind As of an operation.
+	Kind string `json:"kind"`
+
+	// State `running` while an item is pending. Then, for good: `done` (every item is),
+	// `failed` (an item has failed), or `superseded` (none has failed, and of some a
+	// later act wanted something else).
+	State OperationState `json:"state"`
+}
+
 // EventPosition The `data` of `hello` and `reset`.
 type EventPosition struct {
 	// ID The newest event there was; what comes next comes after it.
@@ -1006,6 +1150,15 @@ type EventStudent struct {
 	ID          string     `json:"id"`
 	Revision    int64      `json:"revision"`
 	WithdrawnAt *time.Time `json:"withdrawn_at"`
+}
+
+// EventTemplate A version of a template that is new. It never changes.
+type EventTemplate struct {
+	// Digest SHA-256 of its source in hex.
+	Digest  string `json:"digest"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Version int64  `json:"version"`
 }
 
 // EventType What happened to what.
@@ -1043,6 +1196,21 @@ type KeptData struct {
 
 // Key A part of a workspace's name. Unique, and never changed.
 type Key = string
+
+// Me defines model for Me.
+type Me struct {
+	// Name The credential's name, as the record of changes has it.
+	Name string `json:"name"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role Role `json:"role"`
+
+	// Token What the token is good for, `read`, `operate` or `write`; null for a session.
+	Token *string `json:"token"`
+
+	// User Whose it is; null for the operator's own token.
+	User *User `json:"user"`
+}
 
 // Name A name for people.
 type Name = string
@@ -1334,6 +1502,9 @@ type Resources struct {
 	Ports int64 `json:"ports"`
 }
 
+// Role What a user is; docs/rights.md says what each may do.
+type Role string
+
 // RosterChange defines model for RosterChange.
 type RosterChange struct {
 	From string `json:"from"`
@@ -1401,12 +1572,15 @@ type Status struct {
 
 // Student defines model for Student.
 type Student struct {
-	CohortID    string     `json:"cohort_id"`
-	CreatedAt   time.Time  `json:"created_at"`
-	Email       string     `json:"email"`
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	UpdatedAt   time.Time  `json:"updated_at"`
+	CohortID  string    `json:"cohort_id"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UserID The user that they are, who may be a student of several cohorts.
+	UserID      string     `json:"user_id"`
 	WithdrawnAt *time.Time `json:"withdrawn_at"`
 }
 
@@ -1545,6 +1719,73 @@ type TemplateVersionList struct {
 	Items      []TemplateVersion `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
 }
+
+// User defines model for User.
+type User struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisabledAt Since when they may not sign in.
+	DisabledAt *time.Time `json:"disabled_at"`
+
+	// Email Where mail goes; empty for nowhere.
+	Email string `json:"email"`
+	ID    string `json:"id"`
+
+	// Login What the user signs in with; unique, in whatever case.
+	Login string `json:"login"`
+	Name  string `json:"name"`
+
+	// Password How far the user is with a password: there is `none`, a `temporary` one was
+	// mailed, or it is their `own`.
+	Password UserPassword `json:"password"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role      Role      `json:"role"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// UserPassword How far the user is with a password: there is `none`, a `temporary` one was
+// mailed, or it is their `own`.
+type UserPassword string
+
+// UserInput defines model for UserInput.
+type UserInput struct {
+	// Email Where mail goes.
+	Email *string `json:"email,omitempty"`
+
+	// Login A user's id or login, in whatever case.
+	Login UserRef `json:"login"`
+
+	// Name A name for people.
+	Name Name `json:"name"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role Role `json:"role"`
+}
+
+// UserList defines model for UserList.
+type UserList struct {
+	Items      []User  `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// UserPatch defines model for UserPatch.
+type UserPatch struct {
+	// Disabled The user may not sign in.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// Email Where mail goes.
+	Email *string `json:"email,omitempty"`
+
+	// Name A name for people.
+	Name *Name `json:"name,omitempty"`
+
+	// Role What a user is; docs/rights.md says what each may do.
+	Role *Role `json:"role,omitempty"`
+}
+
+// UserRef A user's id or login, in whatever case.
+type UserRef = string
 
 // Variable defines model for Variable.
 type Variable struct {
@@ -1693,6 +1934,9 @@ type PathStudent = Ref
 // PathTemplate defines model for PathTemplate.
 type PathTemplate = string
 
+// PathUser A user's id or login, in whatever case.
+type PathUser = UserRef
+
 // PathWorkspace An id, or the name for people.
 type PathWorkspace = Ref
 
@@ -1808,6 +2052,18 @@ type DeleteClassParams struct {
 
 // UpdateClassParams defines parameters for UpdateClass.
 type UpdateClassParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetClassAssistantsParams defines parameters for SetClassAssistants.
+type SetClassAssistantsParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -1945,6 +2201,18 @@ type DeleteCohortParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// SetCohortInstructorsParams defines parameters for SetCohortInstructors.
+type SetCohortInstructorsParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ImportRosterParams defines parameters for ImportRoster.
 type ImportRosterParams struct {
 	// Delimiter What stands between two values, where it is not to be found out.
@@ -2057,6 +2325,18 @@ type DeleteCourseParams struct {
 
 // UpdateCourseParams defines parameters for UpdateCourse.
 type UpdateCourseParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetCourseInstructorsParams defines parameters for SetCourseInstructors.
+type SetCourseInstructorsParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -2185,6 +2465,66 @@ type PushTemplateParams struct {
 	// again under it within 24 hours, nothing more is done, and the answer is the
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Only what has this text in its key, slug, name or e-mail address, in whatever case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `login`. Equals stand by id.
+	Sort *ListUsersParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Role Only the users with this role.
+	Role *Role `form:"role,omitempty" json:"role,omitempty"`
+
+	// Disabled Only the users who are disabled (true), or only those who are not (false).
+	Disabled *bool `form:"disabled,omitempty" json:"disabled,omitempty"`
+}
+
+// ListUsersParamsSort defines parameters for ListUsers.
+type ListUsersParamsSort string
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey A name for this request, of the caller's choice. When the same request comes
+	// again under it within 24 hours, nothing more is done, and the answer is the
+	// first one. The same key with another request is 409 `conflict`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DisableUserParams defines parameters for DisableUser.
+type DisableUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
@@ -2326,11 +2666,17 @@ type CreateClassJSONRequestBody = ClassInput
 // UpdateClassJSONRequestBody defines body for UpdateClass for application/json ContentType.
 type UpdateClassJSONRequestBody = ClassPatch
 
+// SetClassAssistantsJSONRequestBody defines body for SetClassAssistants for application/json ContentType.
+type SetClassAssistantsJSONRequestBody = AppointmentInput
+
 // PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
 type PlanClassJSONRequestBody = ClassPlanInput
 
 // CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
 type CreateCohortJSONRequestBody = CohortInput
+
+// SetCohortInstructorsJSONRequestBody defines body for SetCohortInstructors for application/json ContentType.
+type SetCohortInstructorsJSONRequestBody = AppointmentInput
 
 // EnrollStudentJSONRequestBody defines body for EnrollStudent for application/json ContentType.
 type EnrollStudentJSONRequestBody = StudentInput
@@ -2341,11 +2687,20 @@ type CreateCourseJSONRequestBody = CourseInput
 // UpdateCourseJSONRequestBody defines body for UpdateCourse for application/json ContentType.
 type UpdateCourseJSONRequestBody = CoursePatch
 
+// SetCourseInstructorsJSONRequestBody defines body for SetCourseInstructors for application/json ContentType.
+type SetCourseInstructorsJSONRequestBody = AppointmentInput
+
 // EraseStudentJSONRequestBody defines body for EraseStudent for application/json ContentType.
 type EraseStudentJSONRequestBody = ErasureInput
 
 // PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
 type PushTemplateJSONRequestBody = TemplateInput
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = UserInput
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UserPatch
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -2504,6 +2859,35 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
 	UpdateClass(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetClassAssistants Show the assistants of a class
+	//
+	// The assistants who have the class, by their logins. The `ETag` is the class's.
+	//
+	// Corresponds with GET /v1/classes/{class}/assistants (the `GetClassAssistants` operationId).
+	GetClassAssistants(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetClassAssistantsWithBody Give a class to assistants
+	//
+	// Gives the class to exactly the users named, and takes it from all others at
+	// once. Each must have the role `assistant`. The class's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+	SetClassAssistantsWithBody(ctx context.Context, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetClassAssistants Give a class to assistants
+	//
+	// Gives the class to exactly the users named, and takes it from all others at
+	// once. Each must have the role `assistant`. The class's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+	SetClassAssistants(ctx context.Context, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// LaunchClass Launch a class
 	//
 	// Gives every student without a workspace one, and wants all of them running.
@@ -2611,6 +2995,35 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/cohorts/{cohort} (the `GetCohort` operationId).
 	GetCohort(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCohortInstructors Show the instructors of a cohort
+	//
+	// The instructors who have the cohort, by their logins. The `ETag` is the cohort's.
+	//
+	// Corresponds with GET /v1/cohorts/{cohort}/instructors (the `GetCohortInstructors` operationId).
+	GetCohortInstructors(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCohortInstructorsWithBody Give a cohort to instructors
+	//
+	// Gives the cohort to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The cohort's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+	SetCohortInstructorsWithBody(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCohortInstructors Give a cohort to instructors
+	//
+	// Gives the cohort to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The cohort's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+	SetCohortInstructors(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ImportRosterWithBody Import a roster
 	//
@@ -2738,6 +3151,35 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 	UpdateCourse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetCourseInstructors Show the instructors of a course
+	//
+	// The instructors who have the course, by their logins. The `ETag` is the course's.
+	//
+	// Corresponds with GET /v1/courses/{course}/instructors (the `GetCourseInstructors` operationId).
+	GetCourseInstructors(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCourseInstructorsWithBody Give a course to instructors
+	//
+	// Gives the course to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The course's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+	SetCourseInstructorsWithBody(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCourseInstructors Give a course to instructors
+	//
+	// Gives the course to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The course's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+	SetCourseInstructors(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// StreamEvents Follow changes
 	//
 	// A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -2769,6 +3211,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/events (the `StreamEvents` operationId).
 	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMe Show who one is
+	//
+	// Whose credential the request has, and what it is good for. `user` is null for
+	// the operator's own token, which is nobody's; `token` for a session.
+	//
+	// Corresponds with GET /v1/me (the `GetMe` operationId).
+	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOperations List the operations
 	//
@@ -2908,6 +3358,70 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
 	PushTemplate(ctx context.Context, template PathTemplate, params *PushTemplateParams, body PushTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUsers List the users
+	//
+	// Everybody who may sign in, and those who may not any more (`disabled_at` is set).
+	//
+	// Corresponds with GET /v1/users (the `ListUsers` operationId).
+	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUserWithBody Create a user
+	//
+	// Creates somebody who may sign in. Students are made by enrolling them. Where
+	// `email` is left out, mail goes to a login that is an address.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/users (the `CreateUser` operationId).
+	CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUser Create a user
+	//
+	// Creates somebody who may sign in. Students are made by enrolling them. Where
+	// `email` is left out, mail goes to a login that is an address.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/users (the `CreateUser` operationId).
+	CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisableUser Disable a user
+	//
+	// Ends a user's access at once; their name stays in the record of changes. Set
+	// `disabled` to false to give it back. Once more changes nothing.
+	//
+	// Corresponds with DELETE /v1/users/{user} (the `DisableUser` operationId).
+	DisableUser(ctx context.Context, user PathUser, params *DisableUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUser Show a user
+	//
+	// One user, by id or login.
+	//
+	// Corresponds with GET /v1/users/{user} (the `GetUser` operationId).
+	GetUser(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUserWithBody Change a user
+	//
+	// Changes the members that are given. With another role, what was given to the
+	// user in the old one is taken away. Nobody changes their own role or disables
+	// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+	UpdateUserWithBody(ctx context.Context, user PathUser, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUser Change a user
+	//
+	// Changes the members that are given. With another role, what was given to the
+	// user in the old one is taken away. Nobody changes their own role or disables
+	// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+	UpdateUser(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWorkspaces List workspaces
 	//
@@ -3124,6 +3638,65 @@ func (c *Raw) UpdateClassWithBody(ctx context.Context, class PathClass, params *
 // Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
 func (c *Raw) UpdateClass(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateClassRequest(c.Server, class, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClassAssistants Show the assistants of a class
+//
+// The assistants who have the class, by their logins. The `ETag` is the class's.
+//
+// Corresponds with GET /v1/classes/{class}/assistants (the `GetClassAssistants` operationId).
+func (c *Raw) GetClassAssistants(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClassAssistantsRequest(c.Server, class)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetClassAssistantsWithBody Give a class to assistants
+//
+// Gives the class to exactly the users named, and takes it from all others at
+// once. Each must have the role `assistant`. The class's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+func (c *Raw) SetClassAssistantsWithBody(ctx context.Context, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetClassAssistantsRequestWithBody(c.Server, class, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetClassAssistants Give a class to assistants
+//
+// Gives the class to exactly the users named, and takes it from all others at
+// once. Each must have the role `assistant`. The class's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+func (c *Raw) SetClassAssistants(ctx context.Context, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetClassAssistantsRequest(c.Server, class, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3352,6 +3925,65 @@ func (c *Raw) DeleteCohort(ctx context.Context, cohort PathCohort, params *Delet
 // Corresponds with GET /v1/cohorts/{cohort} (the `GetCohort` operationId).
 func (c *Raw) GetCohort(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCohortRequest(c.Server, cohort)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCohortInstructors Show the instructors of a cohort
+//
+// The instructors who have the cohort, by their logins. The `ETag` is the cohort's.
+//
+// Corresponds with GET /v1/cohorts/{cohort}/instructors (the `GetCohortInstructors` operationId).
+func (c *Raw) GetCohortInstructors(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCohortInstructorsRequest(c.Server, cohort)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCohortInstructorsWithBody Give a cohort to instructors
+//
+// Gives the cohort to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The cohort's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+func (c *Raw) SetCohortInstructorsWithBody(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCohortInstructorsRequestWithBody(c.Server, cohort, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCohortInstructors Give a cohort to instructors
+//
+// Gives the cohort to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The cohort's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+func (c *Raw) SetCohortInstructors(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCohortInstructorsRequest(c.Server, cohort, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3598,6 +4230,65 @@ func (c *Raw) UpdateCourse(ctx context.Context, course PathCourse, params *Updat
 	return c.Client.Do(req)
 }
 
+// GetCourseInstructors Show the instructors of a course
+//
+// The instructors who have the course, by their logins. The `ETag` is the course's.
+//
+// Corresponds with GET /v1/courses/{course}/instructors (the `GetCourseInstructors` operationId).
+func (c *Raw) GetCourseInstructors(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCourseInstructorsRequest(c.Server, course)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCourseInstructorsWithBody Give a course to instructors
+//
+// Gives the course to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The course's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+func (c *Raw) SetCourseInstructorsWithBody(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCourseInstructorsRequestWithBody(c.Server, course, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCourseInstructors Give a course to instructors
+//
+// Gives the course to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The course's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+func (c *Raw) SetCourseInstructors(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCourseInstructorsRequest(c.Server, course, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StreamEvents Follow changes
 //
 // A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -3630,6 +4321,24 @@ func (c *Raw) UpdateCourse(ctx context.Context, course PathCourse, params *Updat
 // Corresponds with GET /v1/events (the `StreamEvents` operationId).
 func (c *Raw) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStreamEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMe Show who one is
+//
+// Whose credential the request has, and what it is good for. `user` is null for
+// the operator's own token, which is nobody's; `token` for a session.
+//
+// Corresponds with GET /v1/me (the `GetMe` operationId).
+func (c *Raw) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMeRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -3909,6 +4618,140 @@ func (c *Raw) PushTemplateWithBody(ctx context.Context, template PathTemplate, p
 // Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
 func (c *Raw) PushTemplate(ctx context.Context, template PathTemplate, params *PushTemplateParams, body PushTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPushTemplateRequest(c.Server, template, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUsers List the users
+//
+// Everybody who may sign in, and those who may not any more (`disabled_at` is set).
+//
+// Corresponds with GET /v1/users (the `ListUsers` operationId).
+func (c *Raw) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUsersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUserWithBody Create a user
+//
+// Creates somebody who may sign in. Students are made by enrolling them. Where
+// `email` is left out, mail goes to a login that is an address.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/users (the `CreateUser` operationId).
+func (c *Raw) CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUser Create a user
+//
+// Creates somebody who may sign in. Students are made by enrolling them. Where
+// `email` is left out, mail goes to a login that is an address.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/users (the `CreateUser` operationId).
+func (c *Raw) CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisableUser Disable a user
+//
+// Ends a user's access at once; their name stays in the record of changes. Set
+// `disabled` to false to give it back. Once more changes nothing.
+//
+// Corresponds with DELETE /v1/users/{user} (the `DisableUser` operationId).
+func (c *Raw) DisableUser(ctx context.Context, user PathUser, params *DisableUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisableUserRequest(c.Server, user, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUser Show a user
+//
+// One user, by id or login.
+//
+// Corresponds with GET /v1/users/{user} (the `GetUser` operationId).
+func (c *Raw) GetUser(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserRequest(c.Server, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUserWithBody Change a user
+//
+// Changes the members that are given. With another role, what was given to the
+// user in the old one is taken away. Nobody changes their own role or disables
+// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+func (c *Raw) UpdateUserWithBody(ctx context.Context, user PathUser, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserRequestWithBody(c.Server, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUser Change a user
+//
+// Changes the members that are given. With another role, what was given to the
+// user in the old one is taken away. Nobody changes their own role or disables
+// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+func (c *Raw) UpdateUser(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserRequest(c.Server, user, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4628,6 +5471,129 @@ func NewUpdateClassRequestWithBody(server string, class PathClass, params *Updat
 	}
 
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetClassAssistantsRequest constructs an http.Request for the GetClassAssistants method
+func NewGetClassAssistantsRequest(server string, class PathClass) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/assistants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetClassAssistantsRequest calls the generic SetClassAssistants builder with application/json body
+func NewSetClassAssistantsRequest(server string, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetClassAssistantsRequestWithBody(server, class, params, "application/json", bodyReader)
+}
+
+// NewSetClassAssistantsRequestWithBody constructs an http.Request for the SetClassAssistants method, with any body, and a specified content type
+func NewSetClassAssistantsRequestWithBody(server string, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/assistants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -5416,6 +6382,129 @@ func NewGetCohortRequest(server string, cohort PathCohort) (*http.Request, error
 	return req, nil
 }
 
+// NewGetCohortInstructorsRequest constructs an http.Request for the GetCohortInstructors method
+func NewGetCohortInstructorsRequest(server string, cohort PathCohort) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cohort", cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cohorts/%s/instructors", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetCohortInstructorsRequest calls the generic SetCohortInstructors builder with application/json body
+func NewSetCohortInstructorsRequest(server string, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetCohortInstructorsRequestWithBody(server, cohort, params, "application/json", bodyReader)
+}
+
+// NewSetCohortInstructorsRequestWithBody constructs an http.Request for the SetCohortInstructors method, with any body, and a specified content type
+func NewSetCohortInstructorsRequestWithBody(server string, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cohort", cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cohorts/%s/instructors", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewImportRosterRequestWithBody constructs an http.Request for the ImportRoster method, with any body, and a specified content type
 func NewImportRosterRequestWithBody(server string, cohort PathCohort, params *ImportRosterParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
@@ -6122,6 +7211,129 @@ func NewUpdateCourseRequestWithBody(server string, course PathCourse, params *Up
 	return req, nil
 }
 
+// NewGetCourseInstructorsRequest constructs an http.Request for the GetCourseInstructors method
+func NewGetCourseInstructorsRequest(server string, course PathCourse) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "course", course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/courses/%s/instructors", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetCourseInstructorsRequest calls the generic SetCourseInstructors builder with application/json body
+func NewSetCourseInstructorsRequest(server string, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetCourseInstructorsRequestWithBody(server, course, params, "application/json", bodyReader)
+}
+
+// NewSetCourseInstructorsRequestWithBody constructs an http.Request for the SetCourseInstructors method, with any body, and a specified content type
+func NewSetCourseInstructorsRequestWithBody(server string, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "course", course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/courses/%s/instructors", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewStreamEventsRequest constructs an http.Request for the StreamEvents method
 func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Request, error) {
 	var err error
@@ -6222,6 +7434,33 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 			req.Header.Set("Last-Event-ID", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewGetMeRequest constructs an http.Request for the GetMe method
+func NewGetMeRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -7014,6 +8253,401 @@ func NewPushTemplateRequestWithBody(server string, template PathTemplate, params
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListUsersRequest constructs an http.Request for the ListUsers method
+func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Role != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "role", *params.Role, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Disabled != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "disabled", *params.Disabled, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateUserRequest calls the generic CreateUser builder with application/json body
+func NewCreateUserRequest(server string, params *CreateUserParams, body CreateUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateUserRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateUserRequestWithBody constructs an http.Request for the CreateUser method, with any body, and a specified content type
+func NewCreateUserRequestWithBody(server string, params *CreateUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDisableUserRequest constructs an http.Request for the DisableUser method
+func NewDisableUserRequest(server string, user PathUser, params *DisableUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetUserRequest constructs an http.Request for the GetUser method
+func NewGetUserRequest(server string, user PathUser) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateUserRequest calls the generic UpdateUser builder with application/json body
+func NewUpdateUserRequest(server string, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateUserRequestWithBody(server, user, params, "application/json", bodyReader)
+}
+
+// NewUpdateUserRequestWithBody constructs an http.Request for the UpdateUser method, with any body, and a specified content type
+func NewUpdateUserRequestWithBody(server string, user PathUser, params *UpdateUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
 		}
 
 	}
@@ -7869,6 +9503,37 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/classes/{class} (the `UpdateClass` operationId).
 	UpdateClassWithResponse(ctx context.Context, class PathClass, params *UpdateClassParams, body UpdateClassJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClassResponse, error)
 
+	// GetClassAssistantsWithResponse Show the assistants of a class
+	//
+	// The assistants who have the class, by their logins. The `ETag` is the class's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/classes/{class}/assistants (the `GetClassAssistants` operationId).
+	GetClassAssistantsWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*GetClassAssistantsResponse, error)
+
+	// SetClassAssistantsWithBodyWithResponse Give a class to assistants
+	//
+	// Gives the class to exactly the users named, and takes it from all others at
+	// once. Each must have the role `assistant`. The class's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+	SetClassAssistantsWithBodyWithResponse(ctx context.Context, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetClassAssistantsResponse, error)
+
+	// SetClassAssistantsWithResponse Give a class to assistants
+	//
+	// Gives the class to exactly the users named, and takes it from all others at
+	// once. Each must have the role `assistant`. The class's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+	SetClassAssistantsWithResponse(ctx context.Context, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetClassAssistantsResponse, error)
+
 	// LaunchClassWithResponse Launch a class
 	//
 	// Gives every student without a workspace one, and wants all of them running.
@@ -7992,6 +9657,37 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/cohorts/{cohort} (the `GetCohort` operationId).
 	GetCohortWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*GetCohortResponse, error)
+
+	// GetCohortInstructorsWithResponse Show the instructors of a cohort
+	//
+	// The instructors who have the cohort, by their logins. The `ETag` is the cohort's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/cohorts/{cohort}/instructors (the `GetCohortInstructors` operationId).
+	GetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*GetCohortInstructorsResponse, error)
+
+	// SetCohortInstructorsWithBodyWithResponse Give a cohort to instructors
+	//
+	// Gives the cohort to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The cohort's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+	SetCohortInstructorsWithBodyWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error)
+
+	// SetCohortInstructorsWithResponse Give a cohort to instructors
+	//
+	// Gives the cohort to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The cohort's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+	SetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error)
 
 	// ImportRosterWithBodyWithResponse Import a roster
 	//
@@ -8127,6 +9823,37 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/courses/{course} (the `UpdateCourse` operationId).
 	UpdateCourseWithResponse(ctx context.Context, course PathCourse, params *UpdateCourseParams, body UpdateCourseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCourseResponse, error)
 
+	// GetCourseInstructorsWithResponse Show the instructors of a course
+	//
+	// The instructors who have the course, by their logins. The `ETag` is the course's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/courses/{course}/instructors (the `GetCourseInstructors` operationId).
+	GetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*GetCourseInstructorsResponse, error)
+
+	// SetCourseInstructorsWithBodyWithResponse Give a course to instructors
+	//
+	// Gives the course to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The course's revision rises when that
+	// changes something.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+	SetCourseInstructorsWithBodyWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error)
+
+	// SetCourseInstructorsWithResponse Give a course to instructors
+	//
+	// Gives the course to exactly the users named, and takes it from all others at
+	// once. Each must have the role `instructor`. The course's revision rises when that
+	// changes something.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+	SetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error)
+
 	// StreamEventsWithResponse Follow changes
 	//
 	// A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -8160,6 +9887,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/events (the `StreamEvents` operationId).
 	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
+
+	// GetMeWithResponse Show who one is
+	//
+	// Whose credential the request has, and what it is good for. `user` is null for
+	// the operator's own token, which is nobody's; `token` for a session.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/me (the `GetMe` operationId).
+	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
 	// ListOperationsWithResponse List the operations
 	//
@@ -8319,6 +10056,76 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/templates/{template}/versions (the `PushTemplate` operationId).
 	PushTemplateWithResponse(ctx context.Context, template PathTemplate, params *PushTemplateParams, body PushTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*PushTemplateResponse, error)
+
+	// ListUsersWithResponse List the users
+	//
+	// Everybody who may sign in, and those who may not any more (`disabled_at` is set).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users (the `ListUsers` operationId).
+	ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error)
+
+	// CreateUserWithBodyWithResponse Create a user
+	//
+	// Creates somebody who may sign in. Students are made by enrolling them. Where
+	// `email` is left out, mail goes to a login that is an address.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users (the `CreateUser` operationId).
+	CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+
+	// CreateUserWithResponse Create a user
+	//
+	// Creates somebody who may sign in. Students are made by enrolling them. Where
+	// `email` is left out, mail goes to a login that is an address.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users (the `CreateUser` operationId).
+	CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+
+	// DisableUserWithResponse Disable a user
+	//
+	// Ends a user's access at once; their name stays in the record of changes. Set
+	// `disabled` to false to give it back. Once more changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/users/{user} (the `DisableUser` operationId).
+	DisableUserWithResponse(ctx context.Context, user PathUser, params *DisableUserParams, reqEditors ...RequestEditorFn) (*DisableUserResponse, error)
+
+	// GetUserWithResponse Show a user
+	//
+	// One user, by id or login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users/{user} (the `GetUser` operationId).
+	GetUserWithResponse(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
+
+	// UpdateUserWithBodyWithResponse Change a user
+	//
+	// Changes the members that are given. With another role, what was given to the
+	// user in the old one is taken away. Nobody changes their own role or disables
+	// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+	UpdateUserWithBodyWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+
+	// UpdateUserWithResponse Change a user
+	//
+	// Changes the members that are given. With another role, what was given to the
+	// user in the old one is taken away. Nobody changes their own role or disables
+	// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+	UpdateUserWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
 	// ListWorkspacesWithResponse List workspaces
 	//
@@ -8625,6 +10432,87 @@ func (r UpdateClassResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r UpdateClassResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// GetClassAssistantsResponse200Headers the declared response headers of an HTTP 200 response for GetClassAssistants
+type GetClassAssistantsResponse200Headers struct {
+	ETag string
+}
+
+type GetClassAssistantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetClassAssistantsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClassAssistantsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClassAssistantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClassAssistantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClassAssistantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetClassAssistantsResponse200Headers the declared response headers of an HTTP 200 response for SetClassAssistants
+type SetClassAssistantsResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetClassAssistantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetClassAssistantsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetClassAssistantsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetClassAssistantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetClassAssistantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetClassAssistantsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -9028,6 +10916,87 @@ func (r GetCohortResponse) StatusCode() int {
 	return 0
 }
 
+// GetCohortInstructorsResponse200Headers the declared response headers of an HTTP 200 response for GetCohortInstructors
+type GetCohortInstructorsResponse200Headers struct {
+	ETag string
+}
+
+type GetCohortInstructorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCohortInstructorsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCohortInstructorsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCohortInstructorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCohortInstructorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCohortInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetCohortInstructorsResponse200Headers the declared response headers of an HTTP 200 response for SetCohortInstructors
+type SetCohortInstructorsResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCohortInstructorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetCohortInstructorsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetCohortInstructorsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetCohortInstructorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetCohortInstructorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetCohortInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // ImportRosterResponse200Headers the declared response headers of an HTTP 200 response for ImportRoster
 type ImportRosterResponse200Headers struct {
 	BothyDryRun         *string
@@ -9336,6 +11305,87 @@ func (r UpdateCourseResponse) StatusCode() int {
 	return 0
 }
 
+// GetCourseInstructorsResponse200Headers the declared response headers of an HTTP 200 response for GetCourseInstructors
+type GetCourseInstructorsResponse200Headers struct {
+	ETag string
+}
+
+type GetCourseInstructorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCourseInstructorsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCourseInstructorsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCourseInstructorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCourseInstructorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCourseInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetCourseInstructorsResponse200Headers the declared response headers of an HTTP 200 response for SetCourseInstructors
+type SetCourseInstructorsResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCourseInstructorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetCourseInstructorsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetCourseInstructorsResponse) GetJSON200() *Appointed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetCourseInstructorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetCourseInstructorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetCourseInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // StreamEventsResponse200Headers the declared response headers of an HTTP 200 response for StreamEvents
 type StreamEventsResponse200Headers struct {
 	XAccelBuffering string
@@ -9363,6 +11413,39 @@ func (r StreamEventsResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r StreamEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetMeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Me
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetMeResponse) GetJSON200() *Me {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetMeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMeResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -9828,6 +11911,204 @@ func (r PushTemplateResponse) StatusCode() int {
 	return 0
 }
 
+type ListUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUsersResponse) GetJSON200() *UserList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// CreateUserResponse201Headers the declared response headers of an HTTP 201 response for CreateUser
+type CreateUserResponse201Headers struct {
+	BothyDryRun         *string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *User
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateUserResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateUserResponse) GetJSON201() *User {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// DisableUserResponse200Headers the declared response headers of an HTTP 200 response for DisableUser
+type DisableUserResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type DisableUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DisableUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DisableUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DisableUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisableUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisableUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// GetUserResponse200Headers the declared response headers of an HTTP 200 response for GetUser
+type GetUserResponse200Headers struct {
+	ETag string
+}
+
+type GetUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// UpdateUserResponse200Headers the declared response headers of an HTTP 200 response for UpdateUser
+type UpdateUserResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type UpdateUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListWorkspacesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10283,6 +12564,55 @@ func (c *ClientWithResponses) UpdateClassWithResponse(ctx context.Context, class
 	return ParseUpdateClassResponse(rsp)
 }
 
+// GetClassAssistantsWithResponse Show the assistants of a class
+//
+// The assistants who have the class, by their logins. The `ETag` is the class's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/classes/{class}/assistants (the `GetClassAssistants` operationId).
+func (c *ClientWithResponses) GetClassAssistantsWithResponse(ctx context.Context, class PathClass, reqEditors ...RequestEditorFn) (*GetClassAssistantsResponse, error) {
+	rsp, err := c.GetClassAssistants(ctx, class, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClassAssistantsResponse(rsp)
+}
+
+// SetClassAssistantsWithBodyWithResponse Give a class to assistants
+//
+// Gives the class to exactly the users named, and takes it from all others at
+// once. Each must have the role `assistant`. The class's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+func (c *ClientWithResponses) SetClassAssistantsWithBodyWithResponse(ctx context.Context, class PathClass, params *SetClassAssistantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetClassAssistantsResponse, error) {
+	rsp, err := c.SetClassAssistantsWithBody(ctx, class, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetClassAssistantsResponse(rsp)
+}
+
+// SetClassAssistantsWithResponse Give a class to assistants
+//
+// Gives the class to exactly the users named, and takes it from all others at
+// once. Each must have the role `assistant`. The class's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/classes/{class}/assistants (the `SetClassAssistants` operationId).
+func (c *ClientWithResponses) SetClassAssistantsWithResponse(ctx context.Context, class PathClass, params *SetClassAssistantsParams, body SetClassAssistantsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetClassAssistantsResponse, error) {
+	rsp, err := c.SetClassAssistants(ctx, class, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetClassAssistantsResponse(rsp)
+}
+
 // LaunchClassWithResponse Launch a class
 //
 // Gives every student without a workspace one, and wants all of them running.
@@ -10477,6 +12807,55 @@ func (c *ClientWithResponses) GetCohortWithResponse(ctx context.Context, cohort 
 		return nil, err
 	}
 	return ParseGetCohortResponse(rsp)
+}
+
+// GetCohortInstructorsWithResponse Show the instructors of a cohort
+//
+// The instructors who have the cohort, by their logins. The `ETag` is the cohort's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/cohorts/{cohort}/instructors (the `GetCohortInstructors` operationId).
+func (c *ClientWithResponses) GetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, reqEditors ...RequestEditorFn) (*GetCohortInstructorsResponse, error) {
+	rsp, err := c.GetCohortInstructors(ctx, cohort, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCohortInstructorsResponse(rsp)
+}
+
+// SetCohortInstructorsWithBodyWithResponse Give a cohort to instructors
+//
+// Gives the cohort to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The cohort's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+func (c *ClientWithResponses) SetCohortInstructorsWithBodyWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error) {
+	rsp, err := c.SetCohortInstructorsWithBody(ctx, cohort, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCohortInstructorsResponse(rsp)
+}
+
+// SetCohortInstructorsWithResponse Give a cohort to instructors
+//
+// Gives the cohort to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The cohort's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
+func (c *ClientWithResponses) SetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error) {
+	rsp, err := c.SetCohortInstructors(ctx, cohort, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCohortInstructorsResponse(rsp)
 }
 
 // ImportRosterWithBodyWithResponse Import a roster
@@ -10679,6 +13058,55 @@ func (c *ClientWithResponses) UpdateCourseWithResponse(ctx context.Context, cour
 	return ParseUpdateCourseResponse(rsp)
 }
 
+// GetCourseInstructorsWithResponse Show the instructors of a course
+//
+// The instructors who have the course, by their logins. The `ETag` is the course's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/courses/{course}/instructors (the `GetCourseInstructors` operationId).
+func (c *ClientWithResponses) GetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, reqEditors ...RequestEditorFn) (*GetCourseInstructorsResponse, error) {
+	rsp, err := c.GetCourseInstructors(ctx, course, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCourseInstructorsResponse(rsp)
+}
+
+// SetCourseInstructorsWithBodyWithResponse Give a course to instructors
+//
+// Gives the course to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The course's revision rises when that
+// changes something.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+func (c *ClientWithResponses) SetCourseInstructorsWithBodyWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error) {
+	rsp, err := c.SetCourseInstructorsWithBody(ctx, course, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCourseInstructorsResponse(rsp)
+}
+
+// SetCourseInstructorsWithResponse Give a course to instructors
+//
+// Gives the course to exactly the users named, and takes it from all others at
+// once. Each must have the role `instructor`. The course's revision rises when that
+// changes something.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
+func (c *ClientWithResponses) SetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error) {
+	rsp, err := c.SetCourseInstructors(ctx, course, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCourseInstructorsResponse(rsp)
+}
+
 // StreamEventsWithResponse Follow changes
 //
 // A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -10717,6 +13145,22 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseStreamEventsResponse(rsp)
+}
+
+// GetMeWithResponse Show who one is
+//
+// Whose credential the request has, and what it is good for. `user` is null for
+// the operator's own token, which is nobody's; `token` for a session.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/me (the `GetMe` operationId).
+func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error) {
+	rsp, err := c.GetMe(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMeResponse(rsp)
 }
 
 // ListOperationsWithResponse List the operations
@@ -10960,6 +13404,118 @@ func (c *ClientWithResponses) PushTemplateWithResponse(ctx context.Context, temp
 		return nil, err
 	}
 	return ParsePushTemplateResponse(rsp)
+}
+
+// ListUsersWithResponse List the users
+//
+// Everybody who may sign in, and those who may not any more (`disabled_at` is set).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users (the `ListUsers` operationId).
+func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error) {
+	rsp, err := c.ListUsers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUsersResponse(rsp)
+}
+
+// CreateUserWithBodyWithResponse Create a user
+//
+// Creates somebody who may sign in. Students are made by enrolling them. Where
+// `email` is left out, mail goes to a login that is an address.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users (the `CreateUser` operationId).
+func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUserWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateUserResponse(rsp)
+}
+
+// CreateUserWithResponse Create a user
+//
+// Creates somebody who may sign in. Students are made by enrolling them. Where
+// `email` is left out, mail goes to a login that is an address.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users (the `CreateUser` operationId).
+func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUser(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateUserResponse(rsp)
+}
+
+// DisableUserWithResponse Disable a user
+//
+// Ends a user's access at once; their name stays in the record of changes. Set
+// `disabled` to false to give it back. Once more changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/users/{user} (the `DisableUser` operationId).
+func (c *ClientWithResponses) DisableUserWithResponse(ctx context.Context, user PathUser, params *DisableUserParams, reqEditors ...RequestEditorFn) (*DisableUserResponse, error) {
+	rsp, err := c.DisableUser(ctx, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisableUserResponse(rsp)
+}
+
+// GetUserWithResponse Show a user
+//
+// One user, by id or login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users/{user} (the `GetUser` operationId).
+func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*GetUserResponse, error) {
+	rsp, err := c.GetUser(ctx, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetUserResponse(rsp)
+}
+
+// UpdateUserWithBodyWithResponse Change a user
+//
+// Changes the members that are given. With another role, what was given to the
+// user in the old one is taken away. Nobody changes their own role or disables
+// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+	rsp, err := c.UpdateUserWithBody(ctx, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateUserResponse(rsp)
+}
+
+// UpdateUserWithResponse Change a user
+//
+// Changes the members that are given. With another role, what was given to the
+// user in the old one is taken away. Nobody changes their own role or disables
+// themselves (`forbidden`), and the last active admin stays one (`conflict`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
+func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+	rsp, err := c.UpdateUser(ctx, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateUserResponse(rsp)
 }
 
 // ListWorkspacesWithResponse List workspaces
@@ -11327,6 +13883,91 @@ func ParseUpdateClassResponse(rsp *http.Response) (*UpdateClassResponse, error) 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers UpdateClassResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetClassAssistantsResponse parses an HTTP response from a GetClassAssistantsWithResponse call
+func ParseGetClassAssistantsResponse(rsp *http.Response) (*GetClassAssistantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClassAssistantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetClassAssistantsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetClassAssistantsResponse parses an HTTP response from a SetClassAssistantsWithResponse call
+func ParseSetClassAssistantsResponse(rsp *http.Response) (*SetClassAssistantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetClassAssistantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetClassAssistantsResponse200Headers
 		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -11827,6 +14468,91 @@ func ParseGetCohortResponse(rsp *http.Response) (*GetCohortResponse, error) {
 	return response, nil
 }
 
+// ParseGetCohortInstructorsResponse parses an HTTP response from a GetCohortInstructorsWithResponse call
+func ParseGetCohortInstructorsResponse(rsp *http.Response) (*GetCohortInstructorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCohortInstructorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCohortInstructorsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetCohortInstructorsResponse parses an HTTP response from a SetCohortInstructorsWithResponse call
+func ParseSetCohortInstructorsResponse(rsp *http.Response) (*SetCohortInstructorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetCohortInstructorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetCohortInstructorsResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseImportRosterResponse parses an HTTP response from a ImportRosterWithResponse call
 func ParseImportRosterResponse(rsp *http.Response) (*ImportRosterResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12166,6 +14892,91 @@ func ParseUpdateCourseResponse(rsp *http.Response) (*UpdateCourseResponse, error
 	return response, nil
 }
 
+// ParseGetCourseInstructorsResponse parses an HTTP response from a GetCourseInstructorsWithResponse call
+func ParseGetCourseInstructorsResponse(rsp *http.Response) (*GetCourseInstructorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCourseInstructorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCourseInstructorsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetCourseInstructorsResponse parses an HTTP response from a SetCourseInstructorsWithResponse call
+func ParseSetCourseInstructorsResponse(rsp *http.Response) (*SetCourseInstructorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetCourseInstructorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetCourseInstructorsResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseStreamEventsResponse parses an HTTP response from a StreamEventsWithResponse call
 func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12190,6 +15001,32 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 			headers.XAccelBuffering = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetMeResponse parses an HTTP response from a GetMeWithResponse call
+func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Me
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -12646,6 +15483,223 @@ func ParsePushTemplateResponse(rsp *http.Response) (*PushTemplateResponse, error
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListUsersResponse parses an HTTP response from a ListUsersWithResponse call
+func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateUserResponse parses an HTTP response from a CreateUserWithResponse call
+func ParseCreateUserResponse(rsp *http.Response) (*CreateUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateUserResponse201Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDisableUserResponse parses an HTTP response from a DisableUserWithResponse call
+func ParseDisableUserResponse(rsp *http.Response) (*DisableUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DisableUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DisableUserResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetUserResponse parses an HTTP response from a GetUserWithResponse call
+func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetUserResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateUserResponse parses an HTTP response from a UpdateUserWithResponse call
+func ParseUpdateUserResponse(rsp *http.Response) (*UpdateUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateUserResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -17,10 +18,14 @@ func (l *loader) check() {
 	l.checkJob()
 	l.checkDisk()
 	l.checkStore()
+	if c.Door.URL == "" {
+		l.fail(l.at("door.url"), "door.url", "is empty: workspaces would be open to whoever has their address", "write where workspaces reach door.listen")
+	}
 	l.checkToken("api", c.API.Token)
 	l.checkToken("nomad", c.Nomad.Token)
 	l.checkToken("consul", c.Consul.Token)
 	l.checkToken("vault", c.Vault.Token)
+	l.checkVaultLogin()
 	l.checkPair("tls", c.TLS.CertFile, c.TLS.KeyFile)
 	l.checkTLS("nomad.tls", c.Nomad.TLS)
 	l.checkTLS("consul.tls", c.Consul.TLS)
@@ -30,6 +35,7 @@ func (l *loader) check() {
 // checkJob looks at what is written into jobs.
 func (l *loader) checkJob() {
 	l.checkOrigins()
+	l.checkDoor()
 	l.checkHome()
 }
 
@@ -56,9 +62,21 @@ func (l *loader) checkOrigins() {
 	if consoleErr != nil || labsErr != nil {
 		return // both were read as URLs before
 	}
-	if console.Hostname() == labs.Hostname() {
+	if console.Hostname() == labs.Hostname() && !l.config.Labs.SameHost {
 		l.fail(l.at("labs_url", "console_url"), "labs_url", fmt.Sprintf("has the same host as console_url (%s)", labs.Hostname()),
-			"give workspaces a host name of their own: what students run there must not see the console's cookies")
+			"give workspaces a host name of their own: what students run there must not see the console's cookies; labs.same_host admits the risk")
+	}
+}
+
+// checkDoor wants a name resolved anew, so that another address needs no workspace's restart.
+func (l *loader) checkDoor() {
+	u, err := url.Parse(l.config.Door.URL)
+	if err != nil || u.Host == "" || l.config.Door.Resolver != "" {
+		return
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err != nil {
+		l.fail(l.at("door.url"), "door.resolver", fmt.Sprintf("is missing while door.url has a name (%s)", u.Hostname()),
+			"name the DNS server that workspaces can ask, or write an address into door.url")
 	}
 }
 
@@ -144,6 +162,45 @@ func (l *loader) checkToken(block string, token Credential) {
 		l.fail(place, named, err.Error(), "put the token alone into the file, with mode 0600")
 	case block == "api" && len(secret.Reveal()) < minToken:
 		l.fail(place, named, fmt.Sprintf("is shorter than %d characters", minToken), "use a longer random token")
+	}
+}
+
+// checkVaultLogin sees to it that Bothy has one way to get a token, not two.
+func (l *loader) checkVaultLogin() {
+	v := l.config.Vault
+	ways := []string{}
+	for _, way := range []struct {
+		setting string
+		set     bool
+	}{
+		{"vault.token_file", v.Token.File != ""},
+		{"vault.token", v.Token.File == "" && v.Token.IsSet()},
+		{"vault.app_role.role_id", v.AppRole.RoleID != ""},
+		{"vault.jwt.role", v.JWT.Role != ""},
+	} {
+		if way.set {
+			ways = append(ways, way.setting)
+		}
+	}
+	if len(ways) > 1 {
+		l.fail(l.at(ways[1]), ways[1], "is set beside "+ways[0], "leave out one of them: Bothy gets its Vault token in one way")
+	}
+	if v.AppRole.RoleID == "" {
+		if v.AppRole.SecretID.IsSet() {
+			l.fail(l.at("vault.app_role.secret_id_file", "vault.app_role.secret_id"), "vault.app_role.role_id", "is missing while a secret id is set", "name the role id that it belongs to")
+		}
+		return
+	}
+	const file = "vault.app_role.secret_id_file"
+	if !v.AppRole.SecretID.IsSet() {
+		l.fail(l.at("vault.app_role.role_id"), file, "is not set", "put the secret id alone into a file with mode 0600 and name it here")
+		return
+	}
+	switch _, err := v.AppRole.SecretID.Read(); {
+	case errors.Is(err, errTooOpen):
+		l.fail(l.at(file), file, "is "+err.Error(), "chmod 600 "+v.AppRole.SecretID.File)
+	case err != nil:
+		l.fail(l.at(file), file, err.Error(), "put the secret id alone into the file, with mode 0600")
 	}
 }
 

@@ -28,6 +28,8 @@ type Config struct {
 
 	TLS       ListenerTLS
 	API       API
+	Labs      Labs
+	Door      Door
 	Store     Store
 	Nomad     Nomad
 	Consul    Consul
@@ -53,6 +55,29 @@ type API struct {
 	Token Credential
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
 	TrustedProxies []string
+}
+
+// Labs is how the workspaces' hosts are, and which risks with them are admitted.
+type Labs struct {
+	// OwnHosts says that every name below LabsURL's host leads to the router, so that
+	// each workspace has a host of its own.
+	OwnHosts bool
+	// LookInShared lets people look in on the shared host where OwnHosts is false.
+	LookInShared bool
+	// SameHost lets LabsURL and ConsoleURL have the same host.
+	SameHost bool
+}
+
+// Door is the check at every workspace's NGINX.
+type Door struct {
+	// Listen is the host:port that the workspaces' NGINX and the router ask.
+	Listen string
+	// URL is that listener as the workspaces reach it, without a trailing slash.
+	URL string
+	// Resolver is the DNS server that NGINX asks for URL's host; "" where that is an address.
+	Resolver string
+	// Register puts the listener into Consul, as the route of all that has no workspace.
+	Register bool
 }
 
 // Store is the database.
@@ -103,12 +128,38 @@ type Consul struct {
 type Vault struct {
 	Address   string
 	Namespace string
-	Token     Credential
+	// Token is Bothy's; without one it logs in by AppRole or JWT.
+	Token   Credential
+	AppRole AppRole
+	JWT     JWT
 	// Mount is the KV v2 mount, without slashes at its ends.
 	Mount string
+	// PeopleMount is the userpass auth method that holds people's passwords, without slashes at its ends.
+	PeopleMount string
 	// Role is the role that a workspace's tasks take at Vault's JWT auth method.
 	Role string
 	TLS  TLS
+}
+
+// AppRole is what Bothy logs in with at Vault's AppRole auth method.
+type AppRole struct {
+	// Mount is the auth method, without slashes at its ends.
+	Mount string
+	// RoleID is "" where Bothy does not log in this way.
+	RoleID   string
+	SecretID Credential
+}
+
+// JWT is what Bothy logs in with at Vault's JWT auth method: the identity that
+// Nomad gives to its task.
+type JWT struct {
+	// Mount is the auth method, without slashes at its ends.
+	Mount string
+	// Role is "" where Bothy does not log in this way.
+	Role string
+	// Identity is the signed identity; without a source, the file that Nomad writes
+	// for the identity vault_default.
+	Identity Credential
 }
 
 // Home is where the home of a workspace is kept.
@@ -191,7 +242,9 @@ func Default() Config {
 		ConsoleURL: "http://bothy.localhost:8080",
 		LabsURL:    "http://labs.localhost:9999",
 		DataDir:    "/var/lib/bothy",
-		Store:      Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
+		// The address of a node on its workspaces' network, as Nomad has it unless told otherwise.
+		Door:  Door{Listen: ":8082", URL: "http://172.26.64.1:8082", Register: true},
+		Store: Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
 		Nomad: Nomad{
 			Address:     "http://127.0.0.1:4646",
 			Namespace:   "bothy",
@@ -199,9 +252,12 @@ func Default() Config {
 			Datacenters: []string{"dc1"},
 		},
 		Consul: Consul{Address: "http://127.0.0.1:8500"},
-		Vault:  Vault{Address: "http://127.0.0.1:8200", Mount: "bothy", Role: "bothy-workspace"},
-		Home:   Home{Type: "host", UID: 1000, GID: 1000, Retention: 90 * 24 * time.Hour},
-		Log:    Log{Level: "info", Format: "text"},
+		Vault: Vault{
+			Address: "http://127.0.0.1:8200", Mount: "bothy", PeopleMount: "bothy-people", Role: "bothy-workspace",
+			AppRole: AppRole{Mount: "approle"}, JWT: JWT{Mount: "jwt-nomad"},
+		},
+		Home: Home{Type: "host", UID: 1000, GID: 1000, Retention: 90 * 24 * time.Hour},
+		Log:  Log{Level: "info", Format: "text"},
 		Reconcile: Reconcile{
 			Workers: 8, Interval: 15 * time.Second,
 			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,

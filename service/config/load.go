@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -144,8 +146,15 @@ func (l *loader) fail(place, setting, what, remedy string) {
 // take reads one setting's value from one place.
 func (l *loader) take(s setting, place string, texts []string) {
 	l.origins[s.name] = place
+	var before Credential
+	if s.secret != nil {
+		before = *s.secret
+	}
 	err := s.read(texts)
 	if err == nil {
+		if s.secret != nil {
+			s.secret.From, s.secret.Passed = place, cmp.Or(before.File, before.Passed)
+		}
 		return
 	}
 	var p valueError
@@ -155,18 +164,30 @@ func (l *loader) take(s setting, place string, texts []string) {
 	l.fail(place, s.name, p.what, p.remedy)
 }
 
+// environment reads Bothy's own variables after those of other programs, because
+// two settings may be about one credential: a shell's NOMAD_TOKEN is whoever's who
+// works in it, BOTHY_NOMAD_TOKEN_FILE names what is Bothy's.
 func (l *loader) environment(lookup func(string) (string, bool)) {
+	given := func(v variable) bool {
+		text, _ := lookup(v.name)
+		return text != ""
+	}
+	own := func(s setting) variable { return variable{name: s.envName()} }
+	read := func(s setting, v variable) {
+		text, _ := lookup(v.name)
+		if v.translate != nil {
+			text = v.translate(text)
+		}
+		l.take(s, "environment variable "+v.name, s.split(text))
+	}
 	for _, s := range l.settings {
-		for _, v := range append([]variable{{name: s.envName()}}, s.env...) {
-			text, ok := lookup(v.name)
-			if !ok || text == "" {
-				continue
-			}
-			if v.translate != nil {
-				text = v.translate(text)
-			}
-			l.take(s, "environment variable "+v.name, s.split(text))
-			break
+		if i := slices.IndexFunc(s.env, given); i >= 0 && !given(own(s)) {
+			read(s, s.env[i])
+		}
+	}
+	for _, s := range l.settings {
+		if given(own(s)) {
+			read(s, own(s))
 		}
 	}
 }

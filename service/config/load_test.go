@@ -27,6 +27,13 @@ func everySetting(t *testing.T) []settingCase {
 		{"listen", `"127.0.0.1:1"`, "127.0.0.1:2", "127.0.0.1:3", func(c Config) any { return c.Listen }},
 		{"console_url", `"https://one.example.com"`, "https://two.example.com", "https://three.example.com", func(c Config) any { return c.ConsoleURL }},
 		{"labs_url", `"https://one.example.com"`, "https://two.example.com", "https://three.example.com", func(c Config) any { return c.LabsURL }},
+		{"labs.own_hosts", `true`, "true", "true", func(c Config) any { return c.Labs.OwnHosts }},
+		{"labs.look_in_shared", `true`, "true", "true", func(c Config) any { return c.Labs.LookInShared }},
+		{"labs.same_host", `true`, "true", "true", func(c Config) any { return c.Labs.SameHost }},
+		{"door.listen", `"127.0.0.1:1"`, "127.0.0.1:2", "127.0.0.1:3", func(c Config) any { return c.Door.Listen }},
+		{"door.url", `"http://10.0.0.1:1"`, "http://10.0.0.1:2", "http://10.0.0.1:3", func(c Config) any { return c.Door.URL }},
+		{"door.resolver", `"10.0.0.1:53"`, "10.0.0.2:53", "10.0.0.3:53", func(c Config) any { return c.Door.Resolver }},
+		{"door.register", `true`, "true", "true", func(c Config) any { return c.Door.Register }},
 		{"data_dir", `"/one"`, "/two", "/three", func(c Config) any { return c.DataDir }},
 		{"template_dir", quote(dir), dir, dir, func(c Config) any { return c.TemplateDir }},
 		{"tls.cert_file", quote(file), file, file, func(c Config) any { return c.TLS.CertFile }},
@@ -50,6 +57,13 @@ func everySetting(t *testing.T) []settingCase {
 		{"vault.address", `"http://one:8200"`, "http://two:8200", "http://three:8200", func(c Config) any { return c.Vault.Address }},
 		{"vault.namespace", `"one"`, "two", "three", func(c Config) any { return c.Vault.Namespace }},
 		{"vault.mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.Mount }},
+		{"vault.people_mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.PeopleMount }},
+		{"vault.app_role.role_id", `"one"`, "two", "three", func(c Config) any { return c.Vault.AppRole.RoleID }},
+		{"vault.app_role.secret_id_file", quote(file), file, file, func(c Config) any { return c.Vault.AppRole.SecretID.File }},
+		{"vault.app_role.mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.AppRole.Mount }},
+		{"vault.jwt.role", `"one"`, "two", "three", func(c Config) any { return c.Vault.JWT.Role }},
+		{"vault.jwt.file", quote(file), file, file, func(c Config) any { return c.Vault.JWT.Identity.File }},
+		{"vault.jwt.mount", `"one"`, "two", "three", func(c Config) any { return c.Vault.JWT.Mount }},
 		{"vault.role", `"one"`, "two", "three", func(c Config) any { return c.Vault.Role }},
 		{"home.type", `"csi"`, "host", "csi", func(c Config) any { return c.Home.Type }},
 		{"home.uid", `3`, "4", "5", func(c Config) any { return c.Home.UID }},
@@ -102,6 +116,12 @@ type settingCase struct {
 func needed(name, file string) map[string]string {
 	if name == "home.type" {
 		return map[string]string{"home.csi.plugin_id": "plugin", "home.csi.file_system": "fs-1"}
+	}
+	switch name {
+	case "vault.app_role.role_id":
+		return map[string]string{"vault.app_role.secret_id_file": file}
+	case "vault.app_role.secret_id_file":
+		return map[string]string{"vault.app_role.role_id": "one"}
 	}
 	if name == "store.dsn_file" {
 		return map[string]string{"store.driver": "postgres"}
@@ -289,6 +309,36 @@ func TestTheLaterSourceOfACredentialWinsWhole(t *testing.T) {
 	}
 }
 
+func TestBothysOwnVariableForACredentialGoesBeforeAnotherPrograms(t *testing.T) {
+	file := writeSecret(t, "bothys")
+	src := newSources(t)
+	src.env["NOMAD_TOKEN"], src.env["BOTHY_NOMAD_TOKEN_FILE"] = "the-operators", file
+	src.env["CONSUL_HTTP_TOKEN_FILE"], src.env["BOTHY_CONSUL_TOKEN"] = "/nowhere", "bothys"
+	c := src.mustLoad()
+	for server, token := range map[string]Credential{"nomad": c.Nomad.Token, "consul": c.Consul.Token} {
+		if got := read(t, token); got != "bothys" {
+			t.Errorf("%s: got %q", server, got)
+		}
+	}
+}
+
+func TestACredentialKnowsWhereItIsFromAndWhatItStandsInFor(t *testing.T) {
+	file := writeSecret(t, "of-the-file")
+	src := newSources(t)
+	src.file(`vault { token_file = ` + quote(file) + ` }`)
+	if got := src.mustLoad().Vault.Token; !strings.HasSuffix(got.From, "bothy.hcl:1:22") || got.Passed != "" {
+		t.Errorf("the file's: %+v", got)
+	}
+	src.env["VAULT_TOKEN"] = "of-the-environment"
+	if got := src.mustLoad().Vault.Token; got.From != "environment variable VAULT_TOKEN" || got.Passed != file {
+		t.Errorf("the environment's: %+v", got)
+	}
+	src.env["BOTHY_VAULT_TOKEN"] = "bothys"
+	if got := src.mustLoad().Vault.Token; got.From != "environment variable BOTHY_VAULT_TOKEN" || got.Passed != file {
+		t.Errorf("Bothy's own: %+v", got)
+	}
+}
+
 func TestACredentialFileIsReadAgain(t *testing.T) {
 	file := writeSecret(t, "first")
 	src := newSources(t)
@@ -328,6 +378,9 @@ func TestBadInputNamesPlaceSettingProblemAndRemedy(t *testing.T) {
 		"a block written twice":               {file: "log {}\nlog {}", name: "%s:2:1: log", problem: "second time, after line 1", remedy: "one block"},
 		"HCL that is broken":                  {file: "nomad {", name: "%s:1:", problem: "unclosed", remedy: ""},
 		"a reference":                         {file: `listen = var.x`, name: "%s:1:10: listen", problem: "variables not allowed"},
+		"a role id without its secret id":     {file: "vault {\n  app_role {\n    role_id = \"x\"\n  }\n}", name: "%s:3:15: vault.app_role.secret_id_file", problem: "not set", remedy: "mode 0600"},
+		"a secret id without its role id":     {env: map[string]string{"BOTHY_VAULT_APP_ROLE_SECRET_ID": "s"}, name: "vault.app_role.role_id", problem: "missing", remedy: "role id"},
+		"two ways to a Vault token":           {file: "vault {\n  jwt {\n    role = \"bothy\"\n  }\n}", env: map[string]string{"VAULT_TOKEN": "s.x"}, name: "%s:3:12: vault.jwt.role", problem: "beside vault.token", remedy: "leave out one"},
 		"a secret in the file":                {file: "nomad {\n  token = \"s.hush\"\n}", name: "%s:2:11: nomad.token", problem: "no place in this file", remedy: "BOTHY_NOMAD_TOKEN"},
 		"a list where a word belongs":         {file: `listen = ["a"]`, name: "%s:1:10: listen", problem: "tuple", remedy: "one value"},
 		"a word where a list belongs":         {file: `nomad { datacenters = "dc1" }`, name: "nomad.datacenters", problem: "string, not a list", remedy: `["dc1"]`},
@@ -338,6 +391,8 @@ func TestBadInputNamesPlaceSettingProblemAndRemedy(t *testing.T) {
 		"a password in an address":            {env: map[string]string{"NOMAD_ADDR": "http://me:hush@n:4646"}, name: "environment variable NOMAD_ADDR: nomad.address", problem: "user name or password", remedy: "token_file"},
 		"an address that does not parse":      {env: map[string]string{"NOMAD_ADDR": "http://me:hush@n:port"}, name: "nomad.address", problem: "is not a URL", remedy: "https://"},
 		"an origin with a path":               {file: `labs_url = "http://labs/x"`, name: "labs_url", problem: "has a path", remedy: "end it"},
+		"a door by a name nobody resolves":    {file: `door { url = "http://bothy.service.consul:8082" }`, name: "door.resolver", problem: "door.url has a name", remedy: "DNS server"},
+		"a door over TLS":                     {file: `door { url = "https://10.0.0.1:8082" }`, name: "door.url", problem: "https", remedy: "http://"},
 		"one host for both origins":           {file: `labs_url = "http://bothy.localhost:9999"`, name: "labs_url", problem: "same host as console_url", remedy: "of their own"},
 		"a listen address without port":       {flags: map[string]string{"listen": "127.0.0.1"}, name: "flag -listen: listen", problem: "not host:port", remedy: "127.0.0.1:8080"},
 		"a port that is too high":             {flags: map[string]string{"listen": ":70000"}, name: "listen", problem: "70000", remedy: "free port"},

@@ -64,6 +64,10 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 type Credential struct {
 	Value Secret
 	File  string
+	// From is where Load found it, for people: "environment variable NOMAD_TOKEN".
+	From string
+	// Passed is the file that a weaker source names, and that is passed over for it.
+	Passed string
 }
 
 // IsSet says whether the credential names a source at all.

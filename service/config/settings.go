@@ -21,6 +21,8 @@ type setting struct {
 	isBool  bool
 	// inJobs marks what is written into every job; `bothy render` takes it too.
 	inJobs bool
+	// secret is the credential that the setting is about, if it is about one.
+	secret *Credential
 	read   value
 }
 
@@ -48,10 +50,11 @@ func settings(c *Config) []setting {
 			{name: "template_dir", usage: "Folder of job files offered beside the built-in templates.", read: text(&c.TemplateDir)},
 			{name: "tls.cert_file", usage: "Certificate (PEM) to serve; without it Bothy serves plain HTTP.", read: text(&c.TLS.CertFile)},
 			{name: "tls.key_file", usage: "Private key (PEM) of tls.cert_file.", read: text(&c.TLS.KeyFile)},
-			{name: "api.token_file", usage: "File with the bearer token that guards the API.", read: secretFile(&c.API.Token)},
-			{name: "api.token", usage: "The bearer token itself.", envOnly: true, read: secretValue(&c.API.Token)},
+			{name: "api.token_file", usage: "File with the bearer token that guards the API.", secret: &c.API.Token, read: secretFile(&c.API.Token)},
+			{name: "api.token", usage: "The bearer token itself.", envOnly: true, secret: &c.API.Token, read: secretValue(&c.API.Token)},
 			{name: "api.trusted_proxies", usage: "Addresses or networks whose X-Forwarded-For is believed (default none).", isList: true, read: networks(&c.API.TrustedProxies)},
 		},
+		doorSettings(c),
 		storeSettings(&c.Store),
 		nomadSettings(&c.Nomad),
 		consulSettings(&c.Consul),
@@ -81,12 +84,24 @@ func settings(c *Config) []setting {
 	)
 }
 
+func doorSettings(c *Config) []setting {
+	return []setting{
+		{name: "labs.own_hosts", usage: "Every name below labs_url's host leads to the router: people look in on workspaces there.", isBool: true, read: boolean(&c.Labs.OwnHosts)},
+		{name: "labs.look_in_shared", usage: "Without labs.own_hosts, let people look in on the host that all workspaces share; a risk, see docs/door.md.", isBool: true, read: boolean(&c.Labs.LookInShared)},
+		{name: "labs.same_host", usage: "Let labs_url and console_url have the same host; a risk, see docs/door.md.", isBool: true, inJobs: true, read: boolean(&c.Labs.SameHost)},
+		{name: "door.listen", usage: "Host and port where the workspaces' NGINX asks whether a visitor may come in.", read: listenAddress(&c.Door.Listen)},
+		{name: "door.url", usage: "URL of that listener as workspaces reach it (default that of a Nomad client's bridge).", inJobs: true, read: plainOrigin(&c.Door.URL)},
+		{name: "door.resolver", usage: "DNS server, address and port, that NGINX asks for the host of door.url where that is a name.", inJobs: true, read: addressPort(&c.Door.Resolver)},
+		{name: "door.register", usage: "Register the listener in Consul, so that the router sends it visitors of workspaces that do not run.", isBool: true, read: boolean(&c.Door.Register)},
+	}
+}
+
 func storeSettings(s *Store) []setting {
 	return []setting{
 		{name: "store.driver", usage: "Database to use: sqlite or postgres.", read: oneOf(&s.Driver, "sqlite", "postgres")},
 		{name: "store.path", usage: "SQLite database file (default bothy.db in data_dir).", read: text(&s.Path)},
-		{name: "store.dsn_file", usage: "File with the URL of the PostgreSQL database: postgres://user:password@host:5432/database.", read: secretFile(&s.DSN)}, //nolint:gosec // G101: a form, no password
-		{name: "store.dsn", usage: "The URL of the PostgreSQL database itself.", envOnly: true, read: secretValue(&s.DSN)},
+		{name: "store.dsn_file", usage: "File with the URL of the PostgreSQL database: postgres://user:password@host:5432/database.", secret: &s.DSN, read: secretFile(&s.DSN)}, //nolint:gosec // G101: a form, no password
+		{name: "store.dsn", usage: "The URL of the PostgreSQL database itself.", envOnly: true, secret: &s.DSN, read: secretValue(&s.DSN)},
 		{name: "store.max_connections", usage: "Most connections to PostgreSQL that one instance opens, 2 to 1000.", read: integer(&s.MaxConnections, 2, 1000)},
 		{name: "store.max_idle_connections", usage: "Most connections to PostgreSQL kept while they have nothing to do, 1 to 1000.", read: integer(&s.MaxIdleConnections, 1, 1000)},
 		{name: "store.connection_lifetime", usage: "How long one connection to PostgreSQL is used, 1m to 24h.", read: duration(&s.ConnectionLifetime, time.Minute, 24*time.Hour)},
@@ -101,8 +116,8 @@ func nomadSettings(n *Nomad) []setting {
 			{name: "nomad.namespace", usage: "Nomad namespace that workspaces run in; Bothy should be alone in it.", inJobs: true, env: also("NOMAD_NAMESPACE"), read: name(&n.Namespace)},
 			{name: "nomad.node_pool", usage: "Nomad node pool that workspaces run in.", inJobs: true, read: name(&n.NodePool)},
 			{name: "nomad.datacenters", usage: "Nomad datacenters that workspaces may run in.", inJobs: true, isList: true, read: list(&n.Datacenters)},
-			{name: "nomad.token_file", usage: "File with Bothy's Nomad ACL token.", read: secretFile(&n.Token)},
-			{name: "nomad.token", usage: "Bothy's Nomad ACL token itself.", envOnly: true, env: also("NOMAD_TOKEN"), read: secretValue(&n.Token)},
+			{name: "nomad.token_file", usage: "File with Bothy's Nomad ACL token.", secret: &n.Token, read: secretFile(&n.Token)},
+			{name: "nomad.token", usage: "Bothy's Nomad ACL token itself.", envOnly: true, env: also("NOMAD_TOKEN"), secret: &n.Token, read: secretValue(&n.Token)},
 		},
 		tlsSettings("nomad", "Nomad", &n.TLS, map[string][]variable{
 			"ca_file":     also("NOMAD_CACERT"),
@@ -121,8 +136,8 @@ func consulSettings(n *Consul) []setting {
 			{name: "consul.address", usage: "URL of Consul's HTTP API.", env: []variable{{"CONSUL_HTTP_ADDR", withScheme}}, read: serverAddress(&n.Address)},
 			{name: "consul.datacenter", usage: "Consul datacenter (default: that of the agent asked).", read: name(&n.Datacenter)},
 			{name: "consul.namespace", usage: "Consul Enterprise namespace of the workspaces' services.", env: also("CONSUL_NAMESPACE"), read: name(&n.Namespace)},
-			{name: "consul.token_file", usage: "File with Bothy's Consul ACL token.", env: also("CONSUL_HTTP_TOKEN_FILE"), read: secretFile(&n.Token)},
-			{name: "consul.token", usage: "Bothy's Consul ACL token itself.", envOnly: true, env: also("CONSUL_HTTP_TOKEN"), read: secretValue(&n.Token)},
+			{name: "consul.token_file", usage: "File with Bothy's Consul ACL token.", env: also("CONSUL_HTTP_TOKEN_FILE"), secret: &n.Token, read: secretFile(&n.Token)},
+			{name: "consul.token", usage: "Bothy's Consul ACL token itself.", envOnly: true, env: also("CONSUL_HTTP_TOKEN"), secret: &n.Token, read: secretValue(&n.Token)},
 		},
 		tlsSettings("consul", "Consul", &n.TLS, map[string][]variable{
 			"ca_file":     also("CONSUL_CACERT"),
@@ -140,9 +155,17 @@ func vaultSettings(n *Vault) []setting {
 		[]setting{
 			{name: "vault.address", usage: "URL of Vault's HTTP API.", env: also("VAULT_ADDR"), read: serverAddress(&n.Address)},
 			{name: "vault.namespace", usage: "Vault Enterprise namespace.", env: also("VAULT_NAMESPACE"), read: mount(&n.Namespace)},
-			{name: "vault.token_file", usage: "File with Bothy's Vault token.", read: secretFile(&n.Token)},
-			{name: "vault.token", usage: "Bothy's Vault token itself.", envOnly: true, env: also("VAULT_TOKEN"), read: secretValue(&n.Token)},
+			{name: "vault.token_file", usage: "File with Bothy's Vault token.", secret: &n.Token, read: secretFile(&n.Token)},
+			{name: "vault.token", usage: "Bothy's Vault token itself.", envOnly: true, env: also("VAULT_TOKEN"), secret: &n.Token, read: secretValue(&n.Token)},
+			{name: "vault.app_role.role_id", usage: "Role id that Bothy logs in with at Vault's AppRole auth method, instead of a token.", read: text(&n.AppRole.RoleID)},
+			{name: "vault.app_role.secret_id_file", usage: "File with the secret id that belongs to vault.app_role.role_id.", secret: &n.AppRole.SecretID, read: secretFile(&n.AppRole.SecretID)},
+			{name: "vault.app_role.secret_id", usage: "The secret id itself.", envOnly: true, secret: &n.AppRole.SecretID, read: secretValue(&n.AppRole.SecretID)},
+			{name: "vault.app_role.mount", usage: "Vault's AppRole auth method.", read: mount(&n.AppRole.Mount)},
+			{name: "vault.jwt.role", usage: "Role that Bothy logs in with at Vault's JWT auth method by the identity of its Nomad task, instead of a token.", read: name(&n.JWT.Role)},
+			{name: "vault.jwt.file", usage: "File with that identity (default nomad_vault_default.jwt in NOMAD_SECRETS_DIR).", read: secretFile(&n.JWT.Identity)},
+			{name: "vault.jwt.mount", usage: "Vault's JWT auth method, for Bothy's own login.", read: mount(&n.JWT.Mount)},
 			{name: "vault.mount", usage: "KV version 2 mount that holds the workspaces' secrets.", inJobs: true, read: mount(&n.Mount)},
+			{name: "vault.people_mount", usage: "Userpass auth method of Bothy's own that holds the passwords of people.", read: mount(&n.PeopleMount)},
 			{name: "vault.role", usage: "Role of Vault's JWT auth method that a workspace's tasks take.", inJobs: true, read: name(&n.Role)},
 		},
 		tlsSettings("vault", "Vault", &n.TLS, map[string][]variable{

@@ -207,6 +207,31 @@ func origin(target *string) value {
 	})
 }
 
+// plainOrigin takes http://host[:port], or nothing where there is none.
+func plainOrigin(target *string) value {
+	return scalar(func(s string) error {
+		if s == "" {
+			*target = ""
+			return nil
+		}
+		if strings.HasPrefix(s, "https:") {
+			return valueError{"begins with https://", "write http://: it is asked on the cluster's own network"}
+		}
+		return origin(target)([]string{s})
+	})
+}
+
+// addressPort takes an IPv4 address and a port.
+func addressPort(target *string) value {
+	return scalar(func(s string) error {
+		if a, err := netip.ParseAddrPort(s); err != nil || !a.Addr().Is4() {
+			return valueError{fmt.Sprintf("%q is not an address and a port", s), `write for example "10.0.0.2:53"`}
+		}
+		*target = s
+		return nil
+	})
+}
+
 // serverAddress takes the URL of a HashiCorp server.
 func serverAddress(target *string) value {
 	return scalar(func(s string) error {

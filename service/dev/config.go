@@ -115,7 +115,10 @@ func (c Config) dataDir() string   { return filepath.Join(c.Stack.Dir, "bothy") 
 func (c Config) tokenFile() string { return filepath.Join(c.dataDir(), "api.token") }
 func (c Config) logs() string      { return filepath.Join(c.Stack.Dir, "logs") }
 func (c Config) logFile() string   { return filepath.Join(c.logs(), "bothy.log") }
-func (c Config) envFile() string   { return filepath.Join(c.Stack.Dir, "env") }
+func (c Config) serverTokenFile(server string) string {
+	return filepath.Join(c.Stack.Dir, "secrets", server+"-bothy.token")
+}
+func (c Config) envFile() string { return filepath.Join(c.Stack.Dir, "env") }
 
 // The addresses: programs use the number, browsers the names.
 func (c Config) apiAddr() string    { return "http://" + c.listen() }

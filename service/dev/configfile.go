@@ -32,13 +32,20 @@ func configText(cfg Config, settings config.Config) string {
 	}
 	block("api", func(b *hclwrite.Body) { b.SetAttributeValue("token_file", cty.StringVal(cfg.tokenFile())) })
 	for _, server := range [][2]string{
-		{"nomad", settings.Nomad.Address}, {"consul", settings.Consul.Address}, {"vault", settings.Vault.Address},
+		{"nomad", settings.Nomad.Address}, {"consul", settings.Consul.Address},
 	} {
 		block(server[0], func(b *hclwrite.Body) {
 			b.SetAttributeValue("address", cty.StringVal(server[1]))
-			b.SetAttributeValue("token_file", cty.StringVal(filepath.Join(cfg.Stack.Dir, "secrets", server[0]+"-bothy.token")))
+			b.SetAttributeValue("token_file", cty.StringVal(cfg.serverTokenFile(server[0])))
 		})
 	}
+	block("vault", func(b *hclwrite.Body) {
+		b.SetAttributeValue("address", cty.StringVal(settings.Vault.Address))
+		b.AppendNewline()
+		role := b.AppendNewBlock("app_role", nil).Body()
+		role.SetAttributeValue("role_id", cty.StringVal(settings.Vault.AppRole.RoleID))
+		role.SetAttributeValue("secret_id_file", cty.StringVal(filepath.Join(cfg.Stack.Dir, "secrets", "vault-bothy.secret-id")))
+	})
 	block("home", func(b *hclwrite.Body) {
 		b.SetAttributeValue("uid", cty.NumberIntVal(int64(settings.Home.UID)))
 		b.SetAttributeValue("gid", cty.NumberIntVal(int64(settings.Home.GID)))

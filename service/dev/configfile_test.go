@@ -21,13 +21,13 @@ func TestTheConfigurationFileIsOfTheServerThatRuns(t *testing.T) {
 	secret := config.NewSecret("a-token-of-the-tests")
 	env := stack.Env{
 		NomadAddr: "http://127.0.0.1:1", ConsulAddr: "http://127.0.0.1:2", VaultAddr: "http://127.0.0.1:3",
-		Bothy: stack.Tokens{Nomad: secret, Consul: secret, Vault: secret},
+		Bothy: stack.Tokens{Nomad: secret, Consul: secret}, VaultRoleID: "the-role", VaultSecretID: secret,
 	}
 	runs := settings(cfg, env, toolchain.User{UID: 1001, GID: 1002}, secret)
 	// The stack keeps these.
 	for _, path := range []string{
 		cfg.tokenFile(), filepath.Join(cfg.Stack.Dir, "secrets", "nomad-bothy.token"),
-		filepath.Join(cfg.Stack.Dir, "secrets", "consul-bothy.token"), filepath.Join(cfg.Stack.Dir, "secrets", "vault-bothy.token"),
+		filepath.Join(cfg.Stack.Dir, "secrets", "consul-bothy.token"), filepath.Join(cfg.Stack.Dir, "secrets", "vault-bothy.secret-id"),
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -46,7 +46,7 @@ func TestTheConfigurationFileIsOfTheServerThatRuns(t *testing.T) {
 	if diff := cmp.Diff(runs, read, cmpopts.IgnoreTypes(config.Credential{})); diff != "" {
 		t.Errorf("the file says something else (-runs +read):\n%s", diff)
 	}
-	for name, c := range map[string]config.Credential{"api": read.API.Token, "nomad": read.Nomad.Token, "consul": read.Consul.Token, "vault": read.Vault.Token} {
+	for name, c := range map[string]config.Credential{"api": read.API.Token, "nomad": read.Nomad.Token, "consul": read.Consul.Token, "vault": read.Vault.AppRole.SecretID} {
 		if got, err := c.Read(); err != nil || got.Reveal() != secret.Reveal() {
 			t.Errorf("%s: the token is not the server's: %v", name, err)
 		}

@@ -208,7 +208,8 @@ func settings(cfg Config, env stack.Env, user toolchain.User, token config.Secre
 	c.API.Token = config.Credential{Value: token}
 	c.Nomad.Address, c.Nomad.Token = env.NomadAddr, config.Credential{Value: env.Bothy.Nomad}
 	c.Consul.Address, c.Consul.Token = env.ConsulAddr, config.Credential{Value: env.Bothy.Consul}
-	c.Vault.Address, c.Vault.Token = env.VaultAddr, config.Credential{Value: env.Bothy.Vault}
+	c.Vault.Address = env.VaultAddr
+	c.Vault.AppRole.RoleID, c.Vault.AppRole.SecretID = env.VaultRoleID, config.Credential{Value: env.VaultSecretID}
 	c.Home.UID, c.Home.GID = user.UID, user.GID
 	// Consul's least: nobody wants to wait for the lock of a killed run.
 	c.Reconcile.LockTTL, c.Reconcile.LockDelay = 10*time.Second, time.Second

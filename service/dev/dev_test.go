@@ -67,13 +67,17 @@ func TestBothyGetsItsOwnTokensAndNoOperators(t *testing.T) {
 	secret := config.NewSecret
 	env := stack.Env{
 		NomadAddr: "http://n", ConsulAddr: "http://c", VaultAddr: "http://v",
-		Bothy:    stack.Tokens{Nomad: secret("bn"), Consul: secret("bc"), Vault: secret("bv")},
+		Bothy:       stack.Tokens{Nomad: secret("bn"), Consul: secret("bc"), Vault: secret("bv")},
+		VaultRoleID: "role", VaultSecretID: secret("bs"),
 		Operator: stack.Tokens{Nomad: secret("on"), Consul: secret("oc"), Vault: secret("ov")},
 	}
 	c := settings(cfg, env, toolchain.User{UID: 1001, GID: 1002}, secret("api"))
-	got := []string{c.Nomad.Token.Value.Reveal(), c.Consul.Token.Value.Reveal(), c.Vault.Token.Value.Reveal(), c.API.Token.Value.Reveal()}
-	if diff := cmp.Diff([]string{"bn", "bc", "bv", "api"}, got); diff != "" {
+	got := []string{c.Nomad.Token.Value.Reveal(), c.Consul.Token.Value.Reveal(), c.Vault.AppRole.SecretID.Value.Reveal(), c.API.Token.Value.Reveal()}
+	if diff := cmp.Diff([]string{"bn", "bc", "bs", "api"}, got); diff != "" {
 		t.Error(diff)
+	}
+	if c.Vault.AppRole.RoleID != "role" || c.Vault.Token.IsSet() {
+		t.Errorf("Bothy does not log in at Vault by its role: %+v", c.Vault)
 	}
 	if c.Home.UID != 1001 || c.Home.GID != 1002 {
 		t.Errorf("homes belong to %d:%d and not to the workspaces' user", c.Home.UID, c.Home.GID)
@@ -95,8 +99,9 @@ func TestTheEnvironmentFileIsForAShellAndItsOwner(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN $BOTHY_HOME_UID $BOTHY_HOME_GID ${PATH#*:/opt}"'`, path).Output()
-	if err != nil || string(out) != "http://127.0.0.1:18080 t http://127.0.0.1:4646 it's a token 1001 1002 /it's:/opt/c:/opt/v\n" {
+	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN $BOTHY_HOME_UID $BOTHY_HOME_GID $BOTHY_VAULT_TOKEN_FILE ${PATH#*:/opt}"'`, path).Output()
+	want := "http://127.0.0.1:18080 t http://127.0.0.1:4646 it's a token 1001 1002 " + cfg.Stack.Dir + "/secrets/vault-bothy.token /it's:/opt/c:/opt/v\n"
+	if err != nil || string(out) != want {
 		t.Errorf("got %q, %v", out, err)
 	}
 }

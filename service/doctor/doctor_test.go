@@ -102,6 +102,44 @@ func TestWithoutAValidConfigurationNothingElseIsLookedAt(t *testing.T) {
 	}
 }
 
+func TestATokenOfTheShellIsNotTakenForTheServers(t *testing.T) {
+	value, passed := config.NewSecret("hush"), "/etc/bothy.d/vault.token"
+	root := warning("make one", "a root token")
+	for what, c := range map[string]struct {
+		token config.Credential
+		found verdict
+		want  verdict
+	}{
+		"the file's": {config.Credential{File: passed, From: "bothy.hcl:3:1"}, root, root},
+		"the file's, named by a variable": {
+			config.Credential{File: passed, From: "environment variable BOTHY_VAULT_TOKEN_FILE", Passed: passed}, root, root,
+		},
+		"the shell's, which is good and alone": {config.Credential{Value: value, From: "environment variable VAULT_TOKEN"}, good("never ends"), good("never ends")},
+		"the shell's, alone": {
+			config.Credential{Value: value, From: "environment variable VAULT_TOKEN"},
+			root,
+			verdict{Warn, "a root token; it is that of the environment variable VAULT_TOKEN", "make one"},
+		},
+		"the shell's, in place of the file's": {
+			config.Credential{Value: value, From: "environment variable VAULT_TOKEN", Passed: passed},
+			root,
+			verdict{
+				Warn, "a root token; it is that of the environment variable VAULT_TOKEN, and the one in /etc/bothy.d/vault.token is passed over",
+				"if the server is started without VAULT_TOKEN, look at the token in that file: env -u VAULT_TOKEN bothy doctor …; else make one",
+			},
+		},
+		"the shell's, in place of the file's, and good": {
+			config.Credential{Value: value, From: "environment variable VAULT_TOKEN", Passed: passed},
+			good("never ends"),
+			good("never ends; it is that of the environment variable VAULT_TOKEN, and the one in /etc/bothy.d/vault.token is passed over"),
+		},
+	} {
+		if got := ofEnvironment(c.token, c.found); got != c.want {
+			t.Errorf("%s: %+v", what, got)
+		}
+	}
+}
+
 func TestClocksAreJudgedByTheirDifference(t *testing.T) {
 	for skew, want := range map[time.Duration]verdict{
 		0:                        {OK, "within 2s", ""},

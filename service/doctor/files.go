@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/store"
 )
@@ -43,6 +44,24 @@ func (p *patient) secretsAreKept(context.Context) verdict {
 		return warning("chmod 600 "+strings.Join(open, " "), "others can read or change %s", strings.Join(open, ", "))
 	}
 	return good("%d files, for their owner alone", len(paths))
+}
+
+// ofEnvironment adds to a finding about a token that it is one of this shell's: a
+// server that is started elsewhere takes another, and that may be as it should.
+func ofEnvironment(token config.Credential, v verdict) verdict {
+	variable, ok := strings.CutPrefix(token.From, "environment variable ")
+	if !ok || token.File != "" || v.state == OK && token.Passed == "" {
+		return v
+	}
+	v.detail += "; it is that of the environment variable " + variable
+	if token.Passed == "" {
+		return v
+	}
+	v.detail += ", and the one in " + token.Passed + " is passed over"
+	if v.state != OK {
+		v.remedy = fmt.Sprintf("if the server is started without %s, look at the token in that file: env -u %s bothy doctor …; else %s", variable, variable, v.remedy)
+	}
+	return v
 }
 
 func (p *patient) storeChecks() []check {

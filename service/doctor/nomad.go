@@ -50,6 +50,10 @@ func (p *patient) nomadAnswers(ctx context.Context) verdict {
 }
 
 func (p *patient) nomadToken(ctx context.Context) verdict {
+	return ofEnvironment(p.Config.Nomad.Token, p.nomadTokenItself(ctx))
+}
+
+func (p *patient) nomadTokenItself(ctx context.Context) verdict {
 	token, err := p.Nomad.OwnToken(ctx)
 	remedy := "make one and put it into nomad.token_file: nomad acl token create -name=bothy -policy=bothy"
 	if err != nil {

@@ -31,6 +31,10 @@ func (p *patient) consulAnswers(ctx context.Context) verdict {
 }
 
 func (p *patient) consulToken(ctx context.Context) verdict {
+	return ofEnvironment(p.Config.Consul.Token, p.consulTokenItself(ctx))
+}
+
+func (p *patient) consulTokenItself(ctx context.Context) verdict {
 	token, err := p.Consul.OwnToken(ctx)
 	const remedy = "make one and put it into consul.token_file: consul acl token create -description=bothy -policy-name=bothy"
 	if err != nil {
@@ -92,6 +96,10 @@ func (p *patient) vaultAnswers(ctx context.Context) verdict {
 }
 
 func (p *patient) vaultToken(ctx context.Context) verdict {
+	return ofEnvironment(p.Config.Vault.Token, p.vaultTokenItself(ctx))
+}
+
+func (p *patient) vaultTokenItself(ctx context.Context) verdict {
 	token, err := p.Vault.OwnToken(ctx)
 	const remedy = "make one and put it into vault.token_file: vault token create -orphan -policy=bothy -no-default-policy -period=720h"
 	switch {

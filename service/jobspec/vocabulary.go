@@ -53,6 +53,8 @@ type Settings struct {
 	ConsoleURL string
 	// DoorURL is where NGINX asks whether a visitor may enter; "" for no door.
 	DoorURL string
+	// DoorResolver is the DNS server that NGINX asks for DoorURL's host; "" where that is an address.
+	DoorResolver string
 	// VaultRole is the role of the workspaces' tasks; "" for workspaces without secrets.
 	VaultRole string
 	// VaultMount is the KV version 2 mount of the workspaces' secrets.
@@ -109,6 +111,7 @@ func vocabulary(s Settings, sub Subject) map[string]cty.Value {
 		"labs_host":       cty.StringVal(s.labsHost()),
 		"console_url":     cty.StringVal(s.ConsoleURL),
 		"door_url":        cty.StringVal(s.DoorURL),
+		"door_resolver":   cty.StringVal(s.DoorResolver),
 		"vault_role":      cty.StringVal(s.VaultRole),
 		"vault_path":      cty.StringVal(vaultPath),
 	}
@@ -144,6 +147,8 @@ var (
 	optionalName      = regexp.MustCompile(`^[A-Za-z0-9_-]{0,128}$`)
 	datacenterPattern = regexp.MustCompile(`^[A-Za-z0-9_.*-]{1,128}$`)
 	mountPattern      = regexp.MustCompile(`^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$`)
+	doorPattern       = regexp.MustCompile(`^http://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`)
+	resolverPattern   = regexp.MustCompile(`^([0-9.]{7,15}:[0-9]{1,5})?$`)
 	originPattern     = regexp.MustCompile(`^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`)
 )
 
@@ -178,10 +183,10 @@ func (s Settings) problems() []lab.Field {
 	if s.VaultRole != "" && s.VaultMount == "" {
 		fields = append(fields, lab.Field{Name: "settings.vault_mount", Problem: "is not set, and there is a Vault role", Remedy: "name the KV version 2 mount of the workspaces' secrets"})
 	}
-	if f := textProblem(s.DoorURL); f != nil {
-		f.Name = "settings.door_url"
-		fields = append(fields, *f)
+	if s.DoorURL != "" {
+		check("door_url", s.DoorURL, doorPattern, "write http://, an address or a name and a port: http://172.26.64.1:8082")
 	}
+	check("door_resolver", s.DoorResolver, resolverPattern, "write an address and a port: 10.0.0.2:53")
 	return fields
 }
 

@@ -27,6 +27,10 @@ const (
 	EventCourseCreated    EventType = "course.created"
 	EventCourseChanged    EventType = "course.changed"
 	EventCourseDeleted    EventType = "course.deleted"
+	// EventOperationChanged: an operation was begun, has come further or has ended.
+	EventOperationChanged EventType = "operation.changed"
+	// EventTemplateRegistered: a template has a new version.
+	EventTemplateRegistered EventType = "template.registered"
 )
 
 // Event is one change, as it is told to those who follow. Written by the store in

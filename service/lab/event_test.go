@@ -22,7 +22,7 @@ func TestAScopeSeesWhatIsItsOwn(t *testing.T) {
 		"an operator":              {lab.Scope{All: true}, all},
 		"a class":                  {lab.Scope{Classes: []string{"class"}}, []lab.Event{workspace, class}},
 		"another class":            {lab.Scope{Classes: []string{"another"}}, nil},
-		"a cohort is no class":     {lab.Scope{Cohorts: []string{"cohort"}}, []lab.Event{student, cohort}},
+		"a cohort has its classes": {lab.Scope{Cohorts: []string{"cohort"}}, []lab.Event{workspace, class, student, cohort}},
 		"a course is no class":     {lab.Scope{Courses: []string{"course"}}, []lab.Event{course}},
 		"a student":                {lab.Scope{Students: []string{"ada"}}, []lab.Event{workspace, student}},
 		"another student":          {lab.Scope{Students: []string{"bob"}}, nil},

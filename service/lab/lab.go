@@ -90,12 +90,20 @@ type Workspace struct {
 	ResetsWanted int64
 	// ReleaseHome says that deleting also deletes the home. Written by the registrar.
 	ReleaseHome bool
+	// EvictionsWanted counts how often open connections were to be ended, and EvictAfter
+	// is from when on the last of these may be done: not before what the door said
+	// earlier has been forgotten. Written by the door.
+	EvictionsWanted int64
+	EvictAfter      time.Time
 
 	// Submitted is what Bothy last handed to Nomad. Written by the reconciler alone.
 	Submitted Submission
 	// ResetsDone is the value of ResetsWanted for which the home was last deleted.
 	// Written by the reconciler alone.
 	ResetsDone int64
+	// EvictionsDone is the value of EvictionsWanted for which connections were last
+	// ended. Written by the reconciler alone.
+	EvictionsDone int64
 	// Status is what was last seen. Written by the reconciler alone.
 	Status Status
 

@@ -20,6 +20,8 @@ type List[T any] struct {
 
 // CohortFilter chooses cohorts; the zero value all.
 type CohortFilter struct {
+	// For is whose list it is.
+	For Viewer
 	// Search is a text that the key or name has in it, in whatever case.
 	Search string
 }
@@ -34,6 +36,8 @@ type StudentFilter struct {
 
 // CourseFilter chooses courses; the zero value all.
 type CourseFilter struct {
+	// For is whose list it is.
+	For Viewer
 	// Search is a text that the key or name has in it, in whatever case.
 	Search string
 	// Template is the name of their template, "" for any.
@@ -48,6 +52,8 @@ type TemplateFilter struct {
 
 // ClassFilter chooses classes; the zero value all.
 type ClassFilter struct {
+	// For is whose list it is.
+	For Viewer
 	// Search is a text that the key, or a name of cohort or course, has in it, in whatever case.
 	Search string
 	// CohortID and CourseID are "" for any.
@@ -59,6 +65,8 @@ type ClassFilter struct {
 
 // WorkspaceFilter chooses workspaces; the zero value all that are not yet released.
 type WorkspaceFilter struct {
+	// For is whose list it is.
+	For Viewer
 	// Search is a text that the slug, or the student's name or address, has in it, in whatever case.
 	Search string
 	// ClassID, CohortID, CourseID and StudentID are "" for any.

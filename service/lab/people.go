@@ -95,6 +95,12 @@ const (
 	TrustClass  Trust = "class"
 )
 
+// Appointment is who has a cohort, a course or a class, by their logins, and its revision.
+type Appointment struct {
+	Users    []User
+	Revision int64
+}
+
 // Post is what a user has been given: what is their own by the table of rights.
 type Post struct {
 	UserID string
@@ -107,15 +113,16 @@ type Post struct {
 	Students []string
 }
 
-// Scope gives what somebody with the role sees.
+// Scope gives what somebody with the role sees. Whoever teaches may be a student
+// elsewhere, and sees what is theirs there too.
 func (p Post) Scope(role Role) Scope {
 	switch role {
 	case RoleAdmin:
-		return Scope{All: true}
+		return Scope{All: true, Students: p.Students}
 	case RoleInstructor:
-		return Scope{Classes: p.Classes, Cohorts: p.Cohorts, Courses: p.Courses}
+		return Scope{Classes: p.Classes, Cohorts: p.Cohorts, Courses: p.Courses, Students: p.Students}
 	case RoleAssistant:
-		return Scope{Classes: p.Classes}
+		return Scope{Classes: p.Classes, Students: p.Students}
 	case RoleStudent:
 		return Scope{Students: p.Students}
 	default:
@@ -150,6 +157,25 @@ type Caller struct {
 	Token TokenScope
 }
 
+// Viewer gives for whom this caller's lists are read.
+func (c Caller) Viewer() Viewer {
+	if !c.Role.Known() {
+		return Viewer{Role: "nobody"}
+	}
+	return Viewer{UserID: c.UserID, Role: c.Role}
+}
+
+// Viewer is for whom a list is read: it has what the person's role and posts let
+// them see. The zero value is Bothy itself, who sees all; a role that is not known
+// sees nothing.
+type Viewer struct {
+	UserID string
+	Role   Role
+}
+
+// SeesAll says whether lists are read whole.
+func (v Viewer) SeesAll() bool { return v == Viewer{} || v.Role == RoleAdmin }
+
 // Scope is what somebody may see. The zero value sees nothing.
 type Scope struct {
 	// All sees everything, an admin does.
@@ -173,13 +199,15 @@ type Belonging struct {
 }
 
 // Holds says whether something is within the scope: what belongs to a class by the
-// class, else by the cohort, else by the course; and to students what is their own.
+// class or its cohort, else by the cohort, else by the course; and to students what
+// is their own.
 func (s Scope) Holds(b Belonging) bool {
 	switch {
 	case s.All, b.StudentID != "" && slices.Contains(s.Students, b.StudentID):
 		return true
 	case b.ClassID != "":
-		return slices.Contains(s.Classes, b.ClassID)
+		// The class may be younger than the scope, or gone.
+		return slices.Contains(s.Classes, b.ClassID) || b.CohortID != "" && slices.Contains(s.Cohorts, b.CohortID)
 	case b.CohortID != "":
 		return slices.Contains(s.Cohorts, b.CohortID)
 	default:

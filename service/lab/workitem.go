@@ -73,6 +73,8 @@ type KeptHome struct {
 
 // OperationFilter chooses operations; the zero value all.
 type OperationFilter struct {
+	// For is whose list it is.
+	For Viewer
 	// Class is the id of a class, or its key; it may be gone. "" for any.
 	Class string
 	// State is "" for any.

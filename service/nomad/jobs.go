@@ -95,6 +95,9 @@ func (c *Client) Register(ctx context.Context, jobID string, mark lab.Mark, sour
 	return answer.JobModifyIndex, nil
 }
 
+// proxyTask is the task that asks the door: the templates' contract.
+const proxyTask = "nginx"
+
 // Submitted gives the SHA-256 in hex of the source that the job's current version
 // was submitted with, "" where Nomad keeps none, and the job's modify index.
 func (c *Client) Submitted(ctx context.Context, jobID string) (string, uint64, error) {
@@ -175,6 +178,22 @@ func (c *Client) RestartAlloc(ctx context.Context, allocID string) error {
 		return err
 	}
 	if err := c.api.Allocations().Restart(&api.Allocation{ID: allocID}, "", q); err != nil {
+		return c.failed(err, c.needs("alloc-lifecycle"))
+	}
+	return nil
+}
+
+// EndConnections has the NGINX in front of a workspace end its open connections: its
+// workers are replaced, and the old ones end within the template's
+// worker_shutdown_timeout.
+func (c *Client) EndConnections(ctx context.Context, allocID string) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	q, err := c.query(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.api.Allocations().Signal(&api.Allocation{ID: allocID}, q, proxyTask, "SIGHUP"); err != nil {
 		return c.failed(err, c.needs("alloc-lifecycle"))
 	}
 	return nil

@@ -38,10 +38,14 @@ func neverSubmitted(i *Item) {
 	i.Submitted = lab.Submission{}
 	i.Status = lab.Status{Phase: lab.PhaseStopped, Since: noon.Add(-time.Hour)}
 }
-func outdated(i *Item)       { i.Fingerprint = "v2" }
-func templateGone(i *Item)   { i.Fingerprint = "" }
-func restartWanted(i *Item)  { i.RestartsWanted++ }
-func resetWanted(i *Item)    { i.ResetsWanted++ }
+func outdated(i *Item)      { i.Fingerprint = "v2" }
+func templateGone(i *Item)  { i.Fingerprint = "" }
+func restartWanted(i *Item) { i.RestartsWanted++ }
+func resetWanted(i *Item)   { i.ResetsWanted++ }
+func evictionDue(i *Item)   { i.EvictionsWanted, i.EvictAfter = i.EvictionsDone+1, noon }
+func evictionLater(i *Item) {
+	i.EvictionsWanted, i.EvictAfter = i.EvictionsDone+1, noon.Add(time.Second)
+}
 func nobodyAtWork(i *Item)   { i.Presence = PresenceIdle }
 func somebodyAtWork(i *Item) { i.Presence = PresenceActive }
 func neverConfirmed(i *Item) { i.Submitted.At = time.Time{} }

@@ -24,6 +24,8 @@ func (e effects) do(ctx context.Context, t task) error {
 		return e.confirm(ctx, t.item)
 	case KindRestart:
 		return e.restart(ctx, t.item, t.action.AllocID)
+	case KindEvict:
+		return e.evict(ctx, t.item, t.action.AllocID)
 	case KindStop:
 		return e.stop(ctx, t.item)
 	case KindReset:
@@ -123,6 +125,22 @@ func (e effects) restart(ctx context.Context, item Item, allocID string) error {
 	submission := item.Submitted
 	submission.RestartsDone = item.RestartsWanted
 	return e.recordSubmission(ctx, item, submission)
+}
+
+// evict ends connections. Killed in between, it does so once more.
+func (e effects) evict(ctx context.Context, item Item, allocID string) error {
+	if err := e.announce(ctx, item, item.Status.Phase, item.Status.Reason); err != nil {
+		return err
+	}
+	if allocID != "" {
+		if err := e.cfg.Nomad.EndConnections(ctx, allocID); err != nil {
+			return fmt.Errorf("end connections: %w", err)
+		}
+	}
+	if err := e.cfg.Store.RecordEviction(ctx, e.epoch, item.ID, item.EvictionsWanted); err != nil {
+		return fmt.Errorf("record eviction: %w", fenced(err))
+	}
+	return nil
 }
 
 func (e effects) stop(ctx context.Context, item Item) error {

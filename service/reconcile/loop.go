@@ -182,7 +182,7 @@ func (l *Loop) turn(ctx context.Context, r *round) error {
 			}
 			failures.Reset()
 			now := l.cfg.Now()
-			if at, ok := r.faults.next(now); ok {
+			if at, ok := r.next(now); ok {
 				retry.Reset(at.Sub(now))
 			}
 			continue
@@ -227,11 +227,21 @@ type round struct {
 	// returning are those of them that start again where their homes are.
 	returning int
 	done      chan outcome
-	// passed is when the last pass ended.
-	passed time.Time
+	// passed is when the last pass ended, evictAt when the next eviction is due.
+	passed  time.Time
+	evictAt time.Time
 	// reported and fingerprintErrors are what was logged already.
 	reported          map[string]string
 	fingerprintErrors map[string]string
+}
+
+// next gives when there is something to do that waits for nothing but its time.
+func (r *round) next(now time.Time) (time.Time, bool) {
+	at, ok := r.faults.next(now)
+	if !r.evictAt.IsZero() && (!ok || r.evictAt.Before(at)) {
+		return r.evictAt, true
+	}
+	return at, ok
 }
 
 // task is an action with the workspace that it was decided for.

@@ -426,3 +426,31 @@ func TestADatabaseThatIsAwayIsTriedAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestConnectionsAreEndedOnceTheDoorsYesIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.add(1, lab.DesiredRunning)
+		l := live(t, w)
+		defer l.stop(t)
+		l.pass(10 * time.Second)
+		w.do(func() {
+			for _, item := range w.items {
+				item.EvictionsWanted, item.EvictAfter = 1, time.Now().Add(6*time.Second)
+			}
+		})
+		l.Wake()
+		l.pass(4 * time.Second)
+		if n := w.count("end connections"); n != 0 {
+			t.Fatalf("connections were ended %d times, too early", n)
+		}
+		l.pass(3 * time.Second)
+		if ended, recorded := w.count("end connections"), w.count("record eviction"); ended != 1 || recorded != 1 {
+			t.Fatalf("connections were ended %d times, recorded %d times", ended, recorded)
+		}
+		l.pass(time.Minute)
+		if n := w.count("end connections"); n != 1 {
+			t.Errorf("connections were ended %d times", n)
+		}
+	})
+}

@@ -59,6 +59,7 @@ func (r *round) pass(ctx context.Context) (err error) {
 		byJob[item.Slug.JobID()] = item
 	}
 	r.faults.retain(byJob)
+	r.evictAt = nextEviction(items, start)
 	changed := r.statuses(items, snap, start)
 	if err := r.record(ctx, changed); err != nil {
 		return err
@@ -66,6 +67,18 @@ func (r *round) pass(ctx context.Context) (err error) {
 	r.report(ctx, actions)
 	r.enqueue(actions, byJob, start, span.SpanContext())
 	return nil
+}
+
+// nextEviction gives when the next of the evictions that are wanted may be done; zero
+// when none waits for its time.
+func nextEviction(items []Item, now time.Time) time.Time {
+	var next time.Time
+	for _, item := range items {
+		if evicting(item) && item.EvictAfter.After(now) && (next.IsZero() || item.EvictAfter.Before(next)) {
+			next = item.EvictAfter
+		}
+	}
+	return next
 }
 
 // items adds to each workspace what a start would submit now. Not being able to

@@ -21,6 +21,9 @@ const (
 	// KindRestart restarts the running allocation in place, or has Nomad place a
 	// failed one again.
 	KindRestart Kind = "restart"
+	// KindEvict ends the open connections of the workspace's visitors; whoever still
+	// may comes back at once.
+	KindEvict Kind = "evict"
 	// KindReset deletes the home, so that the next start makes a new one.
 	KindReset Kind = "reset"
 	// KindRelease gives up the secrets, and the home where that was asked for,
@@ -37,7 +40,7 @@ const (
 // order is the sequence in which actions are taken: what makes room first, what
 // takes it last.
 func (k Kind) order() int {
-	return slices.Index([]Kind{KindStop, KindConfirm, KindRestart, KindReset, KindRelease, KindReleaseHome, KindRegister, KindReport}, k)
+	return slices.Index([]Kind{KindStop, KindConfirm, KindRestart, KindEvict, KindReset, KindRelease, KindReleaseHome, KindRegister, KindReport}, k)
 }
 
 // Action is the one thing to do about one job.
@@ -48,7 +51,7 @@ type Action struct {
 	WorkspaceID string
 	// Index is the job modify index that Register expects: 0 for a job that must not exist.
 	Index uint64
-	// AllocID is what Restart restarts in place; "" when no allocation runs.
+	// AllocID is what Restart restarts in place and Evict signals; "" when no allocation runs.
 	AllocID string
 	// First says that the workspace was never started: its home is to be chosen yet.
 	First bool
@@ -125,6 +128,41 @@ func decide(installation string, item Item, job *lab.Observation, now time.Time)
 	if seen == sightForeign {
 		return Action{Kind: KindReport, Why: whyForeign}, true
 	}
+	action, ok := decideWish(seen, item, job, now)
+	if ok && (action.Kind == KindStop || action.Kind == KindRestart) {
+		return action, true // that ends connections too
+	}
+	if eviction, due := decideEviction(item, job, now); due {
+		return eviction, true
+	}
+	return action, ok
+}
+
+// decideEviction ends connections once the door's last yes is forgotten. What does not
+// run has none; of what is out of sight nobody knows.
+func decideEviction(item Item, job *lab.Observation, now time.Time) (Action, bool) {
+	if !evicting(item) || now.Before(item.EvictAfter) {
+		return Action{}, false
+	}
+	var alloc *lab.Alloc
+	if job != nil {
+		alloc = newest(job)
+	}
+	switch {
+	case alloc == nil:
+	case alloc.Client == lab.AllocUnknown, alloc.Client == lab.AllocLost:
+		return Action{}, false
+	case alloc.Client == lab.AllocRunning:
+		return Action{Kind: KindEvict, AllocID: alloc.ID, Why: "somebody who was in may not be any more"}, true
+	}
+	return Action{Kind: KindEvict, Why: "somebody who was in may not be any more, and nothing runs"}, true
+}
+
+// evicting says that connections are to be ended and are not yet.
+func evicting(item Item) bool { return item.EvictionsWanted > item.EvictionsDone }
+
+// decideWish decides from what is wanted of the workspace itself.
+func decideWish(seen sight, item Item, job *lab.Observation, now time.Time) (Action, bool) {
 	if resetting(item) {
 		return decideReset(seen, job)
 	}

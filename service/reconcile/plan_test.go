@@ -54,6 +54,14 @@ func TestPlanIsTheDecisionTable(t *testing.T) {
 		{"live, older, Consul can't be read", job(unread), []itemOption{outdated, seenBefore(lab.PhaseStarting, time.Hour)}, nothing, KindStop, KindStop},
 		{"live, older, ready, a restart is wanted", job(), []itemOption{outdated, restartWanted}, KindRegister, KindStop, KindStop},
 
+		{"live, connections are to be ended", job(), []itemOption{evictionDue}, KindEvict, KindStop, KindStop},
+		{"live, connections are to be ended, but not yet", job(), []itemOption{evictionLater}, nothing, KindStop, KindStop},
+		{"live, connections are to be ended, and a restart is wanted", job(), []itemOption{evictionDue, restartWanted}, KindRestart, KindStop, KindStop},
+		{"live, older, connections are to be ended", job(), []itemOption{evictionDue, outdated, nobodyAtWork}, KindEvict, KindStop, KindStop},
+		{"live, connections are to be ended, its node is away", job(alloc(lab.AllocUnknown)), []itemOption{evictionDue}, nothing, KindStop, KindStop},
+		{"being placed, connections are to be ended", job(alloc(lab.AllocPending)), []itemOption{evictionDue}, KindEvict, KindStop, KindStop},
+		{"absent, connections are to be ended", nil, []itemOption{evictionDue}, KindEvict, KindEvict, KindEvict},
+
 		{"live, drifted", job(changed), nil, KindReport, KindStop, KindStop},
 		{"live, drifted and outdated, nobody is at work", job(changed), []itemOption{outdated, nobodyAtWork}, KindReport, KindStop, KindStop},
 		{"live, drifted, a restart is wanted", job(changed), []itemOption{restartWanted}, KindRestart, KindStop, KindStop},

@@ -16,6 +16,8 @@ type Store interface {
 	RecordSubmission(ctx context.Context, epoch int64, workspaceID string, s lab.Submission) error
 	// RecordReset writes for which of the resets that are wanted the home was deleted.
 	RecordReset(ctx context.Context, epoch int64, workspaceID string, resets int64) error
+	// RecordEviction writes for which of the evictions that are wanted connections were ended.
+	RecordEviction(ctx context.Context, epoch int64, workspaceID string, evictions int64) error
 	// RecordStatuses writes statuses by workspace id.
 	RecordStatuses(ctx context.Context, epoch int64, statuses map[string]lab.Status) error
 	RecordDeleted(ctx context.Context, epoch int64, workspaceID string, at time.Time) error
@@ -48,6 +50,9 @@ type Nomad interface {
 	Stop(ctx context.Context, jobID string, mark lab.Mark) error
 	// RestartAlloc restarts the tasks of an allocation in place.
 	RestartAlloc(ctx context.Context, allocID string) error
+	// EndConnections has the proxy of an allocation end its open connections; it goes
+	// on with new ones.
+	EndConnections(ctx context.Context, allocID string) error
 	// Reschedule has Nomad place the job's failed allocations again, now.
 	Reschedule(ctx context.Context, jobID string) error
 }

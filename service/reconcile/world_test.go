@@ -211,6 +211,16 @@ func (w *world) RecordReset(_ context.Context, epoch int64, id string, resets in
 	})
 }
 
+func (w *world) RecordEviction(_ context.Context, epoch int64, id string, evictions int64) error {
+	return w.call("record eviction", w.items[id].Slug.JobID(), func() error {
+		if err := w.held(epoch); err != nil {
+			return err
+		}
+		w.items[id].EvictionsDone = evictions
+		return nil
+	})
+}
+
 func (w *world) RecordStatuses(_ context.Context, epoch int64, statuses map[string]lab.Status) error {
 	return w.call("record statuses", "", func() error {
 		if err := w.held(epoch); err != nil {
@@ -380,6 +390,10 @@ func (w *world) RestartAlloc(_ context.Context, allocID string) error {
 		}
 		return nil
 	})
+}
+
+func (w *world) EndConnections(_ context.Context, allocID string) error {
+	return w.call("end connections", allocID, func() error { return nil })
 }
 
 func (w *world) Reschedule(_ context.Context, jobID string) error {

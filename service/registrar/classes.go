@@ -20,6 +20,21 @@ type ClassInput struct {
 	Parameters map[string]any
 	// Students are enrolled as ImportRoster does it.
 	Students []StudentInput
+	// Admits says whether the class may be made of a cohort or course that there is;
+	// nil admits all. Its CodeNotFound is what is answered for one that there is not.
+	Admits func(lab.Belonging) error
+}
+
+// admits is the input's own Admits.
+func (in ClassInput) admits(b lab.Belonging, kind, ref string) error {
+	if in.Admits == nil {
+		return nil
+	}
+	err := in.Admits(b)
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		return lab.NotFound(kind, ref)
+	}
+	return err
 }
 
 // CreateClass lets a cohort take a course, and makes what is missing for it:
@@ -33,6 +48,16 @@ func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in Class
 	course, newCourse, err := r.courseOf(ctx, &p, in)
 	if err != nil {
 		return lab.Class{}, err
+	}
+	if !newCohort && cohort.ID != "" {
+		if err := in.admits(lab.Belonging{CohortID: cohort.ID}, "cohort", in.Cohort); err != nil {
+			return lab.Class{}, err
+		}
+	}
+	if !newCourse && course.ID != "" {
+		if err := in.admits(lab.Belonging{CourseID: course.ID}, "course", in.Course); err != nil {
+			return lab.Class{}, err
+		}
 	}
 	students := p.people("students", in.Students)
 	if err := p.err("the class can't be made"); err != nil {
@@ -159,6 +184,8 @@ func sameKey(kind, name, other, key string) error {
 // ClassFilter chooses classes; the zero value all. Those that are being deleted
 // are among them until their last workspace is gone.
 type ClassFilter struct {
+	// For is whose list it is.
+	For lab.Viewer
 	// Search is a text that the key, or a name of cohort or course, has in it, in whatever case.
 	Search string
 	// Cohort and Course are refs, "" for any.
@@ -175,7 +202,7 @@ func (r *Registrar) Classes(ctx context.Context, filter ClassFilter, page lab.Pa
 	if err != nil {
 		return lab.List[lab.Class]{}, err
 	}
-	chosen := lab.ClassFilter{Search: filter.Search, Deleting: filter.Deleting}
+	chosen := lab.ClassFilter{For: filter.For, Search: filter.Search, Deleting: filter.Deleting}
 	if chosen.CohortID, err = r.cohortID(ctx, filter.Cohort); err != nil {
 		return lab.List[lab.Class]{}, err
 	}

@@ -53,6 +53,14 @@ type Store interface {
 	ChangeClass(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.ClassState) (lab.ClassChange, error)) (lab.Class, error)
 
+	Users(ctx context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error)
+	User(ctx context.Context, ref string) (lab.User, error)
+	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
+	ChangeUser(ctx context.Context, intent lab.Intent, id string,
+		decide func(lab.User) (lab.User, lab.Audit, error)) (lab.User, error)
+	Appointed(ctx context.Context, to lab.Trust, id string) (lab.Appointment, error)
+	Appoint(ctx context.Context, intent lab.Intent, to lab.Trust, id string, users []string, audit lab.Audit) (lab.Appointment, error)
+
 	Operations(ctx context.Context, filter lab.OperationFilter, page lab.Page) (lab.List[lab.Operation], error)
 	Operation(ctx context.Context, id string) (lab.Operation, error)
 	OperationItems(ctx context.Context, id string, outcome lab.Outcome, page lab.Page) (lab.List[lab.OperationItem], error)
@@ -67,6 +75,11 @@ type Store interface {
 	Erase(ctx context.Context, intent lab.Intent, studentID string, at time.Time, decide func(lab.Student) (lab.Audit, error)) (lab.Student, map[string]int64, error)
 
 	Audits(ctx context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error)
+	Secrets(ctx context.Context, owner lab.SecretOwner, page lab.Page) (lab.List[lab.Secret], error)
+	BeginSecret(ctx context.Context, owner lab.SecretOwner, secret lab.Secret) error
+	KeepSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret, audit lab.Audit) error
+	DeleteSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, name string, audit lab.Audit) error
+
 	// Record writes down an act that changes nothing else.
 	Record(ctx context.Context, audit lab.Audit) error
 
@@ -93,6 +106,11 @@ type Cluster interface {
 	PlanJob(ctx context.Context, jobHCL []byte) (placement.JobPlan, error)
 }
 
+// Vault takes the values of secrets, and is never asked for one here.
+type Vault interface {
+	PutSecret(ctx context.Context, owner lab.SecretOwner, name, value string) error
+}
+
 // Config is what a Registrar works with; all of it is needed.
 type Config struct {
 	Store     Store
@@ -100,6 +118,8 @@ type Config struct {
 	Parser    TemplateParser
 	Preflight Preflight
 	Cluster   Cluster
+	// Vault is only needed where secrets are set.
+	Vault Vault
 	// Settings are what the deployment puts into every job.
 	Settings jobspec.Settings
 	// NewID makes ids that sort in the order in which they were made (UUIDv7).

@@ -9,6 +9,8 @@ import (
 
 // WorkspaceFilter chooses workspaces; the zero value all that are not yet released.
 type WorkspaceFilter struct {
+	// For is whose list it is.
+	For lab.Viewer
 	// Search is a text that the slug, or the student's name or address, has in it, in whatever case.
 	Search string
 	// Class, Cohort and Course are refs, and Student is an id; "" for any.
@@ -65,7 +67,7 @@ func (r *Registrar) Workspaces(ctx context.Context, filter WorkspaceFilter, page
 // chosen is a filter with ids in place of names. What a filter names must be there.
 func (r *Registrar) chosen(ctx context.Context, filter WorkspaceFilter) (lab.WorkspaceFilter, error) {
 	chosen := lab.WorkspaceFilter{
-		Search: filter.Search, Desired: filter.Desired, Phases: filter.Phases,
+		For: filter.For, Search: filter.Search, Desired: filter.Desired, Phases: filter.Phases,
 		Drifted: filter.Drifted, Outdated: filter.Outdated, Released: filter.IncludeDeleted,
 	}
 	var err error

@@ -38,6 +38,7 @@ func newSite(f *fixture) site {
 	s.class = f.class(s.cohort, s.course)
 	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
 	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
+	f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN")
 	return s
 }
 
@@ -97,6 +98,13 @@ func (s site) acts() map[string]act {
 			one, err := st.Student(ctx, s.student.ID)
 			return one.Revision, one, err
 		}},
+		"keep a secret": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			owner := lab.SecretOwner{Kind: lab.SecretOfClass, ID: s.class.ID}
+			return st.KeepSecret(ctx, intent, owner, lab.Secret{Name: "KEY", Bytes: 9, SetAt: s.now, SetBy: "Ada"}, s.audit("class.secret.set", s.class.ID))
+		}},
+		"delete a secret": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return st.DeleteSecret(ctx, intent, lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN", s.audit("course.secret.delete", s.course.ID))
+		}},
 		"create a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			u := s.newUser(s.id("new")+"@example.org", lab.RoleStudent)
 			return st.CreateUser(ctx, intent, u, s.audit("user.create", u.ID))
@@ -111,7 +119,10 @@ func (s site) acts() map[string]act {
 			return u.Revision, u, err
 		}},
 		"appoint": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
-			return st.Appoint(ctx, intent, lab.TrustCohort, s.cohort.ID, []string{s.user.ID}, s.audit("appoint", s.cohort.ID))
+			return second(st.Appoint(ctx, intent, lab.TrustCohort, s.cohort.ID, []string{s.user.ID}, s.audit("appoint", s.cohort.ID)))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			a, err := st.Appointed(ctx, lab.TrustCohort, s.cohort.ID)
+			return a.Revision, a, err
 		}},
 		"create a course": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			c := s.newCourse(s.name + "-rs")

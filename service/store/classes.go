@@ -20,6 +20,10 @@ const (
 // Classes gives a page of the classes that a filter chooses.
 func (s *Store) Classes(ctx context.Context, f lab.ClassFilter, p lab.Page) (lab.List[lab.Class], error) {
 	var chosen conditions
+	chosen.seenBy(f.For, map[lab.Role]string{
+		lab.RoleInstructor: `c.cohort_id IN (` + cohortsOfUser + `)`,
+		lab.RoleAssistant:  `c.id IN (` + assistedByUser + `)`,
+	})
 	chosen.search(f.Search, "h.search", "k.search", "(h.key || '/' || k.key)")
 	chosen.is("cohort", "c.cohort_id", f.CohortID)
 	chosen.is("course", "c.course_id", f.CourseID)
@@ -53,7 +57,8 @@ func (s *Store) Class(ctx context.Context, ref string) (lab.Class, error) {
 	return row.class(), nil
 }
 
-// CreateClass adds a class, and its cohort and course where they are given. It
+// CreateClass adds a class, and its cohort and course where they are given, as
+// CreateCohort and CreateCourse do. It
 // enrolls what decide makes of the cohort's students, as Enroll does.
 // CodeConflict when the cohort takes the course already or a key is taken.
 func (s *Store) CreateClass(
@@ -61,16 +66,14 @@ func (s *Store) CreateClass(
 ) error {
 	return s.act(ctx, intent, "create a class", func(tx session) (lab.Audit, error) {
 		if class.Cohort != nil {
-			if err := insert(ctx, tx, insertCohort, rowOfCohort(*class.Cohort)); err != nil {
+			if err := addCohort(ctx, tx, intent, *class.Cohort); err != nil {
 				return lab.Audit{}, err
 			}
-			tx.tellCohort(lab.EventCohortCreated, *class.Cohort)
 		}
 		if class.Course != nil {
-			if err := insert(ctx, tx, insertCourse, rowOfCourse(*class.Course)); err != nil {
+			if err := addCourse(ctx, tx, intent, *class.Course); err != nil {
 				return lab.Audit{}, err
 			}
-			tx.tellCourse(lab.EventCourseCreated, *class.Course)
 		}
 		if err := tx.lock(ctx, "cohort", lockCohort, class.CohortID); err != nil {
 			return lab.Audit{}, err
@@ -139,7 +142,7 @@ func changeClass(ctx context.Context, tx session, class lab.Class, change lab.Cl
 	if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceChanged, convert(change.Update, idOf)...); err != nil {
 		return class, err
 	}
-	if err := addOperation(ctx, tx, change.Operation, change.Items); err != nil {
+	if err := addOperation(ctx, tx, class.CohortID, change.Operation, change.Items); err != nil {
 		return class, err
 	}
 	if len(change.Add)+len(change.Update) > 0 || change.Delete && !class.Deleting {

@@ -19,6 +19,7 @@ const (
 // Cohorts gives a page of the cohorts that a filter chooses.
 func (s *Store) Cohorts(ctx context.Context, f lab.CohortFilter, p lab.Page) (lab.List[lab.Cohort], error) {
 	var chosen conditions
+	chosen.seenBy(f.For, map[lab.Role]string{lab.RoleInstructor: `id IN (` + cohortsOfUser + `)`})
 	chosen.search(f.Search, "search")
 	return page(ctx, s, listing[cohortRow]{
 		name: "cohorts", from: selectCohorts, standard: "key",
@@ -42,12 +43,20 @@ func (s *Store) Cohort(ctx context.Context, ref string) (lab.Cohort, error) {
 	return row.cohort(), nil
 }
 
-// CreateCohort adds a cohort; CodeConflict when its key is taken.
+// CreateCohort adds a cohort, which the instructor has who makes it; CodeConflict
+// when its key is taken.
 func (s *Store) CreateCohort(ctx context.Context, intent lab.Intent, cohort lab.Cohort, audit lab.Audit) error {
 	return s.act(ctx, intent, "create a cohort", func(tx session) (lab.Audit, error) {
-		tx.tellCohort(lab.EventCohortCreated, cohort)
-		return audit, insert(ctx, tx, insertCohort, rowOfCohort(cohort))
+		return audit, addCohort(ctx, tx, intent, cohort)
 	})
+}
+
+func addCohort(ctx context.Context, tx session, intent lab.Intent, cohort lab.Cohort) error {
+	tx.tellCohort(lab.EventCohortCreated, cohort)
+	if err := insert(ctx, tx, insertCohort, rowOfCohort(cohort)); err != nil {
+		return err
+	}
+	return appointMaker(ctx, tx, intent, lab.TrustCohort, cohort.ID)
 }
 
 // DeleteCohort removes a cohort and its students; CodeConflict while it has classes.

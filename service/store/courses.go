@@ -16,6 +16,7 @@ const (
 // Courses gives a page of the courses that a filter chooses.
 func (s *Store) Courses(ctx context.Context, f lab.CourseFilter, p lab.Page) (lab.List[lab.Course], error) {
 	var chosen conditions
+	chosen.seenBy(f.For, map[lab.Role]string{lab.RoleInstructor: `id IN (` + coursesOfUser + `)`})
 	chosen.search(f.Search, "search")
 	chosen.is("template", "template", f.Template)
 	return page(ctx, s, listing[courseRow]{
@@ -40,12 +41,20 @@ func (s *Store) Course(ctx context.Context, ref string) (lab.Course, error) {
 	return row.course(), nil
 }
 
-// CreateCourse adds a course; CodeConflict when its key is taken.
+// CreateCourse adds a course, which the instructor has who makes it; CodeConflict
+// when its key is taken.
 func (s *Store) CreateCourse(ctx context.Context, intent lab.Intent, course lab.Course, audit lab.Audit) error {
 	return s.act(ctx, intent, "create a course", func(tx session) (lab.Audit, error) {
-		tx.tellCourse(lab.EventCourseCreated, course)
-		return audit, insert(ctx, tx, insertCourse, rowOfCourse(course))
+		return audit, addCourse(ctx, tx, intent, course)
 	})
+}
+
+func addCourse(ctx context.Context, tx session, intent lab.Intent, course lab.Course) error {
+	tx.tellCourse(lab.EventCourseCreated, course)
+	if err := insert(ctx, tx, insertCourse, rowOfCourse(course)); err != nil {
+		return err
+	}
+	return appointMaker(ctx, tx, intent, lab.TrustCourse, course.ID)
 }
 
 // ChangeCourse writes the name, template, its version, parameters and time of

@@ -35,3 +35,18 @@ func (s *Store) PlanWorkspaces(ctx context.Context, f lab.WorkspaceFilter, p lab
 func PersonalTables() []string {
 	return convert(personalTables(), func(t personalTable) string { return t.name })
 }
+
+// PlanAdmission gives how SQLite reads what is known of a pass; nothing for
+// PostgreSQL, whose plans for empty tables say nothing.
+func (s *Store) PlanAdmission(ctx context.Context) ([]string, error) {
+	if s.write.DriverName() == Postgres {
+		return nil, nil
+	}
+	type step struct {
+		ID, Parent, NotUsed int
+		Detail              string
+	}
+	var steps []step
+	err := s.reader().list(ctx, &steps, `EXPLAIN QUERY PLAN `+admissions+`WHERE p.hash IN (?) AND w.slug = ? AND p.host = ?`, 0, 0, 0, "", "", "")
+	return convert(steps, func(s step) string { return s.Detail }), err
+}

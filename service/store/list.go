@@ -192,6 +192,20 @@ func (c *conditions) whether(name, sql string, wanted *bool) {
 	}
 }
 
+// seenBy adds the condition that somebody sees a row. own has one for each role that
+// sees some, whose parameters all are the user's id.
+func (c *conditions) seenBy(v lab.Viewer, own map[lab.Role]string) {
+	if v.SeesAll() {
+		return
+	}
+	sql, ok := own[v.Role]
+	if !ok || v.UserID == "" {
+		c.and("for", "nobody", "1 = 0")
+		return
+	}
+	c.and("for", []string{v.UserID, string(v.Role)}, `(`+sql+`)`, slices.Repeat([]any{v.UserID}, strings.Count(sql, "?"))...)
+}
+
 // search adds the condition that one of the columns has the text in it; the
 // columns hold what fold makes of their texts.
 func (c *conditions) search(text string, columns ...string) {

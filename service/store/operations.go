@@ -17,9 +17,9 @@ const (
 		o.total, o.pending, o.done, o.failed, o.superseded, o.created_at, o.ended_at`
 	itemColumns = `i.operation_id, i.workspace_id, i.slug, i.restarts, i.resets, i.outcome, i.reason, i.unsettled, i.ended_at`
 
-	insertOperation = `INSERT INTO operations (id, kind, class_id, class_key, actor_name, state, affected,
+	insertOperation = `INSERT INTO operations (id, kind, class_id, class_key, cohort_id, actor_name, state, affected,
 			total, pending, done, failed, superseded, created_at, ended_at)
-		VALUES (:id, :kind, :class_id, :class_key, :actor_name, :state, :affected,
+		VALUES (:id, :kind, :class_id, :class_key, :cohort_id, :actor_name, :state, :affected,
 			:total, :pending, :done, :failed, :superseded, :created_at, :ended_at)`
 	insertItem = `INSERT INTO operation_items (operation_id, workspace_id, slug, restarts, resets, outcome, reason, unsettled, ended_at)
 		VALUES (:operation_id, :workspace_id, :slug, :restarts, :resets, :outcome, :reason, :unsettled, :ended_at)`
@@ -35,6 +35,7 @@ type operationRow struct {
 	Kind       string `db:"kind"`
 	ClassID    string `db:"class_id"`
 	ClassKey   string `db:"class_key"`
+	CohortID   string `db:"cohort_id"`
 	ActorName  string `db:"actor_name"`
 	State      string `db:"state"`
 	Affected   int    `db:"affected"`
@@ -97,6 +98,10 @@ func final(o lab.Outcome) bool { return o == lab.OutcomeDone || o == lab.Outcome
 // Operations gives a page of the operations that a filter chooses, the newest first.
 func (s *Store) Operations(ctx context.Context, f lab.OperationFilter, p lab.Page) (lab.List[lab.Operation], error) {
 	var chosen conditions
+	chosen.seenBy(f.For, map[lab.Role]string{
+		lab.RoleInstructor: `o.cohort_id IN (` + cohortsOfUser + `)`,
+		lab.RoleAssistant:  `o.class_id IN (` + assistedByUser + `)`,
+	})
 	if f.Class != "" {
 		chosen.and("class", f.Class, `(o.class_id = ? OR o.class_key = ?)`, f.Class, f.Class)
 	}
@@ -147,18 +152,24 @@ func (s *Store) OperationItems(ctx context.Context, id string, outcome lab.Outco
 	}, chosen, p, itemNowRow.item)
 }
 
-// addOperation writes an act with what it wants; its state and counts are those of
-// the items. One without an id is none.
-func addOperation(ctx context.Context, tx session, o lab.Operation, items []lab.OperationItem) error {
+// addOperation writes an act on a class of a cohort with what it wants; its state and
+// counts are those of the items. One without an id is none.
+func addOperation(ctx context.Context, tx session, cohortID string, o lab.Operation, items []lab.OperationItem) error {
 	if o.ID == "" {
 		return nil
 	}
-	if err := insert(ctx, tx, insertOperation, rowOfOperation(o)); err != nil {
+	row := rowOfOperation(o)
+	row.CohortID = cohortID
+	if err := insert(ctx, tx, insertOperation, row); err != nil {
 		return err
 	}
-	return insert(ctx, tx, insertItem, convert(items, func(i lab.OperationItem) itemRow {
+	err := insert(ctx, tx, insertItem, convert(items, func(i lab.OperationItem) itemRow {
 		return rowOfItem(i, o.State == lab.OperationRunning)
 	})...)
+	if err != nil {
+		return err
+	}
+	return tx.tellOperation(ctx, o)
 }
 
 // verdict is an item whose outcome has changed.
@@ -231,6 +242,7 @@ func settle(ctx context.Context, tx session, workspaceIDs []string, now time.Tim
 
 // settleOne writes verdicts on one operation, which is held and runs.
 func settleOne(ctx context.Context, tx session, operation lab.Operation, verdicts []verdict, now time.Time) error {
+	before := operation.Counts
 	items := make([][]any, len(verdicts))
 	for i, v := range verdicts {
 		operation.Counts.Add(v.from, -1)
@@ -251,5 +263,8 @@ func settleOne(ctx context.Context, tx session, operation lab.Operation, verdict
 	if _, err := sqlx.NamedExecContext(ctx, tx, updateOperation, rowOfOperation(operation)); err != nil {
 		return fmt.Errorf("update an operation: %w", err)
 	}
-	return nil
+	if !worthTelling(before, operation.Counts) {
+		return nil
+	}
+	return tx.tellOperation(ctx, operation)
 }

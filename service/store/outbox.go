@@ -177,6 +177,52 @@ func (s session) tellCourse(what lab.EventType, c lab.Course) {
 	}{c.ID, c.Key, c.Name, c.Template, max(c.Revision, 1)})
 }
 
+// tellOperation tells of an operation; what its class belongs to is read, while there is one.
+func (s session) tellOperation(ctx context.Context, o lab.Operation) error {
+	var class []classRow
+	if err := s.list(ctx, &class, selectClasses+`WHERE c.id = ?`, o.ClassID); err != nil {
+		return err
+	}
+	event := lab.Event{Type: lab.EventOperationChanged, SubjectID: o.ID, ClassID: o.ClassID}
+	if len(class) > 0 {
+		event.CohortID, event.CourseID = class[0].CohortID, class[0].CourseID
+	}
+	type counts struct {
+		Total      int `json:"total"`
+		Pending    int `json:"pending"`
+		Done       int `json:"done"`
+		Failed     int `json:"failed"`
+		Superseded int `json:"superseded"`
+	}
+	s.tell(event, struct {
+		ID        string     `json:"id"`
+		Kind      string     `json:"kind"`
+		ClassID   string     `json:"class_id"`
+		Class     string     `json:"class"`
+		State     string     `json:"state"`
+		Counts    counts     `json:"counts"`
+		CreatedAt time.Time  `json:"created_at"`
+		EndedAt   *time.Time `json:"ended_at"`
+	}{o.ID, string(o.Kind), o.ClassID, o.ClassKey, string(o.State), counts(o.Counts), o.CreatedAt, o.EndedAt})
+	return nil
+}
+
+// worthTelling says whether an operation has come far enough for a message: of
+// many items, a hundredth of them must have ended since. An end is always told.
+func worthTelling(before, now lab.OperationCounts) bool {
+	percent := func(c lab.OperationCounts) int { return 100 * (c.Total - c.Pending) / c.Total }
+	return now.Pending == 0 || now.Pending == before.Pending || percent(now) > percent(before)
+}
+
+func (s session) tellTemplate(v lab.TemplateVersion) {
+	s.tell(lab.Event{Type: lab.EventTemplateRegistered, SubjectID: v.ID}, struct {
+		ID      string `json:"id"`
+		Name    string `json:"name"`
+		Version int64  `json:"version"`
+		Digest  string `json:"digest"`
+	}{v.ID, v.Name, v.Version, v.Digest})
+}
+
 // tellStudents tells of students as they are in the transaction now.
 func (s session) tellStudents(ctx context.Context, what lab.EventType, ids ...string) error {
 	rows, err := in[studentRow](ctx, s, selectStudents+`WHERE id IN (?) ORDER BY id`, ids)

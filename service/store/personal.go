@@ -66,6 +66,11 @@ func personalTables() []personalTable {
 		{"kept_homes", `workspace_id IN (?) OR student_id IN (?)`, of{workspaces, students}, kept},
 		{"operation_items", `workspace_id IN (?)`, of{workspaces}, kept},
 		{"events", `student_id IN (?)`, of{students}, kept},
+		{"tickets", `user_id IN (?) OR workspace_id IN (?)`, of{users, workspaces}, removed},
+		{"passes", `user_id IN (?)`, of{users}, replaced},
+		{"sessions", `user_id IN (?)`, of{users}, removed},
+		{"look_ins", `workspace_id IN (?)`, of{workspaces}, kept},
+		{"secrets", `kind = 'student' AND owner_id IN (?)`, of{students}, kept},
 		{"idempotency_keys", `target IN (?)`, of{all}, removed},
 		{"audit", `target IN (?) OR actor_user IN (?)`, of{all, users}, replaced},
 	}
@@ -224,6 +229,13 @@ func (s *Store) Erase(
 		if student, err = findStudent(ctx, tx, studentID); err != nil {
 			return lab.Audit{}, err
 		}
+		if err := tx.lock(ctx, "cohort", lockCohort, student.CohortID); err != nil {
+			return lab.Audit{}, err
+		}
+		// Read again what may have changed before it was held.
+		if student, err = findStudent(ctx, tx, studentID); err != nil {
+			return lab.Audit{}, err
+		}
 		if err := intent.Admits(student.Revision, student); err != nil {
 			return lab.Audit{}, err
 		}
@@ -237,10 +249,11 @@ func (s *Store) Erase(
 		if err := erasable(ctx, tx, who); err != nil {
 			return lab.Audit{}, err
 		}
-		if err := endMemberships(ctx, tx, who, at); err != nil {
+		withdrawn, err := endMemberships(ctx, tx, who, at)
+		if err != nil {
 			return lab.Audit{}, err
 		}
-		if err := eraseRows(ctx, tx, who, at, counts); err != nil {
+		if err := eraseRows(ctx, tx, who, withdrawn, at, counts); err != nil {
 			return lab.Audit{}, err
 		}
 		audit.After = map[string]any{}
@@ -280,36 +293,42 @@ func erasable(ctx context.Context, tx session, who identity) error {
 }
 
 // endMemberships withdraws the person everywhere, and wants all workspaces deleted
-// with their homes, also those that were kept.
-func endMemberships(ctx context.Context, tx session, who identity, at time.Time) error {
+// with their homes, also those that were kept. It gives who was not withdrawn before.
+func endMemberships(ctx context.Context, tx session, who identity, at time.Time) (map[string]bool, error) {
+	withdrawn := map[string]bool{}
 	for _, id := range who.students {
 		student, err := findStudent(ctx, tx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := tx.lock(ctx, "cohort", lockCohort, student.CohortID); err != nil {
-			return err
+			return nil, err
 		}
+		withdrawn[id] = student.WithdrawnAt == nil
 		if err := withdraw(ctx, tx, student, at); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, id := range who.workspaces {
 		if _, err := tx.exec(ctx, `UPDATE workspaces SET release_home = TRUE, revision = revision + 1, updated_at = ?
 			WHERE id = ? AND deleted_at IS NULL`, stamp(at), id); err != nil {
-			return err
+			return nil, err
 		}
 		if _, err := tx.exec(ctx, `UPDATE kept_homes SET unwanted = TRUE WHERE workspace_id = ?`, id); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return withdrawn, nil
 }
 
-func eraseRows(ctx context.Context, tx session, who identity, at time.Time, counts map[string]int64) error {
+func eraseRows(ctx context.Context, tx session, who identity, withdrawn map[string]bool, at time.Time, counts map[string]int64) error {
 	for _, id := range who.students {
-		n, err := tx.exec(ctx, `UPDATE students SET name = ?, email = ?, email_key = ?, search = ?, erased_at = ?, revision = revision + 1,
-			updated_at = ? WHERE id = ?`, erasedName, id+erasedDomain, id+erasedDomain, fold(erasedName), stamp(at), stamp(at), id)
+		raise := 1
+		if withdrawn[id] { // which has raised it
+			raise = 0
+		}
+		n, err := tx.exec(ctx, `UPDATE students SET name = ?, email = ?, email_key = ?, search = ?, erased_at = ?, revision = revision + ?,
+			updated_at = ? WHERE id = ?`, erasedName, id+erasedDomain, id+erasedDomain, fold(erasedName), stamp(at), raise, stamp(at), id)
 		if err != nil {
 			return err
 		}
@@ -323,6 +342,11 @@ func eraseRows(ctx context.Context, tx session, who identity, at time.Time, coun
 			return err
 		}
 		counts["users"] += n
+		// Open connections end by the user's being disabled, not by this.
+		if n, err = tx.exec(ctx, `UPDATE passes SET actor = ? WHERE user_id = ?`, erasedName, id); err != nil {
+			return err
+		}
+		counts["passes"] += n
 	}
 	for _, t := range personalTables() {
 		if t.does != removed {

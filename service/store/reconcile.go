@@ -120,6 +120,21 @@ func (s *Store) RecordReset(ctx context.Context, epoch int64, workspaceID string
 	})
 }
 
+// RecordEviction writes for which of the evictions that are wanted of a workspace
+// its open connections were ended.
+func (s *Store) RecordEviction(ctx context.Context, epoch int64, workspaceID string, evictions int64) error {
+	return s.update(ctx, "record an eviction", func(tx session) error {
+		if err := hold(ctx, tx, epoch); err != nil {
+			return err
+		}
+		n, err := tx.exec(ctx, `UPDATE workspaces SET evictions_done = ?, updated_at = ?, revision = revision + 1 WHERE id = ?`, evictions, stamp(s.now()), workspaceID)
+		if err == nil && n == 0 {
+			return lab.NotFound("workspace", workspaceID)
+		}
+		return err
+	})
+}
+
 // RecordStatuses writes what was seen, by workspace id, and what has become of the
 // operations that await these workspaces. Only what changed is written; a different
 // Since alone is no change. Workspaces that are released or gone are passed over.

@@ -150,6 +150,7 @@ func (s *Store) RegisterTemplate(
 		if err != nil || version == nil {
 			return lab.Audit{Target: state.Same.ID}, err
 		}
+		tx.tellTemplate(*version)
 		return audit, insert(ctx, tx, insertVersion, rowOfVersion(*version))
 	})
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -95,7 +96,8 @@ func (s *Store) CreateUser(ctx context.Context, intent lab.Intent, user lab.User
 }
 
 // ChangeUser writes what decide makes of the user as it is, without id, revision
-// and time of making.
+// and time of making; where that is the same, nothing. With another role, what was
+// given in the old one is taken. CodeConflict for the last active admin, who stays one.
 func (s *Store) ChangeUser(
 	ctx context.Context, intent lab.Intent, id string, decide func(lab.User) (lab.User, lab.Audit, error),
 ) (lab.User, error) {
@@ -115,6 +117,17 @@ func (s *Store) ChangeUser(
 		if err != nil {
 			return lab.Audit{}, err
 		}
+		if changed = before; after == before {
+			return lab.Audit{Target: id}, nil
+		}
+		if err := keepAnAdmin(ctx, tx, before, after); err != nil {
+			return lab.Audit{}, err
+		}
+		if after.Role != before.Role {
+			if err := takePosts(ctx, tx, id); err != nil {
+				return lab.Audit{}, err
+			}
+		}
 		changed = after
 		changed.Revision = before.Revision + 1
 		row := rowOfUser(changed)
@@ -126,60 +139,191 @@ func (s *Store) ChangeUser(
 	return changed, err
 }
 
-// Appoint gives a cohort, course or class to exactly the users named, and takes it
-// from all others. CodeNotFound names a user that there is not.
-func (s *Store) Appoint(ctx context.Context, intent lab.Intent, to lab.Trust, id string, users []string, audit lab.Audit) error {
-	posts, err := appointments(to)
-	if err != nil {
-		return err
+// keepAnAdmin is CodeConflict when a change leaves nobody who is an admin and active.
+func keepAnAdmin(ctx context.Context, tx session, before, after lab.User) error {
+	admin := func(u lab.User) bool { return u.Role == lab.RoleAdmin && u.Active() }
+	if !admin(before) || admin(after) {
+		return nil
 	}
-	return s.act(ctx, intent, "appoint users", func(tx session) (lab.Audit, error) {
-		if err := tx.lock(ctx, string(to), posts.lock, id); err != nil {
-			return lab.Audit{}, err
-		}
-		if _, err := tx.exec(ctx, `DELETE FROM `+posts.table+` WHERE `+posts.column+` = ?`, id); err != nil {
-			return lab.Audit{}, err
-		}
-		for _, user := range slices.Compact(slices.Sorted(slices.Values(users))) {
-			if err := tx.lock(ctx, "user", lockUser, user); err != nil {
-				return lab.Audit{}, err
-			}
-			if _, err := tx.exec(ctx, `INSERT INTO `+posts.table+` (`+posts.column+`, user_id) VALUES (?, ?)`, id, user); err != nil {
-				return lab.Audit{}, err
-			}
-		}
-		return audit, nil
-	})
+	// They are held: of two who take the right from each other at once, one is too late.
+	var others []string
+	err := tx.list(ctx, &others, `SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL AND id <> ? ORDER BY id`+tx.locks.own, before.ID)
+	if err == nil && len(others) == 0 {
+		err = lab.Errorf(lab.CodeConflict, "%s is the last active admin", before.Login).WithHint("make somebody else an admin first")
+	}
+	return err
 }
 
-// Appointed gives who has a cohort, course or class, by login.
-func (s *Store) Appointed(ctx context.Context, to lab.Trust, id string) ([]lab.User, error) {
+// takePosts takes from a user all that has been given to them.
+func takePosts(ctx context.Context, tx session, id string) error {
+	for _, table := range []string{"cohort_instructors", "course_instructors", "class_assistants"} {
+		if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE user_id = ?`, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Appoint gives a cohort, course or class to exactly the users with these ids, and
+// takes it from all others. Who had it and who has it now are added to the audit's
+// detail; where they are the same, nothing is written. CodeConflict when a user is not
+// (any more) what they must be to have it.
+func (s *Store) Appoint(
+	ctx context.Context, intent lab.Intent, to lab.Trust, id string, users []string, audit lab.Audit,
+) (lab.Appointment, error) {
+	var now lab.Appointment
 	posts, err := appointments(to)
 	if err != nil {
-		return nil, err
+		return now, err
+	}
+	users = slices.Compact(slices.Sorted(slices.Values(users)))
+	err = s.act(ctx, intent, "appoint users", func(tx session) (lab.Audit, error) {
+		before, err := holdAppointment(ctx, tx, posts, id)
+		if err != nil {
+			return lab.Audit{}, err
+		}
+		if err := intent.Admits(before.Revision, before); err != nil {
+			return lab.Audit{}, err
+		}
+		now = before
+		if slices.Equal(users, slices.Sorted(slices.Values(convert(before.Users, userID)))) {
+			return lab.Audit{Target: id}, nil
+		}
+		if err := writeAppointment(ctx, tx, posts, id, users); err != nil {
+			return lab.Audit{}, err
+		}
+		if err := posts.changed(ctx, tx, id, audit.At); err != nil {
+			return lab.Audit{}, err
+		}
+		if now, err = readAppointment(ctx, tx, posts, id); err != nil {
+			return lab.Audit{}, err
+		}
+		written := audit
+		written.Detail = maps.Clone(audit.Detail)
+		written.Detail["before"], written.Detail["after"] = convert(before.Users, loginOf), convert(now.Users, loginOf)
+		return written, nil
+	})
+	return now, err
+}
+
+func userID(u lab.User) string { return u.ID }
+
+func loginOf(u lab.User) string { return u.Login }
+
+// holdAppointment holds what is to be given, and reads who has it.
+func holdAppointment(ctx context.Context, tx session, posts post, id string) (lab.Appointment, error) {
+	if err := tx.lock(ctx, posts.thing, posts.lock, id); err != nil {
+		return lab.Appointment{}, err
+	}
+	return readAppointment(ctx, tx, posts, id)
+}
+
+func readAppointment(ctx context.Context, s session, posts post, id string) (lab.Appointment, error) {
+	var found lab.Appointment
+	if err := s.find(ctx, posts.thing, id, &found.Revision, `SELECT revision FROM `+posts.of+` WHERE id = ?`, id); err != nil {
+		return found, err
 	}
 	var rows []userRow
-	err = s.reader().list(ctx, &rows, selectUsers+`WHERE id IN (SELECT user_id FROM `+posts.table+` WHERE `+posts.column+` = ?) ORDER BY login_key`, id)
-	if err != nil {
-		return nil, s.failed(ctx, "list who has been appointed", err)
+	err := s.list(ctx, &rows, selectUsers+`WHERE id IN (SELECT user_id FROM `+posts.table+` WHERE `+posts.column+` = ?) ORDER BY login_key`, id)
+	found.Users = convert(rows, userRow.user)
+	return found, err
+}
+
+// writeAppointment writes who has something, which must be held.
+func writeAppointment(ctx context.Context, tx session, posts post, id string, users []string) error {
+	if _, err := tx.exec(ctx, `DELETE FROM `+posts.table+` WHERE `+posts.column+` = ?`, id); err != nil {
+		return err
 	}
-	return convert(rows, userRow.user), nil
+	for _, user := range users {
+		if err := tx.lock(ctx, "user", lockUser, user); err != nil {
+			return err
+		}
+		n, err := tx.exec(ctx, `INSERT INTO `+posts.table+` (`+posts.column+`, user_id)
+			SELECT CAST(? AS TEXT), id FROM users WHERE id = ? AND role = ?`, id, user, string(posts.role))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return lab.Errorf(lab.CodeConflict, "somebody named is no %s any more", posts.role).WithHint("look at the users, and ask again")
+		}
+	}
+	return nil
+}
+
+// appointMaker gives a cohort or course to the instructor who makes it. Who else
+// makes one has all of them.
+func appointMaker(ctx context.Context, tx session, intent lab.Intent, to lab.Trust, id string) error {
+	posts, err := appointments(to)
+	if err != nil || intent.Actor.Role != lab.RoleInstructor {
+		return err
+	}
+	_, err = tx.exec(ctx, `INSERT INTO `+posts.table+` (`+posts.column+`, user_id)
+		SELECT CAST(? AS TEXT), id FROM users WHERE id = ? AND role = 'instructor'`, id, intent.Actor.UserID)
+	return err
+}
+
+// Appointed gives who has the cohort, course or class with an id, by login.
+func (s *Store) Appointed(ctx context.Context, to lab.Trust, id string) (lab.Appointment, error) {
+	posts, err := appointments(to)
+	if err != nil {
+		return lab.Appointment{}, err
+	}
+	found, err := readAppointment(ctx, s.reader(), posts, id)
+	if err != nil {
+		return lab.Appointment{}, s.failed(ctx, "list who has been appointed", err)
+	}
+	return found, nil
 }
 
 // post is where it is kept to whom something has been given.
-type post struct{ table, column, lock string }
+type post struct {
+	// thing is what is given, and of its table.
+	thing, of string
+	// table has rows of column and user_id.
+	table, column, lock string
+	// role is what a user must be to have it.
+	role lab.Role
+	// changed raises the revision of what is given, which must be held, and tells of it.
+	changed func(ctx context.Context, tx session, id string, at time.Time) error
+}
 
 func appointments(to lab.Trust) (post, error) {
 	switch to {
 	case lab.TrustCohort:
-		return post{"cohort_instructors", "cohort_id", lockCohort}, nil
+		return post{"cohort", "cohorts", "cohort_instructors", "cohort_id", lockCohort, lab.RoleInstructor, changedRoster}, nil
 	case lab.TrustCourse:
-		return post{"course_instructors", "course_id", lockCourse}, nil
+		return post{"course", "courses", "course_instructors", "course_id", lockCourse, lab.RoleInstructor, changedCourse}, nil
 	case lab.TrustClass:
-		return post{"class_assistants", "class_id", lockClass}, nil
+		return post{"class", "classes", "class_assistants", "class_id", lockClass, lab.RoleAssistant, changedClass}, nil
 	default:
 		return post{}, fmt.Errorf("nobody is appointed to a %q", to)
 	}
+}
+
+// changedCourse raises the revision of a course, which must be held.
+func changedCourse(ctx context.Context, tx session, id string, at time.Time) error {
+	if _, err := tx.exec(ctx, `UPDATE courses SET revision = revision + 1, updated_at = ? WHERE id = ?`, stamp(at), id); err != nil {
+		return err
+	}
+	var row courseRow
+	if err := tx.find(ctx, "course", id, &row, selectCourses+`WHERE id = ?`, id); err != nil {
+		return err
+	}
+	tx.tellCourse(lab.EventCourseChanged, row.course())
+	return nil
+}
+
+// changedClass raises the revision of a class, which must be held.
+func changedClass(ctx context.Context, tx session, id string, at time.Time) error {
+	if _, err := tx.exec(ctx, `UPDATE classes SET revision = revision + 1, updated_at = ? WHERE id = ?`, stamp(at), id); err != nil {
+		return err
+	}
+	var row classRow
+	if err := tx.find(ctx, "class", id, &row, selectClasses+`WHERE c.id = ?`, id); err != nil {
+		return err
+	}
+	tx.tellClass(lab.EventClassChanged, row.class())
+	return nil
 }
 
 // Post gives what a user has been given, and is a student of.

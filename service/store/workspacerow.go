@@ -8,6 +8,7 @@ import (
 
 const workspaceColumns = `w.id, w.class_id, w.student_id, w.slug, w.desired, w.restarts_wanted, w.resets_wanted, w.release_home,
 	w.fingerprint, w.source_sha256, w.job_modify_index, w.restarts_done, w.submitted_at, w.resets_done,
+	w.evictions_wanted, w.evict_after, w.evictions_done,
 	w.phase, w.reason, w.drifted, w.outdated, w.alloc_id, w.node_name, w.phase_since,
 	w.revision, w.created_at, w.updated_at, w.deleted_at`
 
@@ -21,7 +22,10 @@ type workspaceRow struct {
 	ResetsWanted   int64  `db:"resets_wanted"`
 	ReleaseHome    bool   `db:"release_home"`
 	submissionRow
-	ResetsDone int64 `db:"resets_done"`
+	ResetsDone      int64 `db:"resets_done"`
+	EvictionsWanted int64 `db:"evictions_wanted"`
+	EvictAfter      stamp `db:"evict_after"`
+	EvictionsDone   int64 `db:"evictions_done"`
 	statusRow
 	Revision  int64 `db:"revision"`
 	CreatedAt stamp `db:"created_at"`
@@ -51,6 +55,7 @@ func (r workspaceRow) workspace() lab.Workspace {
 	return lab.Workspace{
 		ID: r.ID, ClassID: r.ClassID, StudentID: r.StudentID, Slug: lab.Slug(r.Slug),
 		Desired: lab.Desired(r.Desired), RestartsWanted: r.RestartsWanted, ResetsWanted: r.ResetsWanted, ReleaseHome: r.ReleaseHome,
+		EvictionsWanted: r.EvictionsWanted, EvictAfter: time.Time(r.EvictAfter), EvictionsDone: r.EvictionsDone,
 		Submitted: r.submission(), ResetsDone: r.ResetsDone, Status: r.status(), Revision: r.Revision,
 		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt), DeletedAt: r.DeletedAt.pointer(),
 	}
@@ -90,7 +95,8 @@ func rowOfWorkspace(w lab.Workspace) workspaceRow {
 	return workspaceRow{
 		ID: w.ID, ClassID: w.ClassID, StudentID: w.StudentID, Slug: string(w.Slug),
 		Desired: string(w.Desired), RestartsWanted: w.RestartsWanted, ResetsWanted: w.ResetsWanted, ReleaseHome: w.ReleaseHome,
-		submissionRow: rowOfSubmission(w.Submitted), ResetsDone: w.ResetsDone, statusRow: rowOfStatus(w.Status),
+		submissionRow: rowOfSubmission(w.Submitted), ResetsDone: w.ResetsDone,
+		EvictionsWanted: w.EvictionsWanted, EvictAfter: stamp(w.EvictAfter), EvictionsDone: w.EvictionsDone, statusRow: rowOfStatus(w.Status),
 		CreatedAt: stamp(w.CreatedAt), UpdatedAt: stamp(w.UpdatedAt), DeletedAt: stampOf(w.DeletedAt),
 	}
 }

@@ -55,6 +55,12 @@ func (s *Store) Workspaces(ctx context.Context, f lab.WorkspaceFilter, p lab.Pag
 
 func workspaceConditions(f lab.WorkspaceFilter) conditions {
 	var chosen conditions
+	const theirs = `w.student_id IN (` + studentsOfUser + `)`
+	chosen.seenBy(f.For, map[lab.Role]string{
+		lab.RoleInstructor: `w.class_id IN (` + taughtByUser + `) OR ` + theirs,
+		lab.RoleAssistant:  `w.class_id IN (` + assistedByUser + `) OR ` + theirs,
+		lab.RoleStudent:    theirs,
+	})
 	chosen.is("class", "w.class_id", f.ClassID)
 	chosen.is("student", "w.student_id", f.StudentID)
 	if f.CohortID != "" {

@@ -22,7 +22,7 @@ type Health struct {
 
 // Health asks without a token.
 func (c *Client) Health(ctx context.Context) (Health, error) {
-	answer, err := c.api.Sys().HealthWithContext(ctx)
+	answer, err := c.open.Sys().HealthWithContext(ctx)
 	if err != nil {
 		return Health{}, c.failed(err, "")
 	}
@@ -60,10 +60,11 @@ type Token struct {
 
 // OwnToken looks at Bothy's token; CodeRefused when Vault does not know it.
 func (c *Client) OwnToken(ctx context.Context) (Token, error) {
-	if err := c.useToken(); err != nil {
+	v, err := c.asked(ctx)
+	if err != nil {
 		return Token{}, err
 	}
-	secret, err := c.api.Auth().Token().LookupSelfWithContext(ctx)
+	secret, err := v.Auth().Token().LookupSelfWithContext(ctx)
 	if err != nil {
 		return Token{}, c.failed(err, "read on auth/token/lookup-self")
 	}
@@ -80,17 +81,26 @@ func (c *Client) OwnToken(ctx context.Context) (Token, error) {
 
 // Missing gives the rights that Bothy needs and its token lacks, as lines of a policy.
 func (c *Client) Missing(ctx context.Context) ([]string, error) {
-	if err := c.useToken(); err != nil {
+	v, err := c.asked(ctx)
+	if err != nil {
 		return nil, err
 	}
 	data, metadata := c.cfg.Mount+"/data/workspaces/", c.cfg.Mount+"/metadata/workspaces/"
-	const example = "bothy-doctor/env"
+	people := "auth/" + c.cfg.PeopleMount + "/users/"
+	const example, person = "bothy-doctor/env", "bothy-doctor"
 	needs := []struct {
 		rule, path   string
 		capabilities []string
 	}{
-		{data + "*", data + example, []string{"create", "update"}},
-		{metadata + "*", metadata + example, []string{"delete"}},
+		{data + "*", data + example, []string{"create", "update", "patch"}},
+		{metadata + "*", metadata + example, []string{"read", "delete"}},
+		{c.cfg.Mount + "/data/courses/+/env", c.cfg.Mount + "/data/courses/" + example, []string{"create", "read", "update"}},
+		{c.cfg.Mount + "/data/classes/+/env", c.cfg.Mount + "/data/classes/" + example, []string{"create", "read", "update"}},
+		{c.cfg.Mount + "/data/students/+/env", c.cfg.Mount + "/data/students/" + example, []string{"create", "read", "update"}},
+		{people + "+", people + person, []string{"create", "update", "delete"}},
+		{"identity/entity-alias", "identity/entity-alias", []string{"update"}},
+		{"identity/lookup/entity", "identity/lookup/entity", []string{"update"}},
+		{"identity/entity/id/+", "identity/entity/id/" + person, []string{"update", "delete"}},
 		{"auth/token/lookup-self", "auth/token/lookup-self", []string{"read"}},
 		{"auth/token/renew-self", "auth/token/renew-self", []string{"update"}},
 	}
@@ -98,7 +108,7 @@ func (c *Client) Missing(ctx context.Context) ([]string, error) {
 	for i, n := range needs {
 		paths[i] = n.path
 	}
-	answer, err := c.api.Logical().WriteWithContext(ctx, "sys/capabilities-self", map[string]any{"paths": paths})
+	answer, err := v.Logical().WriteWithContext(ctx, "sys/capabilities-self", map[string]any{"paths": paths})
 	if err != nil {
 		return nil, c.failed(err, "update on sys/capabilities-self")
 	}
@@ -121,10 +131,11 @@ func (c *Client) Missing(ctx context.Context) ([]string, error) {
 // MountVersion gives the version of the KV engine that holds the secrets;
 // CodeRefused when there is no such engine.
 func (c *Client) MountVersion(ctx context.Context) (string, error) {
-	if err := c.useToken(); err != nil {
+	v, err := c.asked(ctx)
+	if err != nil {
 		return "", err
 	}
-	answer, err := c.api.Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/"+c.cfg.Mount)
+	answer, err := v.Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/"+c.cfg.Mount)
 	if err != nil {
 		return "", c.failed(err, "any right below "+c.cfg.Mount+"/, if that is mounted at all")
 	}
@@ -139,11 +150,12 @@ func (c *Client) MountVersion(ctx context.Context) (string, error) {
 // HasRole says whether the JWT auth method has the role that workspaces log in
 // with: CodeNotFound when it has not, CodeRefused when that can't be read.
 func (c *Client) HasRole(ctx context.Context, mount, role string) error {
-	if err := c.useToken(); err != nil {
+	v, err := c.asked(ctx)
+	if err != nil {
 		return err
 	}
 	path := "auth/" + mount + "/role/" + role
-	answer, err := c.api.Logical().ReadWithContext(ctx, path)
+	answer, err := v.Logical().ReadWithContext(ctx, path)
 	if err != nil {
 		return c.failed(err, "read on "+path)
 	}

@@ -20,7 +20,8 @@ const (
 )
 
 // Run renews Bothy's own token, each time half of its life is over, until ctx ends,
-// which is no error. A token that can't be renewed is reported when it is first met.
+// which is no error. A token that can't be renewed is reported when it is first met;
+// one that Bothy has logged in for is replaced before it ends.
 func (c *Client) Run(ctx context.Context) error {
 	retry := firstRetry
 	warned := false
@@ -35,7 +36,7 @@ func (c *Client) Run(ctx context.Context) error {
 			retry = min(2*retry, lastRetry)
 		default:
 			delay, retry = own.next(), firstRetry
-			if !own.renewable && own.ttl > 0 && !warned {
+			if c.cfg.Login == nil && !own.renewable && own.ttl > 0 && !warned {
 				warned = true
 				c.cfg.Logger.WarnContext(ctx, "Vault's token is not renewable", "ends_in", own.ttl)
 			}
@@ -50,7 +51,9 @@ func (c *Client) Run(ctx context.Context) error {
 
 // life is how long a token is valid; a ttl of 0 is for ever.
 type life struct {
-	ttl       time.Duration
+	ttl time.Duration
+	// given is the ttl that it began with.
+	given     time.Duration
 	renewable bool
 }
 
@@ -65,24 +68,50 @@ func (l life) next() time.Duration {
 // renew looks at the token and renews it where that helps.
 func (c *Client) renew(ctx context.Context) (life, error) {
 	own, err := c.lookup(ctx)
-	if err != nil || !own.renewable || own.ttl == 0 {
+	if err != nil || own.ttl == 0 {
 		return own, err
 	}
-	secret, err := c.api.Auth().Token().RenewSelfWithContext(ctx, 0)
+	if own.renewable {
+		if own.ttl, err = c.renewed(ctx, own.ttl); err != nil {
+			return life{}, err
+		}
+	}
+	if c.cfg.Login == nil || own.ttl > own.given/3 {
+		return own, nil
+	}
+	// It can't be renewed for long any more.
+	before, err := c.asked(ctx)
 	if err != nil {
-		return life{}, c.failed(err, "update on auth/token/renew-self")
+		return life{}, err
+	}
+	if _, err := c.askedAnew(ctx, before.Token()); err != nil {
+		return life{}, err
+	}
+	return c.lookup(ctx)
+}
+
+// renewed renews the token and says how long it lives now; ttl is how long it did.
+func (c *Client) renewed(ctx context.Context, ttl time.Duration) (time.Duration, error) {
+	var secret *api.Secret
+	err := c.asBothy(ctx, func(v *api.Client) (err error) {
+		secret, err = v.Auth().Token().RenewSelfWithContext(ctx, 0)
+		return err
+	})
+	if err != nil {
+		return 0, c.failed(err, "update on auth/token/renew-self")
 	}
 	if secret != nil && secret.Auth != nil {
-		own.ttl = time.Duration(secret.Auth.LeaseDuration) * time.Second
+		ttl = time.Duration(secret.Auth.LeaseDuration) * time.Second
 	}
-	return own, nil
+	return ttl, nil
 }
 
 func (c *Client) lookup(ctx context.Context) (life, error) {
-	if err := c.useToken(); err != nil {
-		return life{}, err
-	}
-	secret, err := c.api.Auth().Token().LookupSelfWithContext(ctx)
+	var secret *api.Secret
+	err := c.asBothy(ctx, func(v *api.Client) (err error) {
+		secret, err = v.Auth().Token().LookupSelfWithContext(ctx)
+		return err
+	})
 	if err != nil {
 		return life{}, c.failed(err, "read on auth/token/lookup-self")
 	}
@@ -94,12 +123,16 @@ func lifeOf(secret *api.Secret) (life, error) {
 		return life{}, lab.Errorf(lab.CodeUnavailable, "Vault says nothing of Bothy's token")
 	}
 	var own life
-	if seconds, ok := secret.Data["ttl"].(json.Number); ok {
+	for name, target := range map[string]*time.Duration{"ttl": &own.ttl, "creation_ttl": &own.given} {
+		seconds, ok := secret.Data[name].(json.Number)
+		if !ok {
+			continue
+		}
 		n, err := seconds.Int64()
 		if err != nil {
 			return life{}, lab.Wrap(lab.CodeUnavailable, err, "Vault's answer about Bothy's token can't be read")
 		}
-		own.ttl = time.Duration(n) * time.Second
+		*target = time.Duration(n) * time.Second
 	}
 	own.renewable, _ = secret.Data["renewable"].(bool)
 	return own, nil

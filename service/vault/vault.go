@@ -33,8 +33,12 @@ type Config struct {
 	Namespace string
 	// Mount is the KV version 2 mount, without slashes at its ends.
 	Mount string
-	// Token gives the token for the next request.
+	// PeopleMount is the userpass auth method of people, without slashes at its ends.
+	PeopleMount string
+	// Token gives the token for the next request, where there is no Login.
 	Token func() (string, error)
+	// Login is how Bothy gets a token by itself; nil where Token gives one.
+	Login *Login
 	// TLS is nil for the system's own settings.
 	TLS    *tls.Config
 	Logger *slog.Logger
@@ -57,9 +61,11 @@ const (
 // errors: CodeUnavailable when Vault does not answer or is sealed, CodeRefused when
 // it says no.
 type Client struct {
-	cfg  Config
-	api  *api.Client
-	http *http.Client
+	cfg Config
+	// open asks without a token.
+	open    *api.Client
+	http    *http.Client
+	session *session
 }
 
 // New makes a client. It asks nothing of Vault.
@@ -82,6 +88,12 @@ func New(cfg Config) (*Client, error) {
 		transport.TLSClientConfig = cfg.TLS.Clone()
 	}
 	web := &http.Client{Transport: tracing.Transport(transport, "vault", cfg.Traces)}
+	c := &Client{cfg: cfg, http: web, session: newSession()}
+	c.open, err = newClient(cfg, web)
+	return c, err
+}
+
+func newClient(cfg Config, web *http.Client) (*api.Client, error) {
 	// No retries here: whoever calls tries again, and knows when to give up.
 	client, err := api.NewClient(&api.Config{
 		Address: cfg.Address, HttpClient: web, Timeout: requestTimeout,
@@ -89,24 +101,27 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the Vault client: %w", err)
 	}
+	// What the environment says is for Vault's own programs.
+	client.ClearToken()
+	client.ClearNamespace()
 	if cfg.Namespace != "" {
 		client.SetNamespace(cfg.Namespace)
 	}
-	return &Client{cfg: cfg, api: client, http: web}, nil
+	return client, nil
 }
 
 // EnsureWorkspaceSecret gives the workspace with this job id a random credential,
 // unless it has one: that is left as it is, and never read.
 func (c *Client) EnsureWorkspaceSecret(ctx context.Context, jobID string) error {
-	if err := c.useToken(); err != nil {
-		return err
-	}
 	random := make([]byte, secretBytes)
 	if _, err := io.ReadFull(c.cfg.Random, random); err != nil {
 		return fmt.Errorf("make a random secret: %w", err)
 	}
 	data := map[string]any{secretKey: base64.RawURLEncoding.EncodeToString(random)}
-	_, err := c.api.KVv2(c.cfg.Mount).Put(ctx, secretPath(jobID), data, api.WithCheckAndSet(0))
+	err := c.asBothy(ctx, func(v *api.Client) error {
+		_, err := v.KVv2(c.cfg.Mount).Put(ctx, secretPath(jobID), data, api.WithCheckAndSet(0))
+		return err
+	})
 	if exists(err) {
 		return nil
 	}
@@ -116,10 +131,7 @@ func (c *Client) EnsureWorkspaceSecret(ctx context.Context, jobID string) error 
 // DeleteWorkspaceSecret deletes all versions of the workspace's secret. No error
 // when there is none.
 func (c *Client) DeleteWorkspaceSecret(ctx context.Context, jobID string) error {
-	if err := c.useToken(); err != nil {
-		return err
-	}
-	err := c.api.KVv2(c.cfg.Mount).DeleteMetadata(ctx, secretPath(jobID))
+	err := c.asBothy(ctx, func(v *api.Client) error { return v.KVv2(c.cfg.Mount).DeleteMetadata(ctx, secretPath(jobID)) })
 	return c.failed(err, fmt.Sprintf("delete on %s/metadata/%s", c.cfg.Mount, secretPath(jobID)))
 }
 
@@ -141,21 +153,13 @@ func (c *Client) Ready(ctx context.Context) error {
 	return err
 }
 
-func (c *Client) useToken() error {
-	token, err := c.cfg.Token()
-	if err != nil {
-		return lab.Wrap(lab.CodeUnavailable, err, "Vault can't be asked: its token can't be read")
-	}
-	c.api.SetToken(token)
-	return nil
-}
-
 // failed translates an error of Vault's client. needed is the right that the
 // request takes. Nothing of a request's body is ever in Vault's errors.
 func (c *Client) failed(err error, needed string) error {
 	var answer *api.ResponseError
+	var coded *lab.Error
 	switch {
-	case err == nil, errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, context.Canceled), errors.As(err, &coded):
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		return lab.Wrap(lab.CodeUnavailable, err, "Vault at %s does not answer in time", c.cfg.Address)

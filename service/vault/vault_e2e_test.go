@@ -32,10 +32,7 @@ func TestASecretOfARealVault(t *testing.T) {
 	if err := c.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	operator, err := c.api.Clone()
-	if err != nil {
-		t.Fatal(err)
-	}
+	operator := c.open.WithNamespace("")
 	operator.SetToken(os.Getenv("OPERATOR_VAULT_TOKEN"))
 	job := fmt.Sprintf("bothy-e2e-%x", time.Now().UnixNano())
 	var first string

@@ -10,13 +10,16 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// pollEvery is how often it is asked how far something is: often enough that a
-// change shows within a second.
+// pollEvery is how often it is asked how far something is while the server does
+// not tell: often enough that a change shows within a second.
 const pollEvery = 500 * time.Millisecond
 
 // await follows what goes on at the server until it has ended.
 type await struct {
 	env *Env
+	// server tells of the events that match when it is worth to look again.
+	server *client.Client
+	events client.EventFilter
 	// poll reads how far it is, and whether that is the end.
 	poll func(ctx context.Context) (stand, bool, error)
 	// quiet shows nothing while it waits.
@@ -33,6 +36,8 @@ type await struct {
 type stand struct {
 	done, total int
 	text        string
+	// again is when to look again though nothing is told; 0 for whenever.
+	again time.Duration
 }
 
 // run shows progress until the wait is over. Its error says that the wait ended
@@ -41,6 +46,8 @@ func (a await) run(ctx context.Context) error {
 	begun := a.env.Now()
 	show := a.env.progress(a.quiet)
 	defer show.end()
+	told := a.env.news(ctx, a.server, a.events)
+	defer told.close()
 	last := stand{text: "nothing is known"}
 	for {
 		now, ended, err := a.poll(ctx)
@@ -63,12 +70,22 @@ func (a await) run(ctx context.Context) error {
 			return lab.Errorf(lab.CodeUnavailable, "not done after %s: %s", a.timeout, last.text).
 				WithHint("it goes on without this command; `%s` shows how far it is", a.later)
 		}
-		select {
-		case <-ctx.Done():
+		if told.wait(ctx, pollEvery, a.patience(last, took)); ctx.Err() != nil {
 			return a.interrupted()
-		case <-a.env.After(pollEvery):
 		}
 	}
+}
+
+// patience is how long nothing may be told until it is time to look.
+func (a await) patience(last stand, took time.Duration) time.Duration {
+	most := newsHeard
+	if last.again > 0 {
+		most = min(most, last.again)
+	}
+	if a.timeout > 0 {
+		most = min(most, a.timeout-took)
+	}
+	return most
 }
 
 func (a await) interrupted() error {
@@ -87,6 +104,7 @@ func (w *waitFlags) follow(ctx context.Context, e *Env, s *client.Client, o clie
 	ask := false // the answer that began it is the first look
 	err := await{
 		env: e, quiet: quiet, timeout: w.timeout, what: o.Class, later: "bothy operation status -watch " + o.ID,
+		server: s, events: client.EventFilter{Class: o.ClassID, Types: []client.EventType{client.EventType(lab.EventOperationChanged)}},
 		poll: func(ctx context.Context) (stand, bool, error) {
 			if ask {
 				now, err := s.Operation(ctx, o.ID)
@@ -144,6 +162,8 @@ func (a workspacesAwait) run(ctx context.Context) ([]client.Workspace, error) {
 				at.done++
 			case a.failed(w, failedSince):
 				failed++
+			case lab.Phase(w.Phase) == lab.PhaseFailed, lab.Phase(w.Phase) == goal(w):
+				at.again = pollEvery // it is not told that a failure lasts, or that what was due is done
 			}
 		}
 		return at, at.done+failed == at.total, nil

@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/lab"
 )
 
 // classShow is `bothy class show`.
@@ -42,14 +43,18 @@ func (c *classShow) run(ctx context.Context, args []string) error {
 		return err
 	}
 	course, err := s.Course(ctx, class.CourseID)
-	if err != nil {
+	switch lab.CodeOf(err) {
+	case "", lab.CodeForbidden, lab.CodeNotFound: // not everybody who sees a class sees its course
+	default:
 		return err
 	}
 	return c.output.show(c.env, class, func() {
 		t := newTable("Class", class.Key)
 		t.add("Cohort", class.Cohort)
 		t.add("Course", class.Course)
-		t.add("Template", fmt.Sprintf("%s, version %d", course.Template, course.TemplateVersion))
+		if course.Template != "" {
+			t.add("Template", fmt.Sprintf("%s, version %d", course.Template, course.TemplateVersion))
+		}
 		parameterTable(t, "Its own", class.Parameters)
 		inherited := maps.Clone(course.Parameters)
 		maps.DeleteFunc(inherited, func(name string, _ any) bool { _, own := class.Parameters[name]; return own })
@@ -68,6 +73,7 @@ type classUpdate struct {
 	remote  remoteFlags
 	output  output
 	changes parameterChanges
+	write   dryRunFlag
 }
 
 func (*classUpdate) doc() doc {
@@ -87,6 +93,7 @@ that run keep running as they are and are outdated until their next start.
 
 func (c *classUpdate) flags(f *flags) {
 	c.changes.flags(f, "`Name` of a parameter to leave to the course again; may be given several times.")
+	c.write.flags(f)
 	c.remote.flags(f)
 	c.output.flags(f)
 }
@@ -115,9 +122,13 @@ func (c *classUpdate) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	changed, err := s.With(client.Conditions{IfMatch: tag}).UpdateClass(ctx, class.Key, client.ClassPatch{Parameters: (*client.Overrides)(&parameters)})
+	changed, err := c.write.matching(s, tag).UpdateClass(ctx, class.Key, client.ClassPatch{Parameters: (*client.Overrides)(&parameters)})
 	if err != nil {
 		return placed(err, said)
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &c.output, changed, fmt.Sprintf("Class %s would be changed: it would set %s of its own.",
+			changed.Key, count(len(changed.Parameters), "parameter")))
 	}
 	return c.output.show(c.env, changed, func() {
 		c.env.UI.Output(fmt.Sprintf("Class %s changed: it sets %s of its own.", changed.Key, count(len(changed.Parameters), "parameter")))

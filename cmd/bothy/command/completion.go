@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"flag"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // completionTimeout is how long somebody who pressed Tab waits for names at most.
 const completionTimeout = 1500 * time.Millisecond
 
-// maxCompletions is how many workspaces are offered at most.
+// maxCompletions is how many workspaces or students are offered at most.
 const maxCompletions = 200
 
 // The scripts hand the line to the binary itself, which answers in the library's way (COMP_LINE).
@@ -47,7 +48,8 @@ func (*completionCommand) doc() doc {
 		synopsis: "Print a shell's completion script",
 		text: `
 Prints a script that completes commands and flags, and the names of classes,
-workspaces and contexts. Names come from the server; while it does not answer
+cohorts, courses, workspaces and contexts, and students by their addresses
+(fall-26/a). Names come from the server; while it does not answer
 within a moment, there are none. "bothy" must be on the PATH.
 
 bash: add to ~/.bashrc:  source <(bothy completion bash)
@@ -77,8 +79,12 @@ func (b *bound) AutocompleteArgs() complete.Predictor {
 	}
 	kind := strings.Trim(args[0], "<>[]")
 	switch kind {
-	case "class", "workspace", "class or workspace", "context", "template":
-		return complete.PredictFunc(func(a complete.Args) []string { return b.env.complete(kind, a.Last) })
+	case "class", "cohort", "course", "student", "workspace", "class or cohort", "class or workspace", "context", "template":
+		names := complete.PredictFunc(func(a complete.Args) []string { return b.env.complete(kind, a.Last) })
+		if slices.Contains(args, "<file>") {
+			return complete.PredictOr(names, complete.PredictFiles("*"))
+		}
+		return names
 	case "bash|zsh|fish":
 		return complete.PredictSet("bash", "zsh", "fish")
 	default:
@@ -137,8 +143,9 @@ func (e *Env) complete(kind, typed string) []string {
 func namesOf(ctx context.Context, s *client.Client, kind, typed string) []string {
 	var names []string
 	switch kind {
-	case "class or workspace":
-		return append(namesOf(ctx, s, "class", typed), namesOf(ctx, s, "workspace", typed)...)
+	case "class or cohort", "class or workspace":
+		_, other, _ := strings.Cut(kind, " or ")
+		return append(namesOf(ctx, s, "class", typed), namesOf(ctx, s, other, typed)...)
 	case "class":
 		all, _ := s.Classes(ctx)
 		for _, one := range all {
@@ -148,6 +155,13 @@ func namesOf(ctx context.Context, s *client.Client, kind, typed string) []string
 		all, _ := s.Workspaces(ctx, client.WorkspaceFilter{ListOptions: client.ListOptions{Search: typed, Limit: maxCompletions}})
 		for _, one := range all {
 			names = append(names, one.Slug)
+		}
+	case "student":
+		cohort, email, _ := strings.Cut(typed, "/")
+		options := client.ListOptions{Search: email, Limit: maxCompletions}
+		all, _ := client.Collect(s.AllStudents(ctx, cohort, client.StudentFilter{ListOptions: options}))
+		for _, one := range all {
+			names = append(names, cohort+"/"+one.Email)
 		}
 	case "cohort":
 		all, _ := s.Cohorts(ctx)

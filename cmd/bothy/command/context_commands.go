@@ -72,7 +72,10 @@ func (c *contextList) run(context.Context, []string) error {
 }
 
 // contextUse is `bothy context use`.
-type contextUse struct{ env *Env }
+type contextUse struct {
+	env    *Env
+	output output
+}
 
 func (*contextUse) doc() doc {
 	return doc{
@@ -83,23 +86,24 @@ func (*contextUse) doc() doc {
 	}
 }
 
-func (*contextUse) flags(*flags) {}
+func (c *contextUse) flags(f *flags) { c.output.flags(f) }
 
 func (c *contextUse) run(_ context.Context, args []string) error {
 	all, err := c.env.contexts()
 	if err != nil {
 		return err
 	}
-	kept, err := all.named(args[0])
-	if err != nil {
+	if _, err := all.named(args[0]); err != nil {
 		return err
 	}
 	all.Current = args[0]
 	if err := all.write(); err != nil {
 		return err
 	}
-	c.env.UI.Output("The current context is " + args[0] + ", at " + kept.Address + ".")
-	return nil
+	v := all.view(args[0])
+	return c.output.show(c.env, v, func() {
+		c.env.UI.Output("The current context is " + v.Name + ", at " + v.Address + ".")
+	})
 }
 
 // contextShow is `bothy context show`.
@@ -146,7 +150,10 @@ func (c *contextShow) run(_ context.Context, args []string) error {
 }
 
 // contextDelete is `bothy context delete`.
-type contextDelete struct{ env *Env }
+type contextDelete struct {
+	env    *Env
+	output output
+}
 
 func (*contextDelete) doc() doc {
 	return doc{
@@ -157,7 +164,7 @@ func (*contextDelete) doc() doc {
 	}
 }
 
-func (*contextDelete) flags(*flags) {}
+func (c *contextDelete) flags(f *flags) { c.output.flags(f) }
 
 func (c *contextDelete) run(_ context.Context, args []string) error {
 	all, err := c.env.contexts()
@@ -167,6 +174,7 @@ func (c *contextDelete) run(_ context.Context, args []string) error {
 	if _, err := all.named(args[0]); err != nil {
 		return err
 	}
+	gone := all.view(args[0])
 	delete(all.Contexts, args[0])
 	if all.Current == args[0] {
 		all.Current = ""
@@ -174,6 +182,5 @@ func (c *contextDelete) run(_ context.Context, args []string) error {
 	if err := all.write(); err != nil {
 		return err
 	}
-	c.env.UI.Output("Context " + args[0] + " is forgotten.")
-	return nil
+	return c.output.show(c.env, gone, func() { c.env.UI.Output("Context " + gone.Name + " is forgotten.") })
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,6 +123,59 @@ func TestConfigSaysWhereEachValueComesFrom(t *testing.T) {
 		t.Error("the token is shown")
 	}
 	w.run("config", "validate", "-h").ok()
+}
+
+func TestWhatIsDoneToContextsIsToldToProgramsToo(t *testing.T) {
+	w := newWorld(t)
+	newHome(t, w)
+	_, address := signedIn(t, w, "one")
+	view := func(context string, current, signedIn bool) map[string]any {
+		return map[string]any{
+			"name": context, "current": current, "address": address, "signed_in": signedIn, "ca_cert": "", "tls_server_name": "",
+		}
+	}
+	again := view("two", true, true)
+	again["server_version"] = "1.2.3"
+	for _, step := range []struct {
+		line string
+		want map[string]any
+	}{
+		{"login -context two -token-file - -address " + address, again},
+		{"context use one", view("one", true, true)},
+		{"logout two", view("two", false, false)},
+		{"context delete one", view("one", true, true)},
+		{"logout", nil},
+	} {
+		w.Stdin = strings.NewReader(secretToken + "\n")
+		got := w.run(append(strings.Fields(step.line), "-json")...).ok()
+		var told map[string]any
+		if err := json.Unmarshal([]byte(got.out), &told); err != nil {
+			t.Fatalf("%s: %v", step.line, err)
+		}
+		if diff := cmp.Diff(step.want, told); diff != "" {
+			t.Errorf("%s: %s", step.line, diff)
+		}
+		if strings.Contains(got.out+got.err, secretToken) {
+			t.Errorf("%s shows the token", step.line)
+		}
+	}
+}
+
+func TestAConfigurationIsCheckedForProgramsToo(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(folder(t, map[string]string{"bothy.hcl": "listen = 1\nodd = 2\n"}), "bothy.hcl")
+	got := w.run("config", "validate", "-config", file, "-json").fails(exitLocal)
+	var told struct {
+		Valid    bool `json:"valid"`
+		Problems []struct{ Name, Problem, Remedy string }
+	}
+	if err := json.Unmarshal([]byte(got.out), &told); err != nil {
+		t.Fatal(err)
+	}
+	if told.Valid || len(told.Problems) == 0 || !strings.HasPrefix(told.Problems[0].Name, file) || got.err != "" {
+		t.Errorf("got %s%s", got.out, got.err)
+	}
+	w.run("config", "validate", "-config", file).fails(exitLocal, file)
 }
 
 func TestABrokenContextsFileIsNotNeededByWhoNamesTheServer(t *testing.T) {

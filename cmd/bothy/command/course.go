@@ -16,6 +16,7 @@ type courseCreate struct {
 	remote remoteFlags
 	output output
 	params params
+	write  writeFlags
 
 	key, template, version string
 }
@@ -39,6 +40,7 @@ func (c *courseCreate) flags(f *flags) {
 		set.StringVar(&c.version, "template-version", "newest", "`Number` of the template's version.")
 	})
 	c.params.flags(f)
+	c.write.flags(f)
 	c.remote.flags(f)
 	c.output.flags(f)
 }
@@ -67,9 +69,13 @@ func (c *courseCreate) run(ctx context.Context, args []string) error {
 	if version != 0 {
 		input.TemplateVersion = &version
 	}
-	course, err := s.CreateCourse(ctx, input)
+	course, err := c.write.on(s).CreateCourse(ctx, input)
 	if err != nil {
 		return placed(err, said)
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &c.output, course, fmt.Sprintf("Course %s would be created from version %d of the template %s.",
+			course.Key, course.TemplateVersion, course.Template))
 	}
 	return c.output.show(c.env, course, func() {
 		c.env.UI.Output(fmt.Sprintf("Course %s created from version %d of the template %s.", course.Key, course.TemplateVersion, course.Template))
@@ -131,6 +137,7 @@ type courseUpdate struct {
 	remote  remoteFlags
 	output  output
 	changes parameterChanges
+	write   dryRunFlag
 
 	name, template, version string
 }
@@ -161,6 +168,7 @@ func (c *courseUpdate) flags(f *flags) {
 		set.StringVar(&c.version, "template-version", "", "`Number` of the template's version, or newest.")
 	})
 	c.changes.flags(f, "`Name` of a parameter to leave to the template's default again; may be given several times.")
+	c.write.flags(f)
 	c.remote.flags(f)
 	c.output.flags(f)
 }
@@ -192,9 +200,13 @@ func (c *courseUpdate) run(ctx context.Context, args []string) error {
 		}
 		patch.Parameters = (*client.Parameters)(&parameters)
 	}
-	course, err := s.With(client.Conditions{IfMatch: tag}).UpdateCourse(ctx, before.Key, patch)
+	course, err := c.write.matching(s, tag).UpdateCourse(ctx, before.Key, patch)
 	if err != nil {
 		return placed(err, said)
+	}
+	if c.write.dryRun {
+		return c.write.tried(c.env, &c.output, course, fmt.Sprintf("Course %s would be changed; it would be made from version %d of the template %s.",
+			course.Key, course.TemplateVersion, course.Template))
 	}
 	return c.output.show(c.env, course, func() {
 		c.env.UI.Output(fmt.Sprintf("Course %s changed; it is made from version %d of the template %s.", course.Key, course.TemplateVersion, course.Template))
@@ -230,11 +242,7 @@ func (c *courseUpdate) patch(ctx context.Context, s *client.Client, before clien
 }
 
 // courseDelete is `bothy course delete`.
-type courseDelete struct {
-	env     *Env
-	remote  remoteFlags
-	confirm confirmFlags
-}
+type courseDelete struct{ deletion }
 
 func (*courseDelete) doc() doc {
 	return doc{
@@ -245,26 +253,15 @@ func (*courseDelete) doc() doc {
 	}
 }
 
-func (c *courseDelete) flags(f *flags) {
-	c.confirm.flags(f)
-	c.remote.flags(f)
-}
-
 func (c *courseDelete) run(ctx context.Context, args []string) error {
 	s, err := c.remote.connect(c.env)
 	if err != nil {
 		return err
 	}
-	course, err := s.Course(ctx, args[0])
+	course, tag, err := s.CourseTagged(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	if err := c.confirm.ask(c.env, "delete", fmt.Sprintf("This deletes the course %s (%s).", course.Key, course.Name), course.Key); err != nil {
-		return err
-	}
-	if err := s.DeleteCourse(ctx, course.Key); err != nil {
-		return err
-	}
-	c.env.UI.Output(fmt.Sprintf("Course %s deleted.", course.Key))
-	return nil
+	it := doomed{kind: "course", key: course.Key, name: course.Name, tag: tag}
+	return c.of(s, it, func(s *client.Client) error { return s.DeleteCourse(ctx, course.Key) })
 }

@@ -139,7 +139,10 @@ func (c *devCommand) attend(ctx context.Context, running *dev.Dev) error {
 // demo waits for the demo class and prints the summary, however the wait ended.
 func (c *devCommand) demo(ctx context.Context, running *dev.Dev) {
 	workspaces, err := workspacesAwait{
-		await: await{env: c.env, timeout: demoTimeout, what: dev.DemoClass, later: "bothy status -watch " + dev.DemoClass},
+		await: await{
+			env: c.env, server: running.Client(), events: client.EventFilter{Class: dev.DemoClass},
+			timeout: demoTimeout, what: dev.DemoClass, later: "bothy status -watch " + dev.DemoClass,
+		},
 		fetch: func(ctx context.Context) ([]client.Workspace, error) {
 			all, err := running.Client().Workspaces(ctx, client.WorkspaceFilter{Class: dev.DemoClass})
 			return wanted(all), err

@@ -27,9 +27,9 @@ func (*events) doc() doc {
 	return doc{
 		synopsis: "Follow what changes",
 		text: `
-Prints a line for each change of workspaces, classes, cohorts, students and
-courses, until it is interrupted. A connection that is lost is made again, and
-goes on where it was.
+Prints a line for each change of workspaces, classes, cohorts, students,
+courses, operations and templates, until it is interrupted. A connection that is
+lost is made again, and goes on where it was.
 
 -since goes on after an event, by the id in the second column. Events are kept
 for a day, where the server does not say otherwise; what is not kept any more
@@ -38,6 +38,7 @@ is said to be missed.
 		examples: []example{
 			{"Follow everything", "bothy events"},
 			{"Follow the workspaces of a class", "bothy events -class fall-26/py101 -type workspace.created,workspace.changed,workspace.deleted"},
+			{"Follow the acts on a class to their ends", "bothy events -class fall-26/py101 -type operation.changed"},
 			{"Go on where an earlier run ended", "bothy events -since 4711-9f3c2a1b"},
 			{"Each change as a line of JSON, for a script", "bothy events -json -type workspace.changed"},
 		},
@@ -133,6 +134,11 @@ func eventSubject(event client.Event) string {
 		return event.Cohort.Key
 	case event.Course != nil:
 		return event.Course.Key
+	case event.Operation != nil:
+		o := event.Operation
+		return strings.Join([]string{o.Kind, o.Class, string(o.State), outcomes(o.Counts), o.ID}, "  ")
+	case event.Template != nil:
+		return fmt.Sprintf("%s  version %d", event.Template.Name, event.Template.Version)
 	case event.Student != nil && event.Student.WithdrawnAt != nil:
 		return event.Student.ID + "  withdrawn"
 	case event.Student != nil:

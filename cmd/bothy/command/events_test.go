@@ -20,6 +20,7 @@ func hello(id int) string {
 
 const (
 	readyWorkspace = `{"id":"w","slug":"fall-26-py101-ana","class":"fall-26/py101","desired":"running","phase":"ready","reason":"It runs."}`
+	runningLaunch  = `{"id":"op-1","kind":"class.launch","class":"fall-26/py101","state":"running","counts":{"total":15,"done":12,"pending":3}}`
 	goingWorkspace = `{"id":"w","slug":"fall-26-py101-ana","class":"fall-26/py101","desired":"deleted","phase":"stopping","reason":"It ends."}`
 )
 
@@ -64,7 +65,8 @@ func TestEventsPrintsALineForEachChange(t *testing.T) {
 		told(3, "workspace.changed", readyWorkspace), told(4, "workspace.changed", goingWorkspace), told(5, "workspace.deleted", goingWorkspace),
 		told(6, "class.changed", `{"id":"c","key":"fall-26/py101","deleting":true}`), told(7, "class.deleted", `{"id":"c","key":"fall-26/py101","deleting":true}`),
 		told(8, "cohort.created", `{"id":"h","key":"fall-26"}`), told(9, "course.changed", `{"id":"k","key":"py101"}`),
-		told(10, "student.created", `{"id":"ada"}`), told(11, "student.changed", `{"id":"ada","withdrawn_at":"2026-09-01T08:00:00Z"}`), told(12, "later.thing", `{}`))
+		told(10, "student.created", `{"id":"ada"}`), told(11, "student.changed", `{"id":"ada","withdrawn_at":"2026-09-01T08:00:00Z"}`), told(12, "operation.changed", runningLaunch),
+		told(13, "template.registered", `{"id":"v","name":"shell","version":3,"digest":"0"}`), told(14, "later.thing", `{}`))
 	got := w.interruptedAfter("later.thing", "events", "-class", "fall-26/py101", "-type", "workspace.changed, class.deleted").ok()
 	var lines []string
 	for line := range strings.Lines(got.out) {
@@ -81,7 +83,9 @@ func TestEventsPrintsALineForEachChange(t *testing.T) {
 		"9-9f3c2a1b  course.changed  py101",
 		"10-9f3c2a1b  student.created  ada",
 		"11-9f3c2a1b  student.changed  ada  withdrawn",
-		"12-9f3c2a1b  later.thing",
+		"12-9f3c2a1b  operation.changed  class.launch  fall-26/py101  running  12 done, 3 pending  op-1",
+		"13-9f3c2a1b  template.registered  shell  version 3",
+		"14-9f3c2a1b  later.thing",
 	}
 	if !slices.Equal(lines, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
@@ -119,14 +123,7 @@ func TestWatchLooksAgainWhenItIsTold(t *testing.T) {
 	api.on(workspacesRoute, 200, list(ws("Ana", "ana", "queued", ""))).
 		on(workspacesRoute, 200, list(ws("Ana", "ana", "queued", ""))).
 		on(workspacesRoute, 200, list(ws("Ana", "ana", "ready", "")))
-	w.After = func(d time.Duration) <-chan time.Time {
-		if d != newsSettle {
-			return nil // it never comes to that
-		}
-		now := make(chan time.Time, 1)
-		now <- w.clock
-		return now
-	}
+	toldAlone(w)
 	out := &watchedWriter{until: "queued", then: func() {}}
 	out.then = func() {
 		if out.until == "queued" {
@@ -138,5 +135,58 @@ func TestWatchLooksAgainWhenItIsTold(t *testing.T) {
 	w.run("status", "-watch", "fall-26/py101").ok()
 	if !strings.Contains(out.String(), "ready") {
 		t.Errorf("got %s", out)
+	}
+}
+
+// toldAlone lets a command wait for what it is told, and for nothing else.
+func toldAlone(w *world) {
+	w.After = func(d time.Duration) <-chan time.Time {
+		if d != newsSettle {
+			return nil
+		}
+		now := make(chan time.Time, 1)
+		now <- w.clock
+		return now
+	}
+}
+
+func TestALaunchWaitsForWhatItIsTold(t *testing.T) {
+	w, api := followed(t, hello(1), told(2, "operation.changed", runningLaunch))
+	toldAlone(w)
+	api.on(launchRoute, 202, anOperation(0, 2, 0)).
+		on(operationRoute, 200, anOperation(2, 0, 0)).
+		itemsOf(anItem("ana", "done", ""), anItem("bo", "done", "")).
+		on(workspacesRoute, 200, list(ws("Ana", "ana", "ready", ""), ws("Bo", "bo", "ready", "")))
+	w.run("class", "launch", "fall-26/py101").ok().says("2 done")
+	if want := "GET /v1/events?class=class-1&type=operation.changed after "; !slices.Contains(api.asked, want) {
+		t.Errorf("asked %q", api.asked)
+	}
+}
+
+func TestAWaitAsksByItselfOnceTheStreamIsLost(t *testing.T) {
+	w, api := followed(t, hello(1))
+	lost := false
+	w.After = func(d time.Duration) <-chan time.Time {
+		if d == newsHeard && !lost {
+			lost = true
+			close(api.events)
+		}
+		if d == newsHeard || d == pollEvery && !lost {
+			return nil
+		}
+		now := make(chan time.Time, 1)
+		now <- w.clock
+		return now
+	}
+	stopping, stopped := ws("Ana", "ana", "stopping", ""), ws("Ana", "ana", "stopped", "")
+	stopping.Desired, stopped.Desired = "stopped", "stopped"
+	api.on("POST /v1/workspaces/fall-26-py101-ana/stop", 202, stopping)
+	for range 4 { // at first, when the stream is open, when it is lost, and by itself
+		api.on("GET /v1/workspaces/id-ana", 200, stopping)
+	}
+	api.on("GET /v1/workspaces/id-ana", 200, stopped)
+	w.run("workspace", "stop", "fall-26-py101-ana").ok().says("stopped")
+	if !lost {
+		t.Error("it did not wait for the stream")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,8 +25,10 @@ type fakeAPI struct {
 	bodies map[string]string
 	keys   map[string]string
 	tokens map[string]bool
-	// events is the stream of events, piece by piece; nil for a server that has none.
+	// events is the stream of events, piece by piece; nil for a server that has
+	// none. Once it is closed there is none any more.
 	events chan string
+	ended  atomic.Bool
 }
 
 // newFakeAPI serves w's commands.
@@ -73,7 +76,7 @@ func (f *fakeAPI) problem(route string, p client.Problem) *fakeAPI {
 
 // stream answers for the stream of events.
 func (f *fakeAPI) stream(w http.ResponseWriter, r *http.Request) {
-	if f.events == nil {
+	if f.events == nil || f.ended.Load() {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = w.Write([]byte(`{"code":"not_found","status":404,"detail":"there is no such path"}`))
@@ -84,6 +87,7 @@ func (f *fakeAPI) stream(w http.ResponseWriter, r *http.Request) {
 		select {
 		case piece, more := <-f.events:
 			if !more {
+				f.ended.Store(true)
 				return
 			}
 			_, _ = w.Write([]byte(piece))
@@ -96,9 +100,11 @@ func (f *fakeAPI) stream(w http.ResponseWriter, r *http.Request) {
 
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v1/events" {
-		f.mu.Lock()
-		f.asked = append(f.asked, r.Method+" "+r.URL.RequestURI()+" after "+r.Header.Get("Last-Event-ID"))
-		f.mu.Unlock()
+		if f.events != nil { // else it is between any others: who waits asks beside
+			f.mu.Lock()
+			f.asked = append(f.asked, r.Method+" "+r.URL.RequestURI()+" after "+r.Header.Get("Last-Event-ID"))
+			f.mu.Unlock()
+		}
 		f.stream(w, r)
 		return
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/lab"
@@ -15,6 +16,13 @@ const usualContext = "default"
 type login struct {
 	env    *Env
 	remote remoteFlags
+	output output
+}
+
+// signedInView is a context with the version of its server.
+type signedInView struct {
+	contextView
+	ServerVersion string `json:"server_version"`
 }
 
 func (*login) doc() doc {
@@ -38,7 +46,10 @@ environment.
 	}
 }
 
-func (c *login) flags(f *flags) { c.remote.flags(f) }
+func (c *login) flags(f *flags) {
+	c.remote.flags(f)
+	c.output.flags(f)
+}
 
 func (c *login) run(ctx context.Context, _ []string) error {
 	all, err := c.env.contexts()
@@ -63,7 +74,7 @@ func (c *login) run(ctx context.Context, _ []string) error {
 		return err
 	}
 	status, err := s.Status(ctx)
-	if err != nil {
+	if err != nil && lab.CodeOf(err) != lab.CodeForbidden { // a student's token is good too
 		return err
 	}
 	kept.Token = token.Reveal()
@@ -71,8 +82,9 @@ func (c *login) run(ctx context.Context, _ []string) error {
 	if err := all.write(); err != nil {
 		return err
 	}
-	c.env.UI.Output("Signed in to Bothy " + status.Version + " at " + kept.Address + "; the current context is " + name + ".")
-	return nil
+	return c.output.show(c.env, signedInView{all.view(name), status.Version}, func() {
+		c.env.UI.Output(strings.TrimSpace("Signed in to Bothy "+status.Version) + " at " + kept.Address + "; the current context is " + name + ".")
+	})
 }
 
 // asked is the context as flags, environment and what it was before make it.
@@ -110,8 +122,8 @@ func (c *login) token(address string) (config.Secret, error) {
 
 // logout is `bothy logout`.
 type logout struct {
-	env  *Env
-	name string
+	env    *Env
+	output output
 }
 
 func (*logout) doc() doc {
@@ -126,30 +138,25 @@ stays. The token itself stays valid at the server.
 	}
 }
 
-func (*logout) flags(*flags) {}
+func (c *logout) flags(f *flags) { c.output.flags(f) }
 
 func (c *logout) run(_ context.Context, args []string) error {
 	all, err := c.env.contexts()
 	if err != nil {
 		return err
 	}
-	c.name = all.Current
-	if len(args) == 1 {
-		c.name = args[0]
+	name := firstOf(append(args, all.Current)...)
+	if name == "" {
+		return c.output.show(c.env, nil, func() { c.env.UI.Output("Nobody is signed in.") })
 	}
-	if c.name == "" {
-		c.env.UI.Output("Nobody is signed in.")
-		return nil
-	}
-	kept, err := all.named(c.name)
+	kept, err := all.named(name)
 	if err != nil {
 		return err
 	}
 	kept.Token = ""
-	all.Contexts[c.name] = kept
+	all.Contexts[name] = kept
 	if err := all.write(); err != nil {
 		return err
 	}
-	c.env.UI.Output("The token for " + kept.Address + " is forgotten.")
-	return nil
+	return c.output.show(c.env, all.view(name), func() { c.env.UI.Output("The token for " + kept.Address + " is forgotten.") })
 }

@@ -34,33 +34,36 @@ func (e *Env) news(ctx context.Context, s *client.Client, filter client.EventFil
 	c := &news{env: e, rang: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		defer c.heard.Store(false)
 		for _, err := range s.Events(ctx, filter, "") {
-			c.heard.Store(err == nil)
-			if err == nil {
-				c.ring()
-			}
+			c.hear(err == nil)
 		}
+		c.hear(false)
 	}()
 	return c
 }
 
-func (c *news) ring() {
+// hear notes whether the stream is open, and wakes whoever waits: for a change
+// that was told, and for a stream that is lost, because they wait too long then.
+func (c *news) hear(open bool) {
+	if was := c.heard.Swap(open); !open && !was {
+		return
+	}
 	select {
 	case c.rang <- struct{}{}:
 	default:
 	}
 }
 
-// wait waits until something has changed, or until it is time to look in any case.
-func (c *news) wait(ctx context.Context) {
-	net := newsUnheard
+// wait waits until something has changed, or until it is time to look in any case:
+// after unheard while nothing is told, and never longer than most.
+func (c *news) wait(ctx context.Context, unheard, most time.Duration) {
+	net := unheard
 	if c.heard.Load() {
 		net = newsHeard
 	}
 	select {
 	case <-ctx.Done():
-	case <-c.env.After(net):
+	case <-c.env.After(min(net, most)):
 	case <-c.rang:
 		select {
 		case <-ctx.Done():

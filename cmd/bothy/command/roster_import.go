@@ -102,6 +102,7 @@ func (c *rosterImport) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	c.write.warn(c.env)
 	if err := c.output.show(c.env, report, func() { c.people(cohort, report) }); err != nil {
 		return err
 	}
@@ -206,7 +207,7 @@ func (c *rosterImport) people(cohort string, report client.RosterReport) {
 	n := report.Counts
 	line := fmt.Sprintf("%d new, %d changed, %d unchanged, %d withdrawn in %s", n.New, n.Changed, n.Unchanged, n.Withdrawn, cohort)
 	if c.write.dryRun {
-		line = "Dry run: " + line + fmt.Sprintf("; %d wrong. Nothing was changed", n.Wrong)
+		line += fmt.Sprintf("; %d wrong", n.Wrong)
 	}
 	c.env.UI.Output(line + ".")
 	if len(report.IgnoredColumns) > 0 {

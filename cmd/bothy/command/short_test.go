@@ -83,6 +83,8 @@ func TestARealBashCompletes(t *testing.T) {
 	w := newWorld(t)
 	newFakeAPI(t, w).
 		on("GET /v1/classes", 200, list(class())).
+		on("GET /v1/cohorts", 200, list(cohort())).
+		on("GET /v1/cohorts/fall-26/students", 200, list(pupil("Ana", false))).
 		on("GET /v1/workspaces", 200, list(ws("Ana", "ana", "ready", ""), ws("Bo", "bo", "ready", "")))
 	self, err := os.Executable()
 	if err != nil {
@@ -111,12 +113,16 @@ printf '%s\n' "${COMPREPLY[@]}"`
 		return strings.Fields(string(out))
 	}
 	for line, want := range map[string][]string{
-		"bothy class l":          {"launch", "list"},
-		"bothy status fall-26/":  {"fall-26/py101"},
-		"bothy logs fall-26-py1": {"fall-26-py101-ana", "fall-26-py101-bo"},
-		"bothy exec -t":          {"-t", "-task", "-tls-server-name", "-token-file"},
-		"bothy logs -task n":     {"nginx"},
-		"bothy completion z":     {"zsh"},
+		"bothy class l":                {"launch", "list"},
+		"bothy status fall-26/":        {"fall-26/py101"},
+		"bothy logs fall-26-py1":       {"fall-26-py101-ana", "fall-26-py101-bo"},
+		"bothy exec -t":                {"-t", "-task", "-tls-server-name", "-token-file"},
+		"bothy logs -task n":           {"nginx"},
+		"bothy completion z":           {"zsh"},
+		"bothy cohort show f":          {"fall-26"},
+		"bothy student list f":         {"fall-26"},
+		"bothy student enroll f":       {"fall-26", "fall-26/py101"},
+		"bothy student show fall-26/a": {"fall-26/ana@example.edu"},
 	} {
 		got := completed(w.vars["BOTHY_ADDR"], line)
 		if diff := cmp.Diff(want, sorted(got)); diff != "" {

@@ -21,9 +21,9 @@ type templatePush struct {
 	env    *Env
 	remote remoteFlags
 	output output
+	write  dryRunFlag
 
 	name, message, author string
-	dryRun                bool
 }
 
 func (*templatePush) doc() doc {
@@ -60,8 +60,8 @@ func (c *templatePush) flags(f *flags) {
 		set.StringVar(&c.name, "name", "", "`Name` of the template, where it is another than the file's; for one file.")
 		set.StringVar(&c.message, "message", "", "`Text` that says what is new.")
 		set.StringVar(&c.author, "author", "", "Who wrote it, as `author` \"Ada Lovelace <ada@example.edu>\"; without it, Git knows.")
-		set.BoolVar(&c.dryRun, "dry-run", false, "Have the server check everything, and register nothing.")
 	})
+	c.write.flags(f)
 	c.remote.flags(f)
 	c.output.flags(f)
 }
@@ -99,7 +99,7 @@ func (c *templatePush) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	s = s.With(client.Conditions{DryRun: c.dryRun})
+	s = c.write.matching(s, "")
 	done := []pushed{}
 	var failed []error
 	for _, file := range files {
@@ -113,6 +113,7 @@ func (c *templatePush) run(ctx context.Context, args []string) error {
 		}
 		done = append(done, one)
 	}
+	c.write.warn(c.env)
 	if err := c.output.show(c.env, done, func() { c.tell(done) }); err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (c *templatePush) tell(done []pushed) {
 		switch {
 		case !one.New:
 			c.env.UI.Output(fmt.Sprintf("Template %s: version %d has this source already.", one.Name, one.Version))
-		case c.dryRun:
+		case c.write.dryRun:
 			c.env.UI.Output(fmt.Sprintf("Template %s: would be version %d%s.", one.Name, one.Version, originText(one.Origin)))
 		default:
 			c.env.UI.Output(fmt.Sprintf("Template %s: registered version %d%s.", one.Name, one.Version, originText(one.Origin)))

@@ -46,7 +46,7 @@ func TestATemplateIsPushed(t *testing.T) {
 		t.Error(diff)
 	}
 	w.run("template", "push", file).ok().says("version 2 has this source already", "Nomad did not read it: Nomad does not answer.")
-	w.run("template", "push", "-dry-run", "-name", "theirs", file).ok().says("theirs: would be version 1")
+	w.run("template", "push", "-dry-run", "-name", "theirs", file).fails(exitOK, "Dry run: nothing was changed.").says("theirs: would be version 1")
 	if got := api.asked[len(api.asked)-1]; got != "POST /v1/templates/theirs/versions?dry_run=true" {
 		t.Errorf("asked %s", got)
 	}

@@ -28,7 +28,7 @@ func (e *Env) watch(ctx context.Context, s *client.Client, class string) error {
 			return err
 		}
 		view.show(workspaces, err)
-		if told.wait(ctx); ctx.Err() != nil {
+		if told.wait(ctx, newsUnheard, newsHeard); ctx.Err() != nil {
 			return nil
 		}
 	}

@@ -72,7 +72,10 @@ func (c *workspaceAct) run(ctx context.Context, args []string) error {
 		})
 	}
 	_, err = workspacesAwait{
-		await: await{env: c.env, quiet: c.output.chosen(), timeout: c.wait.timeout, what: workspace.Slug, later: "bothy workspace status " + workspace.Slug},
+		await: await{
+			env: c.env, server: s, events: client.EventFilter{Workspace: workspace.ID},
+			quiet: c.output.chosen(), timeout: c.wait.timeout, what: workspace.Slug, later: "bothy workspace status " + workspace.Slug,
+		},
 		fetch: func(ctx context.Context) ([]client.Workspace, error) {
 			now, err := s.Workspace(ctx, workspace.ID)
 			if err == nil {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/bothylabs/bothy/policies"
 )
 
 // consulServer sets up one Consul through its API.
@@ -80,7 +82,7 @@ func (c *consulServer) setUpTokens(ctx context.Context) error {
 }
 
 func (c *consulServer) putPolicy(ctx context.Context, name string) error {
-	rules, err := Policy(name + ".consul.hcl")
+	rules, err := policies.Read(name + ".consul.hcl")
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,10 @@ type Env struct {
 	NodeID string
 	// Bothy are the tokens of the Bothy server: no more than it needs.
 	Bothy Tokens
+	// VaultRoleID and VaultSecretID are what it logs in with at Vault; its token in
+	// Bothy ends after an hour.
+	VaultRoleID   string
+	VaultSecretID config.Secret
 	// Operator are the management tokens and Vault's root token. The Bothy server
 	// must not get them.
 	Operator Tokens

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/bothylabs/bothy/policies"
 )
 
 // Namespace is the Nomad namespace of all workspaces.
@@ -101,7 +103,7 @@ func (n *nomadServer) setUp(ctx context.Context) error {
 	}, telling(ctx)); err != nil {
 		return fmt.Errorf("make Nomad namespace %s: %w", Namespace, err)
 	}
-	rules, err := Policy("bothy.nomad.hcl")
+	rules, err := policies.Read("bothy.nomad.hcl")
 	if err != nil {
 		return err
 	}

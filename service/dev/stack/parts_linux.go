@@ -76,7 +76,7 @@ func (s *Stack) startVault(ctx context.Context) error {
 	if err := s.await(ctx, p, s.vault.active); err != nil {
 		return err
 	}
-	if err := s.vault.setUpSecrets(ctx); err != nil {
+	if err := s.vault.setUp(ctx); err != nil {
 		return s.failed(p, err)
 	}
 	s.report(partVault, "started and unsealed", began)

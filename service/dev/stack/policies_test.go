@@ -8,12 +8,13 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsimple"
 
+	"github.com/bothylabs/bothy/policies"
 	"github.com/bothylabs/bothy/service/nomad"
 )
 
 // What `bothy doctor` looks for, and what the policy file grants, are the same.
 func TestNomadsPolicyIsWhatBothyNeeds(t *testing.T) {
-	text, err := Policy("bothy.nomad.hcl")
+	text, err := policies.Read("bothy.nomad.hcl")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+
+	"github.com/bothylabs/bothy/service/vault"
 )
 
 //go:embed templates/*.tmpl
@@ -17,7 +19,7 @@ const (
 	consulAuthMethod = "nomad-workloads"
 	consulAudience   = "consul.io"
 	vaultAuthMount   = "jwt-nomad"
-	vaultAudience    = "vault.io"
+	vaultAudience    = vault.WorkloadAudience
 	vaultRole        = "bothy-workspace"
 )
 

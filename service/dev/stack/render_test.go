@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/hashicorp/hcl/v2/hclparse"
 )
 
 // configurations are the files of all parts, both routers among them.
@@ -88,41 +86,6 @@ func TestValuesCannotBreakOutOfAConfiguration(t *testing.T) {
 	}
 	if _, err := render("consul-acl.hcl.tmpl", struct{ Management string }{}); err == nil {
 		t.Error("a value that is missing is not noticed")
-	}
-}
-
-func TestPoliciesAreHCLAndSayWhoTheyAreFor(t *testing.T) {
-	entries, err := policyFiles.ReadDir("policies")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		text, err := Policy(e.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		// Vault fills in its own templates; they are no HCL.
-		if _, diags := hclparse.NewParser().ParseHCL([]byte(text), e.Name()); diags.HasErrors() {
-			t.Error(diags)
-		}
-		if !strings.HasPrefix(text, "# ") {
-			t.Errorf("%s does not say what it is for", e.Name())
-		}
-	}
-	if _, err := Policy("nobody.hcl"); err == nil {
-		t.Error("a policy that does not exist is found")
-	}
-}
-
-func TestBothyMayWriteSecretsAndNotReadThem(t *testing.T) {
-	policy, err := Policy("bothy.vault.hcl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, data, _ := strings.Cut(policy, `path "bothy/data/`)
-	data, _, _ = strings.Cut(data, "}")
-	if !strings.Contains(data, "create") || !strings.Contains(data, "update") || strings.Contains(data, "read") {
-		t.Errorf("secrets: %s", data)
 	}
 }
 

@@ -23,6 +23,8 @@ const (
 	vaultRoot        = "vault-root.token"
 	vaultUnseal      = "vault-unseal.key"
 	vaultBothy       = "vault-bothy.token"
+	vaultRoleID      = "vault-bothy.role-id"
+	vaultSecretID    = "vault-bothy.secret-id" //nolint:gosec // G101: the name of a file
 
 	// Parts of the servers' configurations that hold tokens.
 	consulACLConfig   = "consul-acl.hcl"

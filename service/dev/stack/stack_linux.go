@@ -218,6 +218,7 @@ func (s *Stack) gatherEnv() error {
 	}
 	for name, field := range map[string]*config.Secret{
 		nomadBothy: &s.env.Bothy.Nomad, consulBothy: &s.env.Bothy.Consul, vaultBothy: &s.env.Bothy.Vault,
+		vaultSecretID:   &s.env.VaultSecretID,
 		nomadManagement: &s.env.Operator.Nomad, consulManagement: &s.env.Operator.Consul, vaultRoot: &s.env.Operator.Vault,
 	} {
 		value, err := s.secrets.get(name)
@@ -226,5 +227,7 @@ func (s *Stack) gatherEnv() error {
 		}
 		*field = config.NewSecret(value)
 	}
-	return nil
+	var err error
+	s.env.VaultRoleID, err = s.secrets.get(vaultRoleID)
+	return err
 }

@@ -4,21 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
-	"strings"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/bothylabs/bothy/service/vault"
 )
 
 const (
 	// secretsMount is where workspaces' secrets are: a KV engine, version 2.
 	secretsMount = "bothy"
-	// vaultTokenPeriod is how long Bothy's token lives without being renewed. The
-	// stack renews it at each start.
-	vaultTokenPeriod = "720h"
-	// secretVersions is how many versions of a secret are kept.
-	secretVersions = 2
+	// peopleMount is the auth method with people's passwords.
+	peopleMount = "bothy-people"
+	// appRoleMount is the auth method that Bothy logs in at.
+	appRoleMount = "approle"
 )
 
 // vaultServer sets up one Vault through its API.
@@ -142,114 +143,85 @@ func (v *vaultServer) initialise(ctx context.Context) error {
 	return removeIfThere(v.pending)
 }
 
-// setUpSecrets mounts the secrets engine and makes Bothy's token.
-func (v *vaultServer) setUpSecrets(ctx context.Context) error {
-	mounts, err := v.client.Sys().ListMountsWithContext(ctx)
-	if err != nil {
-		return fmt.Errorf("list Vault mounts: %w", err)
-	}
-	if _, ok := mounts[secretsMount+"/"]; !ok {
-		err := v.client.Sys().MountWithContext(ctx, secretsMount, &api.MountInput{
-			Type: "kv", Description: "Secrets of Bothy's workspaces", Options: map[string]string{"version": "2"},
-		})
-		if err != nil {
-			return fmt.Errorf("mount Vault's secrets engine: %w", err)
-		}
-	}
-	if err := v.write(ctx, secretsMount+"/config", map[string]any{
-		"cas_required": true, "max_versions": secretVersions,
-	}); err != nil {
+// setUp makes Vault as Bothy needs it, but for what Nomad must run for, and gives
+// Bothy what it logs in with.
+func (v *vaultServer) setUp(ctx context.Context) error {
+	if err := v.apply(ctx, v.wanted("")); err != nil {
 		return err
 	}
-	policy, err := Policy("bothy.vault.hcl")
-	if err != nil {
-		return err
-	}
-	if err := v.client.Sys().PutPolicyWithContext(ctx, "bothy", policy); err != nil {
-		return fmt.Errorf("put Vault policy bothy: %w", err)
-	}
-	return v.putToken(ctx)
+	return v.putLogin(ctx)
 }
 
-// putToken renews Bothy's token, and makes a new one when it has run out.
-func (v *vaultServer) putToken(ctx context.Context) error {
-	token, err := v.secrets.get(vaultBothy)
-	if err != nil {
-		return err
-	}
-	if token != "" {
-		if _, err := v.client.Auth().Token().RenewWithContext(ctx, token, 0); err == nil {
-			return nil
-		}
-	}
-	made, err := v.client.Auth().Token().CreateOrphanWithContext(ctx, &api.TokenCreateRequest{
-		Policies: []string{"bothy"}, NoDefaultPolicy: true, Period: vaultTokenPeriod, DisplayName: "bothy",
-	})
-	if err != nil {
-		return fmt.Errorf("make Bothy's Vault token: %w", err)
-	}
-	return v.secrets.put(vaultBothy, made.Auth.ClientToken)
-}
-
-// trustNomad lets Nomad's workloads log in with their identities, the way
-// `nomad setup vault` does it, each for its own secrets only. Nomad must run:
-// Vault fetches its keys.
+// trustNomad lets Nomad's workloads log in with their identities, each for its own
+// secrets only. Nomad must run: Vault fetches its keys.
 func (v *vaultServer) trustNomad(ctx context.Context) error {
-	accessor, err := v.authMount(ctx)
-	if err != nil {
-		return err
+	return v.apply(ctx, v.wanted(vaultAuthMount))
+}
+
+func (v *vaultServer) wanted(workloads string) vault.Setup {
+	return vault.Setup{
+		Mount: secretsMount, PeopleMount: peopleMount, AppRoleMount: appRoleMount,
+		WorkloadMount: workloads, JWKSURL: v.jwksURL, Role: vaultRole, Namespace: Namespace,
 	}
-	if err := v.write(ctx, "auth/"+vaultAuthMount+"/config", map[string]any{
-		"jwks_url": v.jwksURL, "jwt_supported_algs": []string{"RS256", "EdDSA"}, "default_role": vaultRole,
-	}); err != nil {
-		return err
-	}
-	policy, err := Policy("bothy-workspace.vault.hcl")
-	if err != nil {
-		return err
-	}
-	policy = strings.ReplaceAll(policy, "aliases.AUTH_ACCESSOR.", "aliases."+accessor+".")
-	if err := v.client.Sys().PutPolicyWithContext(ctx, vaultRole, policy); err != nil {
-		return fmt.Errorf("put Vault policy %s: %w", vaultRole, err)
-	}
-	return v.write(ctx, "auth/"+vaultAuthMount+"/role/"+vaultRole, map[string]any{
-		"role_type":               "jwt",
-		"bound_audiences":         []string{vaultAudience},
-		"bound_claims":            map[string]any{"nomad_namespace": Namespace},
-		"user_claim":              "/nomad_job_id",
-		"user_claim_json_pointer": true,
-		"claim_mappings": map[string]string{
-			"nomad_namespace": "nomad_namespace", "nomad_job_id": "nomad_job_id", "nomad_task": "nomad_task",
-		},
-		"token_type":              "service",
-		"token_period":            "30m",
-		"token_policies":          []string{vaultRole},
-		"token_no_default_policy": true,
+}
+
+func (v *vaultServer) apply(ctx context.Context, want vault.Setup) error {
+	operator, err := vault.New(vault.Config{
+		Address: v.client.Address(), Mount: want.Mount, PeopleMount: want.PeopleMount,
+		Token: func() (string, error) { return v.client.Token(), nil }, Logger: slog.New(slog.DiscardHandler),
 	})
-}
-
-// authMount mounts the auth method and gives its accessor.
-func (v *vaultServer) authMount(ctx context.Context) (string, error) {
-	for {
-		mounts, err := v.client.Sys().ListAuthWithContext(ctx)
-		if err != nil {
-			return "", fmt.Errorf("list Vault auth methods: %w", err)
-		}
-		if mount, ok := mounts[vaultAuthMount+"/"]; ok {
-			return mount.Accessor, nil
-		}
-		err = v.client.Sys().EnableAuthWithOptionsWithContext(ctx, vaultAuthMount, &api.EnableAuthOptions{
-			Type: "jwt", Description: "Nomad workloads by their identity",
-		})
-		if err != nil {
-			return "", fmt.Errorf("mount Vault auth method %s: %w", vaultAuthMount, err)
-		}
+	if err != nil {
+		return fmt.Errorf("make a Vault client: %w", err)
 	}
-}
-
-func (v *vaultServer) write(ctx context.Context, path string, data map[string]any) error {
-	if _, err := v.client.Logical().WriteWithContext(ctx, path, data); err != nil {
-		return fmt.Errorf("write Vault's %s: %w", path, err)
+	differences, err := operator.Differences(ctx, want)
+	if err != nil {
+		return fmt.Errorf("look at Vault: %w", err)
+	}
+	for _, difference := range differences {
+		if err := difference.Apply(ctx); err != nil {
+			return fmt.Errorf("set up Vault's %s: %w", difference.Subject, err)
+		}
 	}
 	return nil
+}
+
+// putLogin keeps the role id and a secret id that Bothy logs in with, and makes the
+// secret id anew where Vault does not know it. The token that this gives is for
+// programs beside Bothy; it ends unless they renew it.
+func (v *vaultServer) putLogin(ctx context.Context) error {
+	const role = "auth/" + appRoleMount + "/role/" + vault.OwnPolicy
+	answer, err := v.client.Logical().ReadWithContext(ctx, role+"/role-id")
+	if err != nil || answer == nil {
+		return fmt.Errorf("read the id of Bothy's role at Vault: %w", err)
+	}
+	id, _ := answer.Data["role_id"].(string)
+	if err := v.secrets.put(vaultRoleID, id); err != nil {
+		return err
+	}
+	secretID, err := v.secrets.get(vaultSecretID)
+	if err != nil {
+		return err
+	}
+	logIn := func() (string, error) {
+		answer, err := v.client.Logical().WriteWithContext(ctx, "auth/"+appRoleMount+"/login", map[string]any{"role_id": id, "secret_id": secretID})
+		if err != nil {
+			return "", fmt.Errorf("log in at Vault as Bothy: %w", err)
+		}
+		return answer.Auth.ClientToken, nil
+	}
+	token, err := logIn()
+	if err != nil {
+		made, err := v.client.Logical().WriteWithContext(ctx, role+"/secret-id", nil)
+		if err != nil {
+			return fmt.Errorf("make Bothy's secret id: %w", err)
+		}
+		secretID, _ = made.Data["secret_id"].(string)
+		if err := v.secrets.put(vaultSecretID, secretID); err != nil {
+			return err
+		}
+		if token, err = logIn(); err != nil {
+			return err
+		}
+	}
+	return v.secrets.put(vaultBothy, token)
 }

@@ -131,6 +131,28 @@ variable "console_url" {
   }
 }
 
+variable "door_url" {
+  description = "Where NGINX asks whether a visitor may come in; empty, by hand only, for a workspace that is open to everybody."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = regex_replace(var.door_url, "^(http://[A-Za-z0-9.-]+(:[0-9]+)?)?$", "") == ""
+    error_message = "The door's URL is http://, an address or a name, and a port."
+  }
+}
+
+variable "door_resolver" {
+  description = "DNS server that NGINX asks for the host of the door's URL, with its port; empty where that is an address."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = regex_replace(var.door_resolver, "^([0-9.]+:[0-9]+)?$", "") == ""
+    error_message = "The resolver is an address and a port."
+  }
+}
+
 variable "vault_role" {
   description = "Vault role of the workspace's tasks; empty for a workspace without secrets."
   type        = string
@@ -243,6 +265,13 @@ locals {
 
   # The host that NGINX and Traefik compare has no port; the one that Fabio compares has it.
   labs_name = regex_replace(var.labs_host, ":[0-9]+$", "")
+
+  # A name is looked up again and again: the door may move without a word to anybody.
+  resolver = var.door_resolver == "" ? "" : "resolver ${var.door_resolver} valid=5s ipv6=off; resolver_timeout 200ms;"
+  door     = var.door_url == "" ? "off" : "/-/door"
+
+  # Where a visitor without a pass is sent.
+  entrance = var.console_url == "" ? "return 401" : "return 303 ${var.console_url}/open/${var.slug}?to=$inside"
 }
 
 job "code-server" {
@@ -480,7 +509,7 @@ job "code-server" {
         ]
       }
 
-      # Of all that is in here, only the slug and the labs host come from outside.
+      # Of all that is in here, only the slug, the origins and the door come from outside.
       template {
         destination = "${NOMAD_TASK_DIR}/nginx.conf"
         change_mode = "noop"
@@ -553,8 +582,79 @@ job "code-server" {
               default "";
             }
 
+            # ---- The door: Bothy says who may come in ----
+
+            # What it said lies in this task's own folder, where the workspace can't write.
+            # A yes is good for 5 s, which Bothy waits for before it has connections ended,
+            # and for as long as Bothy is away; a no takes the place of a yes at once. It is
+            # never "updating": that would let in once more what has been withdrawn.
+            proxy_cache_path {{ env "NOMAD_TASK_DIR" }}/door levels=1 keys_zone=door:1m max_size=16m inactive=1d use_temp_path=off;
+            ${local.resolver}
+
+            # Passes are the door's alone, however many there are and whoever set them: the
+            # workspace gets the other cookies, and none at all if one were left.
+            map $http_cookie $pass_1 {
+              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_1>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_1;
+            }
+            map $http_cookie $cookies_1 {
+              "~^(?<before_1>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_1>.*)$" $before_1$after_1;
+              default $http_cookie;
+            }
+            map $cookies_1 $pass_2 {
+              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_2>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_2;
+            }
+            map $cookies_1 $cookies_2 {
+              "~^(?<before_2>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_2>.*)$" $before_2$after_2;
+              default $cookies_1;
+            }
+            map $cookies_2 $pass_3 {
+              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_3>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_3;
+            }
+            map $cookies_2 $cookies_3 {
+              "~^(?<before_3>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_3>.*)$" $before_3$after_3;
+              default $cookies_2;
+            }
+            map $cookies_3 $workspace_cookies {
+              "~*bothy_pass" "";
+              default $cookies_3;
+            }
+            map $pass_1$pass_2$pass_3 $passes {
+              "" "";
+              default "$pass_1,$pass_2,$pass_3";
+            }
+            # A browser shows the answer as a page: Bothy's door goes by the same.
+            map "$request_method $http_sec_fetch_mode:$http_sec_fetch_dest:$http_upgrade:$http_accept" $is_page {
+              "~^(?:GET|HEAD) navigate:document::" 1;
+              "~^(?:GET|HEAD) :[^:]*::.*text/html" 1;
+            }
+            # Pages of other origins, those of other workspaces among them, may lead here
+            # and do nothing else: neither embed, nor send, nor connect.
+            map "$http_sec_fetch_site:$http_sec_fetch_mode:$http_sec_fetch_dest" $foreign_page {
+              "~^(?:same-site|cross-site):navigate:document$" "";
+              "~^(?:same-site|cross-site):" 1;
+            }
+            map "$http_origin $http_host" $foreign_origin {
+              "~^ " "";
+              "~*^https?://(\S+) \1$" "";
+              default 1;
+            }
+            map $foreign_page$foreign_origin $foreign {
+              "" "";
+              default 1;
+            }
+            # The path inside the workspace, as the browser wrote it.
+            map $workspace_prefix $inside {
+              "" $request_uri;
+              default $workspace_uri;
+            }
+            map $workspace_prefix $host_kind {
+              "" own;
+              default shared;
+            }
+
             proxy_http_version 1.1;
             proxy_set_header Host $http_host;
+            proxy_set_header Cookie $workspace_cookies;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
             proxy_set_header X-Forwarded-Host $http_host;
@@ -593,6 +693,67 @@ job "code-server" {
               listen 8080;
               server_name ${local.labs_name};
 
+              set $door "${var.door_url}";
+              location = /-/door {
+                internal;
+                if ($passes = "") {
+                  return 401;
+                }
+                proxy_pass $door/-/door/check/$host_kind/${var.slug};
+                proxy_method GET;
+                proxy_pass_request_headers off;
+                proxy_pass_request_body off;
+                proxy_set_header X-Bothy-Pass $passes;
+                proxy_set_header Connection "";
+                proxy_buffering on;
+                # All of it in less than the second that Fabio gives a WebSocket's handshake.
+                proxy_connect_timeout 250ms;
+                proxy_send_timeout 100ms;
+                proxy_read_timeout 400ms;
+                proxy_cache door;
+                proxy_cache_key $host_kind:$passes;
+                proxy_cache_valid 204 5s;
+                proxy_cache_valid 401 403 1s;
+                proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
+                proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
+              }
+              location = /${var.slug}/-/enter {
+                if ($door = "") {
+                  return 404;
+                }
+                error_page 502 504 = @away;
+                proxy_pass $door/-/door/enter/$host_kind/${var.slug}$is_args$args;
+                proxy_pass_request_body off;
+                proxy_set_header X-Bothy-Pass $passes;
+                proxy_set_header Cookie "";
+                proxy_set_header Content-Length "";
+                proxy_set_header Connection "";
+                proxy_buffering on;
+                proxy_redirect off;
+                proxy_connect_timeout 2s;
+                proxy_read_timeout 10s;
+              }
+              location @sign_in {
+                add_header Cache-Control no-store always;
+                if ($is_page = "") {
+                  return 401;
+                }
+                ${local.entrance};
+              }
+              location @refused {
+                default_type "text/html; charset=utf-8";
+                add_header Cache-Control no-store always;
+                add_header Content-Security-Policy "default-src 'none'; frame-ancestors 'none'" always;
+                return 403 '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>Not for you</title><h1>You may not open this workspace</h1><p>You are not, or not any more, one of the people who may; or another page tried to use it. <a href="${var.console_url}/open/${var.slug}">Open it anew</a></p></html>';
+              }
+              location @away {
+                default_type "text/html; charset=utf-8";
+                add_header Cache-Control no-store always;
+                add_header Retry-After 2 always;
+                add_header Content-Security-Policy "default-src 'none'; frame-ancestors 'none'" always;
+                return 503 '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="2"><title>One moment</title><h1>One moment</h1><p>Bothy does not answer just now. This page tries again by itself.</p></html>';
+              }
+
               location = /${var.slug} {
                 return 307 /${var.slug}/$is_args$args;
               }
@@ -600,6 +761,13 @@ job "code-server" {
                 if ($workspace_uri = "") {
                   return 400;
                 }
+                if ($foreign) {
+                  return 403;
+                }
+                error_page 401 = @sign_in;
+                error_page 403 = @refused;
+                error_page 500 = @away;
+                auth_request ${local.door};
                 proxy_redirect ./ $request_folder;
                 proxy_redirect ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
                 proxy_cookie_path ~^/(?!${var.slug}/)(.*)$ /${var.slug}/$1;
@@ -615,7 +783,75 @@ job "code-server" {
               listen 8080;
               server_name ${var.slug}.${local.labs_name};
 
+              set $door "${var.door_url}";
+              location = /-/door {
+                internal;
+                if ($passes = "") {
+                  return 401;
+                }
+                proxy_pass $door/-/door/check/$host_kind/${var.slug};
+                proxy_method GET;
+                proxy_pass_request_headers off;
+                proxy_pass_request_body off;
+                proxy_set_header X-Bothy-Pass $passes;
+                proxy_set_header Connection "";
+                proxy_buffering on;
+                # All of it in less than the second that Fabio gives a WebSocket's handshake.
+                proxy_connect_timeout 250ms;
+                proxy_send_timeout 100ms;
+                proxy_read_timeout 400ms;
+                proxy_cache door;
+                proxy_cache_key $host_kind:$passes;
+                proxy_cache_valid 204 5s;
+                proxy_cache_valid 401 403 1s;
+                proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
+                proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
+              }
+              location = /-/enter {
+                if ($door = "") {
+                  return 404;
+                }
+                error_page 502 504 = @away;
+                proxy_pass $door/-/door/enter/$host_kind/${var.slug}$is_args$args;
+                proxy_pass_request_body off;
+                proxy_set_header X-Bothy-Pass $passes;
+                proxy_set_header Cookie "";
+                proxy_set_header Content-Length "";
+                proxy_set_header Connection "";
+                proxy_buffering on;
+                proxy_redirect off;
+                proxy_connect_timeout 2s;
+                proxy_read_timeout 10s;
+              }
+              location @sign_in {
+                add_header Cache-Control no-store always;
+                if ($is_page = "") {
+                  return 401;
+                }
+                ${local.entrance};
+              }
+              location @refused {
+                default_type "text/html; charset=utf-8";
+                add_header Cache-Control no-store always;
+                add_header Content-Security-Policy "default-src 'none'; frame-ancestors 'none'" always;
+                return 403 '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>Not for you</title><h1>You may not open this workspace</h1><p>You are not, or not any more, one of the people who may; or another page tried to use it. <a href="${var.console_url}/open/${var.slug}">Open it anew</a></p></html>';
+              }
+              location @away {
+                default_type "text/html; charset=utf-8";
+                add_header Cache-Control no-store always;
+                add_header Retry-After 2 always;
+                add_header Content-Security-Policy "default-src 'none'; frame-ancestors 'none'" always;
+                return 503 '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="2"><title>One moment</title><h1>One moment</h1><p>Bothy does not answer just now. This page tries again by itself.</p></html>';
+              }
+
               location / {
+                if ($foreign) {
+                  return 403;
+                }
+                error_page 401 = @sign_in;
+                error_page 403 = @refused;
+                error_page 500 = @away;
+                auth_request ${local.door};
                 proxy_pass http://workspace;
               }
             }

@@ -51,3 +51,8 @@ CREATE INDEX class_assistants_user ON class_assistants (user_id);
 -- Who changed something is more than a name.
 ALTER TABLE audit ADD COLUMN actor_user TEXT NOT NULL DEFAULT '';
 ALTER TABLE audit ADD COLUMN actor_role TEXT NOT NULL DEFAULT '';
+
+-- Whose an operation is says its cohort, also when its class is gone.
+ALTER TABLE operations ADD COLUMN cohort_id TEXT NOT NULL DEFAULT '';
+UPDATE operations SET cohort_id = COALESCE((SELECT c.cohort_id FROM classes c WHERE c.id = operations.class_id), '');
+CREATE INDEX operations_by_cohort ON operations (cohort_id, id);

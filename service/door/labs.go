@@ -1,0 +1,286 @@
+package door
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	// pathEnter is the path inside a workspace where tickets are redeemed. NGINX hands
+	// it on to the door; while no workspace runs, visitors come to the door by themselves.
+	pathEnter = "/-/enter"
+	// What a workspace's NGINX asks, below which the kind of host and the slug follow.
+	pathCheck    = "/-/door/check/"
+	pathRedeem   = "/-/door/enter/"
+	pathHealth   = "/-/door/health"
+	headerPasses = "X-Bothy-Pass" //nolint:gosec // G101: a header's name
+	// Cookies of passes. A browser takes the second only over HTTPS, for this host alone.
+	cookieShared = "bothy_pass"
+	cookieOwn    = "__Host-bothy_pass"
+	// most is how many passes of one request are looked at.
+	most = 8
+)
+
+// Labs answers on the door's own listener: to the workspaces' NGINX, and to visitors
+// of workspaces that no router has a route for.
+func (d *Door) Labs() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathHealth, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET "+pathCheck+"{host}/{slug}", d.check)
+	mux.HandleFunc("GET "+pathRedeem+"{host}/{slug}", func(w http.ResponseWriter, r *http.Request) {
+		slug, host, ok := asked(r)
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		d.enter(w, r, visit{slug: slug, host: host, passes: listed(r), running: true})
+	})
+	// The visitor's path is not the mux's to clean.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if strings.HasPrefix(r.URL.Path, "/-/door/") {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		d.fallThrough(w, r)
+	})
+}
+
+// asked reads what NGINX asks about.
+func asked(r *http.Request) (lab.Slug, lab.DoorHost, bool) {
+	slug, err := lab.ParseSlug(r.PathValue("slug"))
+	host := lab.DoorHost(r.PathValue("host"))
+	return slug, host, err == nil && (host == lab.HostShared || host == lab.HostOwn)
+}
+
+// listed gives the passes that NGINX found among a visitor's cookies.
+func listed(r *http.Request) []string {
+	var passes []string
+	for pass := range strings.SplitSeq(r.Header.Get(headerPasses), ",") {
+		if pass != "" && len(passes) < most {
+			passes = append(passes, pass)
+		}
+	}
+	return passes
+}
+
+// check answers NGINX's auth_request: 204 for yes, 401 without a pass that counts,
+// 403 for one whose holder may not come in any more, 503 when that is not known.
+func (d *Door) check(w http.ResponseWriter, r *http.Request) {
+	slug, host, ok := asked(r)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Del("Cache-Control") // NGINX keeps the answer as long as its own settings say
+	_, err := d.admission(r.Context(), listed(r), slug, host)
+	w.WriteHeader(d.status(r, err))
+}
+
+// status is what an answer about a pass has; only what is not known is logged.
+func (d *Door) status(r *http.Request, err error) int {
+	switch lab.CodeOf(err) {
+	case "":
+		return http.StatusNoContent
+	case lab.CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case lab.CodeForbidden:
+		return http.StatusForbidden
+	default:
+		if r.Context().Err() == nil {
+			d.cfg.Logger.WarnContext(r.Context(), "a pass can't be looked at", "error", err)
+		}
+		return http.StatusServiceUnavailable
+	}
+}
+
+// visit is a request for a workspace.
+type visit struct {
+	slug   lab.Slug
+	host   lab.DoorHost
+	passes []string
+	// running says that it came through the workspace's own NGINX.
+	running bool
+}
+
+// enter takes a ticket, or a pass that counts already, and sends the browser on
+// into the workspace. Without either it sends it to the console for a new ticket.
+func (d *Door) enter(w http.ResponseWriter, r *http.Request, v visit) {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+		d.refuse(w, http.StatusForbidden, "Only a page can be opened here", "Open the workspace from the console.", v.slug)
+		return
+	}
+	secret, to := ticketOf(r)
+	if secret != "" {
+		pass, err := d.redeem(r.Context(), secret, v.slug, v.host)
+		switch {
+		case err == nil:
+			http.SetCookie(w, d.cookie(v, pass))
+			seeOther(w, root(v.slug, v.host)+to)
+			return
+		case lab.CodeOf(err) != lab.CodeUnauthenticated:
+			d.away(w, r, err)
+			return
+		}
+	}
+	_, err := d.admission(r.Context(), v.passes, v.slug, v.host)
+	switch {
+	case err == nil && v.running, err == nil && secret != "":
+		seeOther(w, root(v.slug, v.host)+to)
+	case err == nil:
+		d.wait(w, r, v, to, false)
+	case lab.CodeOf(err) == lab.CodeForbidden:
+		d.forbidden(w, v.slug)
+	case lab.CodeOf(err) != lab.CodeUnauthenticated:
+		d.away(w, r, err)
+	case secret != "":
+		d.refuse(w, http.StatusUnauthorized, "This link is used up", "It was opened before, or is older than a minute. Open the workspace anew.", v.slug)
+	default:
+		d.toConsole(w, v.slug, to)
+	}
+}
+
+// ticketOf reads the query of an entrance. The path is the last in it and as the
+// browser sent it: nothing of it is decoded.
+func ticketOf(r *http.Request) (secret, to string) {
+	query, to, _ := strings.Cut("&"+r.URL.RawQuery, "&to=")
+	_, secret, _ = strings.Cut(query, "&ticket=")
+	secret, _, _ = strings.Cut(secret, "&")
+	return secret, inside(to)
+}
+
+func (d *Door) cookie(v visit, pass string) *http.Cookie {
+	c := &http.Cookie{ //nolint:gosec // G124: over plain HTTP there is no Secure
+		Name: cookieShared, Value: pass, Path: root(v.slug, v.host) + "/",
+		Secure: d.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+	if v.host == lab.HostOwn && d.secure() {
+		c.Name = cookieOwn
+	}
+	return c
+}
+
+// fallThrough answers for what no router has a route for: workspaces that do not
+// run, and whatever else is asked of the labs origin.
+func (d *Door) fallThrough(w http.ResponseWriter, r *http.Request) {
+	v, path, ok := d.place(r)
+	if !ok {
+		d.refuse(w, http.StatusNotFound, "There is nothing here", "Workspaces are opened from the console.", "")
+		return
+	}
+	if path == "" {
+		query := ""
+		if r.URL.RawQuery != "" {
+			query = "?" + r.URL.RawQuery
+		}
+		http.Redirect(w, r, root(v.slug, v.host)+"/"+query, http.StatusTemporaryRedirect) //nolint:gosec // G710: a path of a slug
+		return
+	}
+	if isPage := navigates(r); path == pathEnter && r.Method == http.MethodGet {
+		d.enter(w, r, v)
+	} else {
+		d.absent(w, r, v, path, isPage)
+	}
+}
+
+// absent answers for a path of a workspace that does not run.
+func (d *Door) absent(w http.ResponseWriter, r *http.Request, v visit, path string, isPage bool) {
+	if r.URL.RawQuery != "" {
+		path += "?" + r.URL.RawQuery
+	}
+	_, err := d.admission(r.Context(), v.passes, v.slug, v.host)
+	code := lab.CodeOf(err)
+	switch {
+	case err == nil && isPage:
+		d.wait(w, r, v, inside(path), true)
+	case err == nil:
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "The workspace does not run.", http.StatusServiceUnavailable)
+	case code == lab.CodeUnauthenticated && isPage:
+		d.toConsole(w, v.slug, inside(path))
+	case code == lab.CodeForbidden && isPage:
+		d.forbidden(w, v.slug)
+	case code == lab.CodeUnauthenticated || code == lab.CodeForbidden:
+		http.Error(w, "There is no pass for this workspace.", d.status(r, err))
+	default:
+		d.away(w, r, err)
+	}
+}
+
+// place finds out which workspace a visitor means, and the path inside it as the
+// browser wrote it, "" where not even its first slash is there.
+func (d *Door) place(r *http.Request) (visit, string, bool) {
+	host, labsHost := strings.ToLower(hostOf(r.Host)), strings.ToLower(d.labs.Hostname())
+	path := r.URL.EscapedPath()
+	v := visit{host: lab.HostShared, passes: passesOf(r)}
+	name := ""
+	if own, ok := strings.CutSuffix(host, "."+labsHost); ok {
+		v.host, name = lab.HostOwn, own
+	} else if host == labsHost {
+		first, rest, below := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		name, path = first, ""
+		if below {
+			path = "/" + rest
+		}
+	}
+	slug, err := lab.ParseSlug(name)
+	v.slug = slug
+	return v, path, err == nil
+}
+
+func hostOf(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return hostport
+	}
+	return host
+}
+
+func passesOf(r *http.Request) []string {
+	var passes []string
+	for _, c := range r.Cookies() {
+		if (c.Name == cookieShared || c.Name == cookieOwn) && c.Value != "" && len(passes) < most {
+			passes = append(passes, c.Value)
+		}
+	}
+	return passes
+}
+
+// navigates says that a browser is to show the answer as a page: the same as the
+// templates' NGINX takes for one. What reconnects or fetches does not.
+func navigates(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Upgrade") != "" {
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// toConsole sends the browser to the console for a ticket.
+func (d *Door) toConsole(w http.ResponseWriter, slug lab.Slug, to string) {
+	seeOther(w, d.cfg.ConsoleURL+pathOpen+string(slug)+"?to="+to)
+}
+
+func seeOther(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// away answers when it is not known whether somebody may come in.
+func (d *Door) away(w http.ResponseWriter, r *http.Request, err error) {
+	if !errors.Is(err, r.Context().Err()) || r.Context().Err() == nil {
+		d.cfg.Logger.WarnContext(r.Context(), "a visitor can't be answered", "error", err)
+	}
+	w.Header().Set("Retry-After", "2")
+	d.show(w, http.StatusServiceUnavailable, page{
+		Title: "One moment", Text: "Bothy does not answer just now. This page tries again by itself.", Refresh: "2",
+	})
+}

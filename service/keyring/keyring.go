@@ -1,0 +1,349 @@
+// Package keyring makes Vault like the database: whoever is disabled here can't use
+// anything there, and the secrets of courses, classes and students reach the
+// workspaces that they are for. What is to be done is read from the database each
+// time, so that it is safe to end at any line; nothing in it is a secret.
+package keyring
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	defaultTick    = 15 * time.Second
+	defaultWorkers = 4
+	// batch is how many things are read from the database at a time.
+	batch = 200
+	// After a pass that failed, the next one comes after these.
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// Store is what the keyring needs of the database. What is written under an epoch
+// is refused with CodeConflict once another has been claimed.
+type Store interface {
+	ClaimKeys(ctx context.Context) (epoch int64, err error)
+	PeopleToSettle(ctx context.Context, after string, limit int) ([]lab.PersonToSettle, error)
+	BeginPerson(ctx context.Context, epoch int64, id string) error
+	SettledPerson(ctx context.Context, epoch int64, person lab.PersonToSettle) error
+	SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToPrune, error)
+	Pruned(ctx context.Context, epoch int64, done lab.SecretsToPrune) error
+	WorkspacesWithoutSecrets(ctx context.Context, after string, limit int) ([]lab.WorkspaceSecrets, error)
+	SecretsOfWorkspace(ctx context.Context, slug lab.Slug) (lab.WorkspaceSecrets, error)
+	BeginWorkspaceSecrets(ctx context.Context, epoch int64, id string, names []string) error
+	WroteWorkspaceSecrets(ctx context.Context, epoch int64, id string, names []string, changes int64) error
+}
+
+// Vault is what the keyring needs of Vault. All of it may be called again at any time.
+type Vault interface {
+	DisablePerson(ctx context.Context, userID string) error
+	EnablePerson(ctx context.Context, userID string) error
+	Secrets(ctx context.Context, owner lab.SecretOwner) (map[string]string, error)
+	PruneSecrets(ctx context.Context, owner lab.SecretOwner, names []string) error
+	EnsureWorkspaceSecret(ctx context.Context, jobID string) error
+	SetWorkspaceSecrets(ctx context.Context, jobID string, values map[string]string, remove []string) error
+	DeleteWorkspaceSecret(ctx context.Context, jobID string) error
+}
+
+// Config is what a Keyring works with. Store, Vault and Logger must be set.
+type Config struct {
+	Store  Store
+	Vault  Vault
+	Logger *slog.Logger
+	// Registry takes the metrics; nil for none.
+	Registry prometheus.Registerer
+	// Tick is the longest time between two passes. Default 15 s.
+	Tick time.Duration
+	// Workers bounds what is asked of Vault at the same time. Default 4.
+	Workers int
+}
+
+// Keyring tells Vault for as long as it runs.
+type Keyring struct {
+	cfg   Config
+	wake  chan struct{}
+	done  *prometheus.CounterVec
+	epoch atomic.Int64
+}
+
+// New makes a keyring. It does nothing before Run.
+func New(cfg Config) (*Keyring, error) {
+	if cfg.Tick == 0 {
+		cfg.Tick = defaultTick
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = defaultWorkers
+	}
+	k := &Keyring{
+		cfg: cfg, wake: make(chan struct{}, 1),
+		done: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bothy_keyring_actions_total", Help: "What Vault was told: disable, enable, prune, workspace; ok or the code of the error.",
+		}, []string{"kind", "result"}),
+	}
+	if cfg.Registry != nil {
+		if err := cfg.Registry.Register(k.done); err != nil {
+			return nil, fmt.Errorf("register the keyring's metrics: %w", err)
+		}
+	}
+	return k, nil
+}
+
+// Wake has the keyring look soon. It never blocks, and many calls cost one pass.
+func (k *Keyring) Wake() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Claim takes over telling Vault, asking until the database answers. Whoever had it
+// before, and does not know it yet, is refused by the database.
+func (k *Keyring) Claim(ctx context.Context) error {
+	epoch, err := backoff.Retry(ctx, func() (int64, error) { return k.cfg.Store.ClaimKeys(ctx) },
+		backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, delay time.Duration) {
+			k.cfg.Logger.WarnContext(ctx, "the telling of Vault can't be claimed", "error", err, "again_in", delay)
+		}))
+	if err != nil {
+		return fmt.Errorf("claim the telling of Vault: %w", err)
+	}
+	k.epoch.Store(epoch)
+	return nil
+}
+
+// Run tells Vault until ctx ends, which is no error. Claim comes before it.
+func (k *Keyring) Run(ctx context.Context) error {
+	delays := backoff.NewExponentialBackOff()
+	delays.InitialInterval, delays.MaxInterval = firstRetry, lastRetry
+	for ctx.Err() == nil {
+		err := k.pass(ctx)
+		delay := k.cfg.Tick
+		if err != nil && ctx.Err() == nil {
+			delay = delays.NextBackOff()
+			k.cfg.Logger.WarnContext(ctx, "Vault is not yet as it should be", "error", err, "again_in", delay)
+		} else {
+			delays.Reset()
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-ctx.Done():
+		case <-k.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// pass does all that is to be done. What fails is left for the next one and does
+// not keep the rest waiting, unless Vault or the database is away.
+func (k *Keyring) pass(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{k.people, k.prune, k.workspaces} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each does one thing for all of a list. It gives the last error, and stops at one
+// that the next thing would meet as well.
+func each[T any](ctx context.Context, workers int, all []T, do func(context.Context, T) error) error {
+	var last atomic.Value
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for _, one := range all {
+		group.Go(func() error {
+			err := do(ctx, one)
+			if code := lab.CodeOf(err); code == lab.CodeUnavailable || code == lab.CodeConflict {
+				return err
+			}
+			if err != nil {
+				last.Store(failure{err})
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	failed, _ := last.Load().(failure)
+	return failed.err
+}
+
+type failure struct{ err error }
+
+func (k *Keyring) told(kind string, err error) error {
+	result := "ok"
+	if err != nil {
+		result = string(lab.CodeOf(err))
+	}
+	k.done.WithLabelValues(kind, result).Inc()
+	return err
+}
+
+func (k *Keyring) people(ctx context.Context) error {
+	var last error
+	for after := ""; ; {
+		people, err := k.cfg.Store.PeopleToSettle(ctx, after, batch)
+		if err != nil || len(people) == 0 {
+			return firstOf(err, last)
+		}
+		after = people[len(people)-1].ID
+		if err := each(ctx, k.cfg.Workers, people, k.settle); lab.CodeOf(err) == lab.CodeUnavailable || lab.CodeOf(err) == lab.CodeConflict {
+			return err
+		} else if err != nil {
+			last = err
+		}
+	}
+}
+
+// settle tells Vault of one person. That it is about to is written first: whatever
+// was begun is done again until its end is written.
+func (k *Keyring) settle(ctx context.Context, person lab.PersonToSettle) error {
+	epoch := k.epoch.Load()
+	if err := k.cfg.Store.BeginPerson(ctx, epoch, person.ID); err != nil {
+		return err
+	}
+	kind, tell := "enable", k.cfg.Vault.EnablePerson
+	if person.Disabled {
+		kind, tell = "disable", k.cfg.Vault.DisablePerson
+	}
+	if err := k.told(kind, tell(ctx, person.ID)); err != nil {
+		return fmt.Errorf("%s user %s: %w", kind, person.ID, err)
+	}
+	k.cfg.Logger.InfoContext(ctx, "Vault was told of a person", "user", person.ID, "act", kind)
+	return k.cfg.Store.SettledPerson(ctx, epoch, person)
+}
+
+func (k *Keyring) prune(ctx context.Context) error {
+	for {
+		owners, err := k.cfg.Store.SecretsToPrune(ctx, batch)
+		if err != nil || len(owners) == 0 {
+			return err
+		}
+		if err := each(ctx, k.cfg.Workers, owners, func(ctx context.Context, owner lab.SecretsToPrune) error {
+			if err := k.told("prune", k.cfg.Vault.PruneSecrets(ctx, owner.Owner, owner.Names)); err != nil {
+				return fmt.Errorf("prune the secrets of %s %s: %w", owner.Owner.Kind, owner.Owner.ID, err)
+			}
+			return k.cfg.Store.Pruned(ctx, k.epoch.Load(), owner)
+		}); err != nil {
+			return err
+		}
+	}
+}
+
+func (k *Keyring) workspaces(ctx context.Context) error {
+	var last error
+	for after := ""; ; {
+		all, err := k.cfg.Store.WorkspacesWithoutSecrets(ctx, after, batch)
+		if err != nil || len(all) == 0 {
+			return firstOf(err, last)
+		}
+		after = all[len(all)-1].WorkspaceID
+		// What a class of hundreds shares is read once.
+		shared, err := k.shared(ctx, all)
+		if err != nil {
+			return err
+		}
+		err = each(ctx, k.cfg.Workers, all, func(ctx context.Context, w lab.WorkspaceSecrets) error { return k.write(ctx, w, shared) })
+		if lab.CodeOf(err) == lab.CodeUnavailable || lab.CodeOf(err) == lab.CodeConflict {
+			return err
+		} else if err != nil {
+			last = err
+		}
+	}
+}
+
+// values are secrets by their owner.
+type values map[lab.SecretOwner]map[string]string
+
+func (k *Keyring) shared(ctx context.Context, all []lab.WorkspaceSecrets) (values, error) {
+	shared := values{}
+	for _, w := range all {
+		for _, owner := range w.Owners {
+			if _, known := shared[owner]; known || owner.Kind == lab.SecretOfStudent {
+				continue
+			}
+			of, err := k.cfg.Vault.Secrets(ctx, owner)
+			if err != nil {
+				return nil, fmt.Errorf("read the secrets of %s %s: %w", owner.Kind, owner.ID, err)
+			}
+			shared[owner] = of
+		}
+	}
+	return shared, nil
+}
+
+// write takes the secrets of a workspace's owners to its path. The names are
+// written down before they may be there, so that none stays that nobody knows.
+func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared values) error {
+	merged := map[string]string{}
+	for _, owner := range w.Owners {
+		of, known := shared[owner]
+		if !known {
+			var err error
+			if of, err = k.cfg.Vault.Secrets(ctx, owner); err != nil {
+				return fmt.Errorf("read the secrets of %s %s: %w", owner.Kind, owner.ID, err)
+			}
+		}
+		maps.Copy(merged, of)
+	}
+	names := slices.Collect(maps.Keys(merged))
+	remove := slices.DeleteFunc(slices.Clone(w.Names), func(name string) bool { _, stays := merged[name]; return stays })
+	if err := k.cfg.Store.BeginWorkspaceSecrets(ctx, k.epoch.Load(), w.WorkspaceID, append(slices.Clone(remove), names...)); err != nil {
+		return err
+	}
+	err := k.cfg.Vault.EnsureWorkspaceSecret(ctx, w.Slug.JobID())
+	if err == nil {
+		err = k.cfg.Vault.SetWorkspaceSecrets(ctx, w.Slug.JobID(), merged, remove)
+	}
+	if err := k.told("workspace", err); err != nil {
+		return fmt.Errorf("write the secrets of workspace %s: %w", w.Slug, err)
+	}
+	k.cfg.Logger.InfoContext(ctx, "a workspace has its secrets", "workspace", w.Slug, "names", len(names), "removed", len(remove))
+	return k.cfg.Store.WroteWorkspaceSecrets(ctx, k.epoch.Load(), w.WorkspaceID, names, w.Changes)
+}
+
+// EnsureWorkspaceSecret gives a workspace that is about to start its own credential
+// and all secrets that are for it. It takes a job id as lab.Slug gives it.
+func (k *Keyring) EnsureWorkspaceSecret(ctx context.Context, jobID string) error {
+	if err := k.cfg.Vault.EnsureWorkspaceSecret(ctx, jobID); err != nil {
+		return err
+	}
+	slug, err := lab.ParseSlug(strings.TrimPrefix(jobID, lab.Slug("").JobID()))
+	if err != nil {
+		return err
+	}
+	w, err := k.cfg.Store.SecretsOfWorkspace(ctx, slug)
+	if err != nil || w.Changes == w.Done {
+		return err
+	}
+	return k.write(ctx, w, nil)
+}
+
+// DeleteWorkspaceSecret deletes all that a workspace's path has.
+func (k *Keyring) DeleteWorkspaceSecret(ctx context.Context, jobID string) error {
+	return k.cfg.Vault.DeleteWorkspaceSecret(ctx, jobID)
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,349 @@
+package keyring_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bothylabs/bothy/service/keyring"
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// world is a database and a Vault as the keyring sees them. The store's own tests
+// say what is due when; service/vault's say what a real Vault makes of it.
+type world struct {
+	mu    sync.Mutex
+	epoch int64
+	// people are due; began says which were begun.
+	people []lab.PersonToSettle
+	began  []string
+	prune  []lab.SecretsToPrune
+	due    map[string]lab.WorkspaceSecrets
+
+	disabled map[string]bool
+	owners   map[lab.SecretOwner]map[string]string
+	paths    map[string]map[string]string
+	// fails is what Vault answers everything with, where it is not nil.
+	fails error
+	reads int
+}
+
+func newWorld() *world {
+	return &world{
+		due: map[string]lab.WorkspaceSecrets{}, disabled: map[string]bool{},
+		owners: map[lab.SecretOwner]map[string]string{}, paths: map[string]map[string]string{},
+	}
+}
+
+func (w *world) ClaimKeys(context.Context) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.epoch++
+	return w.epoch, nil
+}
+
+func (w *world) held(epoch int64) error {
+	if epoch != w.epoch {
+		return lab.Errorf(lab.CodeConflict, "another instance")
+	}
+	return nil
+}
+
+func (w *world) PeopleToSettle(_ context.Context, after string, limit int) ([]lab.PersonToSettle, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var due []lab.PersonToSettle
+	for _, p := range w.people {
+		if p.ID > after && len(due) < limit {
+			due = append(due, p)
+		}
+	}
+	return due, nil
+}
+
+func (w *world) BeginPerson(_ context.Context, epoch int64, id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.began = append(w.began, id)
+	return w.held(epoch)
+}
+
+func (w *world) SettledPerson(_ context.Context, epoch int64, person lab.PersonToSettle) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.people = slices.DeleteFunc(w.people, func(p lab.PersonToSettle) bool { return p == person })
+	return w.held(epoch)
+}
+
+func (w *world) SecretsToPrune(context.Context, int) ([]lab.SecretsToPrune, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.prune), nil
+}
+
+func (w *world) Pruned(_ context.Context, epoch int64, done lab.SecretsToPrune) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.prune = slices.DeleteFunc(w.prune, func(p lab.SecretsToPrune) bool { return p.Owner == done.Owner })
+	return w.held(epoch)
+}
+
+func (w *world) WorkspacesWithoutSecrets(_ context.Context, after string, limit int) ([]lab.WorkspaceSecrets, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var due []lab.WorkspaceSecrets
+	for _, id := range slices.Sorted(maps.Keys(w.due)) {
+		if one := w.due[id]; id > after && one.Done != one.Changes && len(due) < limit {
+			due = append(due, one)
+		}
+	}
+	return due, nil
+}
+
+func (w *world) SecretsOfWorkspace(_ context.Context, slug lab.Slug) (lab.WorkspaceSecrets, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range w.due {
+		if one.Slug == slug {
+			return one, nil
+		}
+	}
+	return lab.WorkspaceSecrets{}, lab.NotFound("workspace", string(slug))
+}
+
+func (w *world) BeginWorkspaceSecrets(_ context.Context, epoch int64, id string, names []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one := w.due[id]
+	one.Names = slices.Sorted(slices.Values(names))
+	w.due[id] = one
+	return w.held(epoch)
+}
+
+func (w *world) WroteWorkspaceSecrets(_ context.Context, epoch int64, id string, names []string, changes int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one := w.due[id]
+	one.Names, one.Done = slices.Sorted(slices.Values(names)), changes
+	w.due[id] = one
+	return w.held(epoch)
+}
+
+func (w *world) DisablePerson(_ context.Context, id string) error { return w.person(id, true) }
+func (w *world) EnablePerson(_ context.Context, id string) error  { return w.person(id, false) }
+
+func (w *world) person(id string, disabled bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fails == nil {
+		w.disabled[id] = disabled
+	}
+	return w.fails
+}
+
+func (w *world) Secrets(_ context.Context, owner lab.SecretOwner) (map[string]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reads++
+	return maps.Clone(w.owners[owner]), w.fails
+}
+
+func (w *world) PruneSecrets(_ context.Context, owner lab.SecretOwner, names []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fails == nil {
+		maps.DeleteFunc(w.owners[owner], func(name, _ string) bool { return !slices.Contains(names, name) })
+	}
+	return w.fails
+}
+
+func (w *world) EnsureWorkspaceSecret(_ context.Context, jobID string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fails == nil && w.paths[jobID] == nil {
+		w.paths[jobID] = map[string]string{"WORKSPACE_SECRET": "its own"}
+	}
+	return w.fails
+}
+
+func (w *world) SetWorkspaceSecrets(_ context.Context, jobID string, values map[string]string, remove []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fails == nil {
+		maps.Copy(w.paths[jobID], values)
+		maps.DeleteFunc(w.paths[jobID], func(name, _ string) bool { return slices.Contains(remove, name) })
+	}
+	return w.fails
+}
+
+func (w *world) DeleteWorkspaceSecret(context.Context, string) error { return w.fails }
+
+func course(id string) lab.SecretOwner  { return lab.SecretOwner{Kind: lab.SecretOfCourse, ID: id} }
+func class(id string) lab.SecretOwner   { return lab.SecretOwner{Kind: lab.SecretOfClass, ID: id} }
+func student(id string) lab.SecretOwner { return lab.SecretOwner{Kind: lab.SecretOfStudent, ID: id} }
+
+// workspace is one that lacks n changes.
+func (w *world) workspace(id string, n int64, names ...string) {
+	w.due[id] = lab.WorkspaceSecrets{
+		WorkspaceID: id, Slug: lab.Slug("f26-py-" + id), Changes: n, Names: names,
+		Owners: [3]lab.SecretOwner{course("py"), class("f26"), student(id)},
+	}
+}
+
+func (w *world) keyring(t *testing.T) *keyring.Keyring {
+	t.Helper()
+	k, err := keyring.New(keyring.Config{Store: w, Vault: w, Logger: slog.New(slog.DiscardHandler), Tick: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// running runs a keyring until the test is over, and gives it after its first pass.
+func (w *world) running(t *testing.T) *keyring.Keyring {
+	t.Helper()
+	k := w.keyring(t)
+	if err := k.Claim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	})
+	synctest.Wait()
+	return k
+}
+
+func TestTheStrongestOwnersValueReachesAWorkspace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.owners[course("py")] = map[string]string{"A": "course", "B": "course", "C": "course"}
+		w.owners[class("f26")] = map[string]string{"B": "class", "C": "class"}
+		w.owners[student("ana")] = map[string]string{"C": "student"}
+		for _, id := range []string{"ana", "ben", "eve"} {
+			w.workspace(id, 3)
+		}
+		w.due["ana"] = lab.WorkspaceSecrets{
+			WorkspaceID: "ana", Slug: "f26-py-ana", Changes: 3, Names: []string{"GONE", "A"}, Owners: w.due["ana"].Owners,
+		}
+		w.paths["bothy-f26-py-ana"] = map[string]string{"WORKSPACE_SECRET": "its own", "GONE": "old", "A": "old"}
+		w.running(t)
+		want := map[string]map[string]string{
+			"bothy-f26-py-ana": {"WORKSPACE_SECRET": "its own", "A": "course", "B": "class", "C": "student"},
+			"bothy-f26-py-ben": {"WORKSPACE_SECRET": "its own", "A": "course", "B": "class", "C": "class"},
+			"bothy-f26-py-eve": {"WORKSPACE_SECRET": "its own", "A": "course", "B": "class", "C": "class"},
+		}
+		if diff := cmp.Diff(want, w.paths); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"A", "B", "C"}, w.due["ana"].Names); diff != "" || w.due["ana"].Done != 3 {
+			t.Errorf("recorded: %+v", w.due["ana"])
+		}
+		if w.reads != 5 {
+			t.Errorf("Vault was read %d times; what a class shares is read once", w.reads)
+		}
+	})
+}
+
+func TestWhatVaultCanNotTakeWhileItIsAwayIsDoneAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.people = []lab.PersonToSettle{{ID: "ana", Disabled: true}, {ID: "ben"}}
+		w.disabled["ben"] = true
+		w.owners[course("py")] = map[string]string{"A": "1", "B": "2"}
+		w.prune = []lab.SecretsToPrune{{Owner: course("py"), Names: []string{"A"}, Changes: 1}}
+		w.workspace("ana", 1, "A", "B")
+		w.fails = lab.Errorf(lab.CodeUnavailable, "Vault is sealed")
+		w.running(t)
+		time.Sleep(10 * time.Minute) // of the bubble's clock
+		synctest.Wait()
+		if len(w.people) != 2 || len(w.prune) != 1 || w.due["ana"].Done != 0 {
+			t.Fatalf("something counts as done: %+v", w)
+		}
+		w.mu.Lock()
+		w.fails = nil
+		w.mu.Unlock()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(w.people) != 0 || !w.disabled["ana"] || w.disabled["ben"] {
+			t.Errorf("people: %v left, disabled %v", w.people, w.disabled)
+		}
+		if diff := cmp.Diff(map[string]string{"WORKSPACE_SECRET": "its own", "A": "1"}, w.paths["bothy-f26-py-ana"]); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestOneThatVaultRefusesKeepsNobodyElseWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.people = []lab.PersonToSettle{{ID: "ana", Disabled: true}}
+		w.fails = lab.Errorf(lab.CodeRefused, "no")
+		w.workspace("ben", 1)
+		k := w.running(t)
+		if !slices.Contains(w.began, "ana") || w.disabled["ana"] {
+			t.Fatalf("it was not tried: %+v", w)
+		}
+		w.mu.Lock()
+		w.fails = nil
+		w.mu.Unlock()
+		k.Wake()
+		synctest.Wait()
+		if !w.disabled["ana"] || w.due["ben"].Done != 1 {
+			t.Errorf("after all: %+v", w)
+		}
+	})
+}
+
+func TestAWorkspaceThatStartsHasItsSecrets(t *testing.T) {
+	w := newWorld()
+	w.owners[class("f26")] = map[string]string{"A": "class"}
+	w.workspace("ana", 1)
+	k := w.keyring(t)
+	if err := k.Claim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"WORKSPACE_SECRET": "its own", "A": "class"}, w.paths["bothy-f26-py-ana"]); diff != "" {
+		t.Error(diff)
+	}
+	reads := w.reads
+	if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); err != nil || w.reads != reads {
+		t.Errorf("what is there is read again: %v", err)
+	}
+	w.fails = errors.New("away")
+	if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); err == nil {
+		t.Error("a workspace starts without its secret")
+	}
+}
+
+func TestAnInstanceThatWasReplacedRecordsNothing(t *testing.T) {
+	w := newWorld()
+	w.workspace("ana", 1)
+	k := w.keyring(t)
+	if err := k.Claim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.epoch++
+	if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); lab.CodeOf(err) != lab.CodeConflict {
+		t.Errorf("got %v", err)
+	}
+	if len(w.paths["bothy-f26-py-ana"]) != 1 {
+		t.Errorf("it wrote: %v", w.paths)
+	}
+}

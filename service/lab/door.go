@@ -1,0 +1,77 @@
+package lab
+
+import "time"
+
+// DoorHost says on which of its two kinds of host a workspace is opened.
+type DoorHost string
+
+// The kinds of host.
+const (
+	// HostShared is the labs origin, where every workspace has a path: students open their own there.
+	HostShared DoorHost = "shared"
+	// HostOwn is the workspace's own host below it: who looks in comes there.
+	HostOwn DoorHost = "own"
+)
+
+// Entry is somebody's way into one workspace: what tickets and passes are bound to.
+type Entry struct {
+	WorkspaceID string
+	Host        DoorHost
+	// LooksIn says that it is not the workspace's student.
+	LooksIn bool
+	// UserID is "" for the operator's token, SessionID for any token.
+	UserID    string
+	SessionID string
+	// Actor is the credential's name, Role the person's, for the record.
+	Actor string
+	Role  Role
+}
+
+// Ticket is a way from the console to a workspace, good once and for a minute.
+type Ticket struct {
+	// Hash is the SHA-256 of what the visitor has, in hex.
+	Hash string
+	Entry
+	// Remote is the address that it was asked for from.
+	Remote     string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	RedeemedAt *time.Time
+}
+
+// Pass lets one browser into one workspace, for as long as its session lives and
+// its user may. Written by the door.
+type Pass struct {
+	ID string
+	// Hash is the SHA-256 of what the browser has, in hex.
+	Hash string
+	Entry
+	CreatedAt time.Time
+	// ExpiresAt is the end whatever else there is.
+	ExpiresAt time.Time
+	// EndedAt is since when it counts no more.
+	EndedAt *time.Time
+}
+
+// Admission is what is known of a pass at one moment.
+type Admission struct {
+	Pass
+	// Lives says that neither the pass nor its session has ended.
+	Lives bool
+	// May says that its user may still be in the workspace.
+	May bool
+	// SessionSeenAt is when the session was last seen; zero where there is none.
+	SessionSeenAt time.Time
+}
+
+// LookIn is one time that somebody other than its student came into a workspace.
+type LookIn struct {
+	ID          string
+	WorkspaceID string
+	Slug        Slug
+	UserID      string
+	// Name is the user's, or what the token is called.
+	Name string
+	Role Role
+	At   time.Time
+}

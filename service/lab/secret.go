@@ -1,0 +1,69 @@
+package lab
+
+import "time"
+
+// SecretKind says what kind of thing has secrets.
+type SecretKind string
+
+// The kinds. Where the same name is given to several, that of the last one holds.
+const (
+	SecretOfCourse  SecretKind = "course"
+	SecretOfClass   SecretKind = "class"
+	SecretOfStudent SecretKind = "student"
+)
+
+// SecretOwner is a course, class or student that has secrets, by its id.
+type SecretOwner struct {
+	Kind SecretKind
+	ID   string
+}
+
+// Secret is what is known of a secret: everything but its value, which is Vault's.
+// Written by the registrar.
+type Secret struct {
+	Name string
+	// Bytes is the size of name and value.
+	Bytes int
+	// SetAt is when it got its value, SetBy the name of who gave it.
+	SetAt time.Time
+	SetBy string
+}
+
+// Bounds of secrets, that keep a workspace's path in Vault, and the environment of
+// its task, far below their limits.
+const (
+	MaxSecretName    = 128
+	MaxSecretValue   = 16 << 10
+	MaxSecrets       = 64
+	MaxSecretsOfKind = 128 << 10
+)
+
+// PersonToSettle is a user of whom Vault has to be told.
+type PersonToSettle struct {
+	ID string
+	// Disabled is what Vault should hold.
+	Disabled bool
+}
+
+// SecretsToPrune are the secrets of an owner of which Vault may hold more than there are.
+type SecretsToPrune struct {
+	Owner SecretOwner
+	// Names are those that there are; none where the owner is gone.
+	Names []string
+	// Gone says that the owner is.
+	Gone bool
+	// Changes is the owner's count of them that Names is of.
+	Changes int64
+}
+
+// WorkspaceSecrets says which secrets a workspace gets.
+type WorkspaceSecrets struct {
+	WorkspaceID string
+	Slug        Slug
+	// Owners are those of its secrets, the weakest first.
+	Owners [3]SecretOwner
+	// Names are those that may be in the workspace's path by now.
+	Names []string
+	// Changes of the owners are wanted in the workspace's path, Done are there.
+	Changes, Done int64
+}

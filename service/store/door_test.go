@@ -1,0 +1,261 @@
+package store_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// guarded is a store with a workspace, its student, and people who may look in, or not.
+type guarded struct {
+	*fixture
+	raw                                       *sqlx.DB
+	cohort                                    lab.Cohort
+	class                                     lab.Class
+	enrolled                                  lab.Student
+	workspace                                 lab.Workspace
+	student, teacher, helper, stranger, admin lab.User
+}
+
+func newGuarded(f *fixture) guarded {
+	f.t.Helper()
+	g := guarded{fixture: f, raw: openRaw(f.t, f.db, f.where)}
+	g.cohort = f.cohort("fall")
+	g.class = f.class(g.cohort, f.course("py"))
+	g.enrolled = f.student(g.cohort, "Ada", "ada@example.org")
+	g.workspace = f.workspace(g.class, g.enrolled, "fall-py-ada")
+	g.student, g.teacher = f.user("ada@example.org", lab.RoleStudent), f.user("t@example.org", lab.RoleInstructor)
+	g.helper, g.stranger = f.user("h@example.org", lab.RoleAssistant), f.user("x@example.org", lab.RoleInstructor)
+	g.admin = f.user("root@example.org", lab.RoleAdmin)
+	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, []string{g.teacher.ID}, f.audit("appoint", g.cohort.ID))))
+	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustClass, g.class.ID, []string{g.helper.ID}, f.audit("appoint", g.class.ID))))
+	g.exec(`UPDATE students SET user_id = ? WHERE id = ?`, g.student.ID, g.enrolled.ID)
+	for _, u := range []lab.User{g.student, g.teacher, g.helper, g.stranger, g.admin} {
+		g.exec(`INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+			VALUES (?, ?, '', 0, ?, 0, '', '', 0, ?, ?)`, "session-"+u.ID, "hash-"+u.ID, u.ID, g.now.UnixMicro(), g.now.Add(8*time.Hour).UnixMicro())
+	}
+	return g
+}
+
+func (g guarded) exec(query string, args ...any) {
+	g.t.Helper()
+	_, err := g.raw.ExecContext(g.t.Context(), g.raw.Rebind(query), args...)
+	g.must(err)
+}
+
+func (g guarded) entry(u lab.User) lab.Entry {
+	e := lab.Entry{
+		WorkspaceID: g.workspace.ID, Host: lab.HostOwn, LooksIn: u.ID != g.student.ID,
+		UserID: u.ID, SessionID: "session-" + u.ID, Actor: "user:" + u.Login, Role: u.Role,
+	}
+	if !e.LooksIn {
+		e.Host = lab.HostShared
+	}
+	return e
+}
+
+// enter redeems a ticket for a pass and gives the pass's hash.
+func (g guarded) enter(e lab.Entry) string {
+	g.t.Helper()
+	ticket, pass := g.id("ticket"), g.id("pass")
+	g.must(g.AddTicket(g.t.Context(), lab.Ticket{Hash: ticket, Entry: e, Remote: "192.0.2.1", CreatedAt: g.now, ExpiresAt: g.now.Add(time.Minute)}))
+	g.must(g.redeem(ticket, pass, g.workspace.Slug, e.Host, g.now))
+	return pass
+}
+
+func (g guarded) redeem(ticket, pass string, slug lab.Slug, host lab.DoorHost, now time.Time) error {
+	return g.RedeemTicket(g.t.Context(), ticket, slug, host, now, func(t lab.Ticket) (lab.Pass, lab.Audit) {
+		return lab.Pass{ID: g.id("pass"), Hash: pass, Entry: t.Entry, CreatedAt: now, ExpiresAt: now.Add(12 * time.Hour)},
+			g.audit("workspace.look_in", t.WorkspaceID)
+	})
+}
+
+func (g guarded) admission(pass string, host lab.DoorHost, at time.Duration) (lives, may bool) {
+	g.t.Helper()
+	got, err := g.Admission(g.t.Context(), []string{"another", pass}, g.workspace.Slug, host, g.now.Add(at), g.now.Add(at-time.Hour))
+	g.must(err)
+	return got.Lives, got.May
+}
+
+func TestATicketIsGoodOnceForOneWorkspaceOnOneKindOfHost(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		g := newGuarded(f)
+		ticket := lab.Ticket{Hash: "ticket", Entry: g.entry(g.student), CreatedAt: g.now, ExpiresAt: g.now.Add(time.Minute)}
+		g.must(g.AddTicket(t.Context(), ticket))
+		g.workspaces(g.class, g.cohort, 1)
+		for what, err := range map[string]error{
+			"another ticket":    g.redeem("other", "p1", g.workspace.Slug, lab.HostShared, g.now),
+			"another workspace": g.redeem("ticket", "p2", "fall-26-py101-student-0", lab.HostShared, g.now),
+			"another host":      g.redeem("ticket", "p3", g.workspace.Slug, lab.HostOwn, g.now),
+			"too late":          g.redeem("ticket", "p4", g.workspace.Slug, lab.HostShared, g.now.Add(time.Minute)),
+		} {
+			if lab.CodeOf(err) != lab.CodeUnauthenticated {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		var good atomic.Int32
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				switch err := g.redeem("ticket", g.id("hash"), g.workspace.Slug, lab.HostShared, g.now.Add(time.Second)); lab.CodeOf(err) {
+				case "":
+					good.Add(1)
+				case lab.CodeUnauthenticated:
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		wantEqual(t, good.Load(), int32(1))
+	})
+}
+
+func TestAPassCountsForAsLongAsItsHolderMay(t *testing.T) {
+	t.Parallel()
+	const later = time.Minute
+	for name, tc := range map[string]struct {
+		who       func(g guarded) lab.User
+		change    func(g guarded)
+		at        time.Duration
+		lives, my bool
+	}{
+		"the student":          {who: func(g guarded) lab.User { return g.student }, lives: true, my: true},
+		"an instructor":        {who: func(g guarded) lab.User { return g.teacher }, lives: true, my: true},
+		"an assistant":         {who: func(g guarded) lab.User { return g.helper }, lives: true, my: true},
+		"an admin":             {who: func(g guarded) lab.User { return g.admin }, lives: true, my: true},
+		"another's instructor": {who: func(g guarded) lab.User { return g.stranger }, lives: true},
+		"signed out": {who: func(g guarded) lab.User { return g.student }, my: true, change: func(g guarded) {
+			g.exec(`UPDATE sessions SET ended_at = ?`, g.now.UnixMicro())
+		}},
+		"no session any more": {who: func(g guarded) lab.User { return g.student }, my: true, change: func(g guarded) { g.exec(`DELETE FROM sessions`) }},
+		"idle":                {who: func(g guarded) lab.User { return g.student }, my: true, at: 2 * time.Hour},
+		"seen in between": {who: func(g guarded) lab.User { return g.student }, lives: true, my: true, at: 2 * time.Hour, change: func(g guarded) {
+			g.must(g.TouchSessions(g.t.Context(), map[string]time.Time{"session-" + g.student.ID: g.now.Add(90 * time.Minute)}))
+		}},
+		"disabled": {who: func(g guarded) lab.User { return g.student }, lives: true, change: func(g guarded) {
+			g.exec(`UPDATE users SET disabled_at = ? WHERE id = ?`, g.now.UnixMicro(), g.student.ID)
+		}},
+		"withdrawn": {who: func(g guarded) lab.User { return g.student }, lives: true, change: func(g guarded) {
+			g.must(second(g.Withdraw(g.t.Context(), somebody(), g.enrolled.ID, g.now, g.audit("student.withdraw", g.enrolled.ID))))
+		}},
+		"the cohort taken away": {who: func(g guarded) lab.User { return g.teacher }, lives: true, change: func(g guarded) {
+			g.must(second(g.Appoint(g.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, nil, g.audit("appoint", g.cohort.ID))))
+		}},
+		"the class taken away": {who: func(g guarded) lab.User { return g.helper }, lives: true, change: func(g guarded) {
+			g.must(second(g.Appoint(g.t.Context(), somebody(), lab.TrustClass, g.class.ID, nil, g.audit("appoint", g.class.ID))))
+		}},
+		"no instructor any more": {who: func(g guarded) lab.User { return g.teacher }, lives: true, change: func(g guarded) {
+			g.exec(`UPDATE users SET role = 'student' WHERE id = ?`, g.teacher.ID)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, func(t *testing.T, f *fixture) {
+				g := newGuarded(f)
+				entry := g.entry(tc.who(g))
+				pass := g.enter(entry)
+				if tc.change != nil {
+					tc.change(g)
+				}
+				lives, may := g.admission(pass, entry.Host, tc.at+later)
+				if lives != tc.lives || may != tc.my {
+					t.Errorf("lives %v, may %v; want %v, %v", lives, may, tc.lives, tc.my)
+				}
+				// What counts no more is ended, once, and wants its connections ended.
+				now := g.now.Add(tc.at + later)
+				for round := range 2 {
+					ended, err := g.EndPasses(t.Context(), now, now.Add(-time.Hour), now.Add(5*time.Second))
+					g.must(err)
+					wantEqual(t, ended == 1, round == 0 && (!tc.lives || !tc.my))
+				}
+				w := g.stored(g.workspace)
+				if tc.lives && tc.my {
+					wantEqual(t, []any{w.EvictionsWanted, w.EvictAfter}, []any{int64(0), time.Time{}})
+					return
+				}
+				wantEqual(t, []any{w.EvictionsWanted, w.EvictAfter}, []any{int64(1), now.Add(5 * time.Second)})
+				lives, _ = g.admission(pass, entry.Host, tc.at+later)
+				wantEqual(t, lives, false)
+				g.must(g.RecordEviction(t.Context(), g.epoch(), g.workspace.ID, w.EvictionsWanted))
+				wantEqual(t, g.stored(g.workspace).EvictionsDone, int64(1))
+			})
+		})
+	}
+}
+
+func TestAPassIsForItsHostAndWorkspaceAlone(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		g := newGuarded(f)
+		pass := g.enter(g.entry(g.teacher))
+		other := g.workspaces(g.class, g.cohort, 1)[0]
+		for _, at := range []struct {
+			slug lab.Slug
+			host lab.DoorHost
+		}{{g.workspace.Slug, lab.HostShared}, {other.Slug, lab.HostOwn}} {
+			_, err := g.Admission(t.Context(), []string{pass}, at.slug, at.host, g.now, g.now.Add(-time.Hour))
+			wantCode(t, err, lab.CodeNotFound)
+		}
+		_, err := g.Admission(t.Context(), nil, g.workspace.Slug, lab.HostOwn, g.now, g.now)
+		wantCode(t, err, lab.CodeNotFound)
+		// Of several passes, the one that counts decides.
+		gone := g.enter(g.entry(g.teacher))
+		g.exec(`UPDATE passes SET ended_at = 1 WHERE hash = ?`, gone)
+		got, err := g.Admission(t.Context(), []string{gone, pass}, g.workspace.Slug, lab.HostOwn, g.now, g.now.Add(-time.Hour))
+		g.must(err)
+		wantEqual(t, got.Hash, pass)
+		g.must(g.CleanDoor(t.Context(), g.now))
+		var left []string
+		g.must(g.raw.Select(&left, `SELECT hash FROM passes`))
+		wantEqual(t, left, []string{pass})
+	})
+}
+
+func TestTheStudentSeesWhoLookedIn(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		g := newGuarded(f)
+		g.enter(g.entry(g.student))
+		g.enter(g.entry(g.teacher))
+		token := lab.Entry{WorkspaceID: g.workspace.ID, Host: lab.HostOwn, LooksIn: true, Actor: "token:operator", Role: lab.RoleAdmin}
+		pass := g.enter(token)
+		if lives, may := g.admission(pass, lab.HostOwn, time.Minute); !lives || !may {
+			t.Error("the operator's token has no user and no session, and its pass counts")
+		}
+		got, err := g.LookIns(t.Context(), g.student.ID, 10)
+		g.must(err)
+		var names []string
+		for _, l := range got {
+			names = append(names, string(l.Slug)+" "+l.Name+" "+string(l.Role))
+		}
+		wantEqual(t, names, []string{"fall-py-ada token:operator admin", "fall-py-ada N. N. instructor"})
+		audits, err := g.Audits(t.Context(), 2)
+		g.must(err)
+		for _, a := range audits {
+			if a.Action != "workspace.look_in" {
+				t.Errorf("audit %s", a.Action)
+			}
+		}
+	})
+}
+
+func TestTheDoorsQuestionReadsIndexesAlone(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		lines, err := f.PlanAdmission(t.Context())
+		f.must(err)
+		for _, line := range lines {
+			if strings.Contains(line, "SCAN") {
+				t.Errorf("a table is read as a whole: %q", lines)
+			}
+		}
+	})
+}

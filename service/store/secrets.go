@@ -1,0 +1,341 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	selectNames = `SELECT name, bytes, set_at, set_by FROM secrets `
+	// Names are kept from before their values are in Vault: what Vault holds beyond
+	// the names that there are is removed.
+	beginName = `INSERT INTO secrets (kind, owner_id, name, bytes, set_at, set_by) VALUES (?, ?, ?, ?, NULL, '')
+		ON CONFLICT (kind, owner_id, name) DO NOTHING`
+	keepName = `INSERT INTO secrets (kind, owner_id, name, bytes, set_at, set_by) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (kind, owner_id, name) DO UPDATE SET bytes = excluded.bytes, set_at = excluded.set_at, set_by = excluded.set_by`
+	lockOwner = `SELECT id FROM secret_owners WHERE kind = ? AND id = ?`
+
+	selectReceivers = `SELECT w.id, w.slug, w.class_id, w.student_id, c.course_id, w.secret_names, w.secrets_done,
+			COALESCE(k.changes, 0) + COALESCE(l.changes, 0) + COALESCE(p.changes, 0) AS changes
+		FROM workspaces w
+		JOIN classes c ON c.id = w.class_id
+		LEFT JOIN secret_owners k ON k.kind = 'course' AND k.id = c.course_id
+		LEFT JOIN secret_owners l ON l.kind = 'class' AND l.id = w.class_id
+		LEFT JOIN secret_owners p ON p.kind = 'student' AND p.id = w.student_id
+		WHERE w.deleted_at IS NULL AND w.desired <> 'deleted' `
+	// ownerGone is true of whose secrets nobody gets any more.
+	ownerGone = `CASE o.kind WHEN 'course' THEN NOT EXISTS (SELECT 1 FROM courses WHERE id = o.id)
+		WHEN 'class' THEN NOT EXISTS (SELECT 1 FROM classes WHERE id = o.id)
+		ELSE NOT EXISTS (SELECT 1 FROM students WHERE id = o.id AND withdrawn_at IS NULL) END`
+)
+
+type secretRow struct {
+	Name  string `db:"name"`
+	Bytes int    `db:"bytes"`
+	SetAt stamp  `db:"set_at"`
+	SetBy string `db:"set_by"`
+}
+
+func (r secretRow) secret() lab.Secret {
+	return lab.Secret{Name: r.Name, Bytes: r.Bytes, SetAt: time.Time(r.SetAt), SetBy: r.SetBy}
+}
+
+// Secrets gives a page of the secrets of an owner, by name.
+func (s *Store) Secrets(ctx context.Context, owner lab.SecretOwner, p lab.Page) (lab.List[lab.Secret], error) {
+	var chosen conditions
+	chosen.is("kind", "kind", string(owner.Kind))
+	chosen.is("owner", "owner_id", owner.ID)
+	chosen.and("set", true, "set_at IS NOT NULL")
+	return page(ctx, s, listing[secretRow]{
+		name: "secrets", from: selectNames, standard: "name",
+		sorts: map[string]order[secretRow]{
+			"name":   by[secretRow](),
+			"set_at": by(moment("COALESCE(set_at, 0)", func(r secretRow) stamp { return r.SetAt })),
+		},
+		id: text("name", func(r secretRow) string { return r.Name }),
+	}, chosen, p, secretRow.secret)
+}
+
+// BeginSecret makes a secret's name known before its value goes into Vault.
+// CodeNotFound when the owner is gone, CodeConflict when it would have too many
+// secrets, or too large ones.
+func (s *Store) BeginSecret(ctx context.Context, owner lab.SecretOwner, secret lab.Secret) error {
+	return s.update(ctx, "begin a secret", func(tx session) error {
+		if err := holdOwner(ctx, tx, owner); err != nil {
+			return err
+		}
+		if err := fits(ctx, tx, owner, secret); err != nil {
+			return err
+		}
+		_, err := tx.exec(ctx, beginName, owner.Kind, owner.ID, secret.Name, secret.Bytes)
+		return err
+	})
+}
+
+// KeepSecret writes that a secret's value is in Vault; the reconciling instance
+// takes it to the workspaces. Errors as of BeginSecret.
+func (s *Store) KeepSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret, audit lab.Audit) error {
+	return s.act(ctx, intent, "keep a secret", func(tx session) (lab.Audit, error) {
+		if err := holdOwner(ctx, tx, owner); err != nil {
+			return lab.Audit{}, err
+		}
+		if err := fits(ctx, tx, owner, secret); err != nil {
+			return lab.Audit{}, err
+		}
+		if _, err := tx.exec(ctx, keepName, owner.Kind, owner.ID, secret.Name, secret.Bytes, stamp(secret.SetAt), secret.SetBy); err != nil {
+			return lab.Audit{}, err
+		}
+		return audit, changedSecrets(ctx, tx, owner)
+	})
+}
+
+// DeleteSecret removes a secret; CodeNotFound when there is none.
+func (s *Store) DeleteSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, name string, audit lab.Audit) error {
+	return s.act(ctx, intent, "delete a secret", func(tx session) (lab.Audit, error) {
+		if err := holdOwner(ctx, tx, owner); err != nil {
+			return lab.Audit{}, err
+		}
+		n, err := tx.exec(ctx, `DELETE FROM secrets WHERE kind = ? AND owner_id = ? AND name = ?`, owner.Kind, owner.ID, name)
+		if err == nil && n == 0 {
+			err = lab.NotFound("secret", name)
+		}
+		if err != nil {
+			return lab.Audit{}, err
+		}
+		return audit, changedSecrets(ctx, tx, owner)
+	})
+}
+
+// holdOwner holds an owner that there is, and its count of changes, which it begins.
+func holdOwner(ctx context.Context, tx session, owner lab.SecretOwner) error {
+	lock := map[lab.SecretKind]string{
+		lab.SecretOfCourse: lockCourse, lab.SecretOfClass: lockClass,
+		lab.SecretOfStudent: `SELECT id FROM students WHERE withdrawn_at IS NULL AND id = ?`,
+	}[owner.Kind]
+	if err := tx.lock(ctx, string(owner.Kind), lock, owner.ID); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, `INSERT INTO secret_owners (kind, id, changes, pruned) VALUES (?, ?, 0, 0) ON CONFLICT (kind, id) DO NOTHING`, owner.Kind, owner.ID)
+	if err != nil {
+		return err
+	}
+	var held string
+	return tx.get(ctx, &held, lockOwner+tx.locks.own, owner.Kind, owner.ID)
+}
+
+// fits refuses what would be too much beside an owner's other secrets.
+func fits(ctx context.Context, tx session, owner lab.SecretOwner, secret lab.Secret) error {
+	var others struct {
+		Number int `db:"number"`
+		Bytes  int `db:"bytes"`
+	}
+	err := tx.get(ctx, &others, `SELECT COUNT(*) AS number, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes
+		FROM secrets WHERE kind = ? AND owner_id = ? AND name <> ?`, owner.Kind, owner.ID, secret.Name)
+	switch {
+	case err != nil:
+		return err
+	case others.Number >= lab.MaxSecrets:
+		return lab.Errorf(lab.CodeConflict, "this %s has %d secrets, and no more are kept", owner.Kind, others.Number).WithHint("delete one that is not used")
+	case others.Bytes+secret.Bytes > lab.MaxSecretsOfKind:
+		return lab.Errorf(lab.CodeConflict, "the secrets of this %s would have %d bytes, and no more than %d are kept",
+			owner.Kind, others.Bytes+secret.Bytes, lab.MaxSecretsOfKind).WithHint("delete one that is not used, or shorten this one")
+	}
+	return nil
+}
+
+func changedSecrets(ctx context.Context, tx session, owner lab.SecretOwner) error {
+	_, err := tx.exec(ctx, `UPDATE secret_owners SET changes = changes + 1 WHERE kind = ? AND id = ?`, owner.Kind, owner.ID)
+	return err
+}
+
+// ClaimKeys takes over telling Vault: who claimed it before is refused with
+// CodeConflict from now on.
+func (s *Store) ClaimKeys(ctx context.Context) (int64, error) {
+	var epoch int64
+	err := s.update(ctx, "claim the telling of Vault", func(tx session) error {
+		if _, err := tx.exec(ctx, `UPDATE reconciler SET keys_epoch = keys_epoch + 1`); err != nil {
+			return err
+		}
+		return tx.get(ctx, &epoch, `SELECT keys_epoch FROM reconciler`)
+	})
+	return epoch, err
+}
+
+// tellVault runs fn while this instance is the one that tells Vault.
+func (s *Store) tellVault(ctx context.Context, epoch int64, what string, fn func(session) error) error {
+	return s.update(ctx, what, func(tx session) error {
+		var current int64
+		if err := tx.get(ctx, &current, `SELECT keys_epoch FROM reconciler`+tx.locks.share); err != nil {
+			return err
+		}
+		if current != epoch {
+			return lab.Errorf(lab.CodeConflict, "epoch %d of telling Vault is over: another instance does", epoch)
+		}
+		return fn(tx)
+	})
+}
+
+// PeopleToSettle gives users of whom Vault holds something else than it should, or
+// may, in the order of their ids after the one given.
+func (s *Store) PeopleToSettle(ctx context.Context, after string, limit int) ([]lab.PersonToSettle, error) {
+	var rows []struct {
+		ID       string `db:"id"`
+		Disabled bool   `db:"disabled"`
+	}
+	err := s.reader().list(ctx, &rows, `SELECT id, disabled_at IS NOT NULL AS disabled FROM users
+		WHERE ((disabled_at IS NULL AND vault_state <> 'enabled') OR (disabled_at IS NOT NULL AND vault_state <> 'disabled')) AND id > ?
+		ORDER BY id LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, s.failed(ctx, "list users to tell Vault of", err)
+	}
+	people := make([]lab.PersonToSettle, len(rows))
+	for i, r := range rows {
+		people[i] = lab.PersonToSettle{ID: r.ID, Disabled: r.Disabled}
+	}
+	return people, nil
+}
+
+// BeginPerson writes that Vault is about to be told of a user.
+func (s *Store) BeginPerson(ctx context.Context, epoch int64, id string) error {
+	return s.tellVault(ctx, epoch, "begin to tell Vault of a user", func(tx session) error {
+		_, err := tx.exec(ctx, `UPDATE users SET vault_state = 'unsure' WHERE id = ?`, id)
+		return err
+	})
+}
+
+// SettledPerson writes what Vault has been told of a user. Who was disabled has no
+// password any more.
+func (s *Store) SettledPerson(ctx context.Context, epoch int64, person lab.PersonToSettle) error {
+	return s.tellVault(ctx, epoch, "record what Vault was told of a user", func(tx session) error {
+		if !person.Disabled {
+			_, err := tx.exec(ctx, `UPDATE users SET vault_state = 'enabled' WHERE id = ?`, person.ID)
+			return err
+		}
+		_, err := tx.exec(ctx, `UPDATE users SET vault_state = 'disabled', password = 'none',
+			revision = CASE password WHEN 'none' THEN revision ELSE revision + 1 END WHERE id = ?`, person.ID)
+		return err
+	})
+}
+
+// SecretsToPrune gives the owners of whose secrets Vault may hold more than there are.
+func (s *Store) SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToPrune, error) {
+	var rows []struct {
+		Kind    string `db:"kind"`
+		ID      string `db:"id"`
+		Changes int64  `db:"changes"`
+		Gone    bool   `db:"gone"`
+	}
+	err := s.reader().list(ctx, &rows, `SELECT o.kind, o.id, o.changes, `+ownerGone+` AS gone FROM secret_owners o
+		WHERE o.pruned <> o.changes OR `+ownerGone+` ORDER BY o.kind, o.id LIMIT ?`, limit)
+	if err != nil {
+		return nil, s.failed(ctx, "list secrets to prune", err)
+	}
+	all := make([]lab.SecretsToPrune, len(rows))
+	for i, r := range rows {
+		all[i] = lab.SecretsToPrune{Owner: lab.SecretOwner{Kind: lab.SecretKind(r.Kind), ID: r.ID}, Changes: r.Changes, Gone: r.Gone}
+		if r.Gone {
+			continue
+		}
+		if err := s.reader().list(ctx, &all[i].Names, `SELECT name FROM secrets WHERE kind = ? AND owner_id = ? ORDER BY name`, r.Kind, r.ID); err != nil {
+			return nil, s.failed(ctx, "list secrets to prune", err)
+		}
+	}
+	return all, nil
+}
+
+// Pruned writes that Vault holds no more than was given. What is gone is forgotten.
+func (s *Store) Pruned(ctx context.Context, epoch int64, done lab.SecretsToPrune) error {
+	return s.tellVault(ctx, epoch, "record pruned secrets", func(tx session) error {
+		if !done.Gone {
+			_, err := tx.exec(ctx, `UPDATE secret_owners SET pruned = ? WHERE kind = ? AND id = ?`, done.Changes, done.Owner.Kind, done.Owner.ID)
+			return err
+		}
+		for _, statement := range []string{`DELETE FROM secrets WHERE kind = ? AND owner_id = ?`, `DELETE FROM secret_owners WHERE kind = ? AND id = ?`} {
+			if _, err := tx.exec(ctx, statement, done.Owner.Kind, done.Owner.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+type workspaceSecretsRow struct {
+	ID          string `db:"id"`
+	Slug        string `db:"slug"`
+	ClassID     string `db:"class_id"`
+	StudentID   string `db:"student_id"`
+	CourseID    string `db:"course_id"`
+	SecretNames string `db:"secret_names"`
+	SecretsDone int64  `db:"secrets_done"`
+	Changes     int64  `db:"changes"`
+}
+
+func (r workspaceSecretsRow) secrets() (lab.WorkspaceSecrets, error) {
+	w := lab.WorkspaceSecrets{
+		WorkspaceID: r.ID, Slug: lab.Slug(r.Slug), Changes: r.Changes, Done: r.SecretsDone,
+		Owners: [3]lab.SecretOwner{{Kind: lab.SecretOfCourse, ID: r.CourseID}, {Kind: lab.SecretOfClass, ID: r.ClassID}, {Kind: lab.SecretOfStudent, ID: r.StudentID}},
+	}
+	if err := json.Unmarshal([]byte(r.SecretNames), &w.Names); err != nil {
+		return w, fmt.Errorf("read the names of secrets: %w", err)
+	}
+	return w, nil
+}
+
+// WorkspacesWithoutSecrets gives workspaces whose path in Vault lacks changes of
+// secrets, in the order of their ids after the one given.
+func (s *Store) WorkspacesWithoutSecrets(ctx context.Context, after string, limit int) ([]lab.WorkspaceSecrets, error) {
+	var rows []workspaceSecretsRow
+	err := s.reader().list(ctx, &rows, selectReceivers+`AND w.id > ?
+		AND w.secrets_done <> COALESCE(k.changes, 0) + COALESCE(l.changes, 0) + COALESCE(p.changes, 0) ORDER BY w.id LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, s.failed(ctx, "list workspaces without secrets", err)
+	}
+	all := make([]lab.WorkspaceSecrets, len(rows))
+	for i, r := range rows {
+		if all[i], err = r.secrets(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// SecretsOfWorkspace says which secrets a workspace gets; CodeNotFound where there is no such workspace.
+func (s *Store) SecretsOfWorkspace(ctx context.Context, slug lab.Slug) (lab.WorkspaceSecrets, error) {
+	var row workspaceSecretsRow
+	if err := s.reader().find(ctx, "workspace", string(slug), &row, selectReceivers+`AND w.slug = ?`, slug); err != nil {
+		return lab.WorkspaceSecrets{}, s.failed(ctx, "read a workspace's secrets", err)
+	}
+	return row.secrets()
+}
+
+// BeginWorkspaceSecrets writes which names a workspace's path may have from now on.
+func (s *Store) BeginWorkspaceSecrets(ctx context.Context, epoch int64, id string, names []string) error {
+	return s.tellVault(ctx, epoch, "begin to write a workspace's secrets", func(tx session) error {
+		return writeSecretNames(ctx, tx, id, names)
+	})
+}
+
+// WroteWorkspaceSecrets writes that a workspace's path has these names, and the changes given.
+func (s *Store) WroteWorkspaceSecrets(ctx context.Context, epoch int64, id string, names []string, changes int64) error {
+	return s.tellVault(ctx, epoch, "record a workspace's secrets", func(tx session) error {
+		if err := writeSecretNames(ctx, tx, id, names); err != nil {
+			return err
+		}
+		_, err := tx.exec(ctx, `UPDATE workspaces SET secrets_done = ? WHERE id = ?`, changes, id)
+		return err
+	})
+}
+
+func writeSecretNames(ctx context.Context, tx session, id string, names []string) error {
+	text, err := json.Marshal(append([]string{}, slices.Sorted(slices.Values(names))...))
+	if err != nil {
+		return fmt.Errorf("write the names of secrets: %w", err)
+	}
+	_, err = tx.exec(ctx, `UPDATE workspaces SET secret_names = ? WHERE id = ?`, string(text), id)
+	return err
+}

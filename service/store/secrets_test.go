@@ -1,0 +1,173 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+func (f *fixture) secret(owner lab.SecretOwner, name string) lab.Secret {
+	f.t.Helper()
+	secret := lab.Secret{Name: name, Bytes: 10, SetAt: f.now, SetBy: "Ada"}
+	f.must(f.BeginSecret(f.t.Context(), owner, secret))
+	f.must(f.KeepSecret(f.t.Context(), somebody(), owner, secret, f.audit("secret.set", owner.ID)))
+	return secret
+}
+
+func (f *fixture) keys() int64 {
+	f.t.Helper()
+	epoch, err := f.ClaimKeys(f.t.Context())
+	f.must(err)
+	return epoch
+}
+
+func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		course := f.course("py")
+		owner := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: course.ID}
+		b, a := f.secret(owner, "B"), f.secret(owner, "A")
+		f.must(f.BeginSecret(t.Context(), owner, lab.Secret{Name: "C", Bytes: 1}))
+		list, err := f.Secrets(t.Context(), owner, lab.Page{Limit: 1})
+		f.must(err)
+		rest, err := f.Secrets(t.Context(), owner, lab.Page{Limit: 9, Cursor: list.Next})
+		f.must(err)
+		if diff := cmp.Diff([]lab.Secret{a, b}, append(list.Items, rest.Items...)); diff != "" {
+			t.Error(diff)
+		}
+		// What is only begun is not removed from Vault.
+		prune, err := f.SecretsToPrune(t.Context(), 9)
+		f.must(err)
+		wantEqual(t, prune, []lab.SecretsToPrune{{Owner: owner, Names: []string{"A", "B", "C"}, Changes: 2}})
+		epoch := f.keys()
+		f.must(f.Pruned(t.Context(), epoch, prune[0]))
+		prune, err = f.SecretsToPrune(t.Context(), 9)
+		f.must(err)
+		wantEqual(t, len(prune), 0)
+
+		f.must(f.DeleteSecret(t.Context(), somebody(), owner, "B", f.audit("secret.delete", owner.ID)))
+		wantCode(t, f.DeleteSecret(t.Context(), somebody(), owner, "B", f.audit("x", "x")), lab.CodeNotFound)
+		f.must(f.DeleteCourse(t.Context(), somebody(), course.ID, f.audit("course.delete", course.ID)))
+		prune, err = f.SecretsToPrune(t.Context(), 9)
+		f.must(err)
+		wantEqual(t, prune, []lab.SecretsToPrune{{Owner: owner, Gone: true, Changes: 3}})
+		f.must(f.Pruned(t.Context(), epoch, prune[0]))
+		prune, err = f.SecretsToPrune(t.Context(), 9)
+		f.must(err)
+		wantEqual(t, len(prune), 0)
+		wantCode(t, f.BeginSecret(t.Context(), owner, lab.Secret{Name: "D"}), lab.CodeNotFound)
+	})
+}
+
+func TestAnOwnersSecretsAreBounded(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		owner := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: f.course("py").ID}
+		for i := range lab.MaxSecrets {
+			f.secret(owner, fmt.Sprintf("N%d", i))
+		}
+		wantCode(t, f.BeginSecret(t.Context(), owner, lab.Secret{Name: "MORE"}), lab.CodeConflict)
+		f.must(f.BeginSecret(t.Context(), owner, lab.Secret{Name: "N0", Bytes: 11}))
+		wantCode(t, f.BeginSecret(t.Context(), owner, lab.Secret{Name: "N0", Bytes: lab.MaxSecretsOfKind}), lab.CodeConflict)
+	})
+}
+
+func TestAWorkspaceLacksTheSecretsThatHaveChanged(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		cohort, course := f.cohort("fall"), f.course("py")
+		class := f.class(cohort, course)
+		workspaces := f.workspaces(class, cohort, 2)
+		lacking := func() (slugs []string) {
+			t.Helper()
+			all, err := f.WorkspacesWithoutSecrets(ctx, "", 9)
+			f.must(err)
+			for _, w := range all {
+				slugs = append(slugs, string(w.Slug))
+			}
+			return slugs
+		}
+		wantEqual(t, len(lacking()), 0)
+		f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: course.ID}, "A")
+		f.secret(lab.SecretOwner{Kind: lab.SecretOfStudent, ID: workspaces[1].StudentID}, "A")
+		wantEqual(t, len(lacking()), 2)
+
+		epoch := f.keys()
+		one, err := f.SecretsOfWorkspace(ctx, workspaces[0].Slug)
+		f.must(err)
+		wantEqual(t, one, lab.WorkspaceSecrets{
+			WorkspaceID: workspaces[0].ID, Slug: workspaces[0].Slug, Names: []string{}, Changes: 1,
+			Owners: [3]lab.SecretOwner{{Kind: lab.SecretOfCourse, ID: course.ID}, {Kind: lab.SecretOfClass, ID: class.ID}, {Kind: lab.SecretOfStudent, ID: workspaces[0].StudentID}},
+		})
+		f.must(f.BeginWorkspaceSecrets(ctx, epoch, workspaces[0].ID, []string{"B", "A"}))
+		wantEqual(t, len(lacking()), 2)
+		f.must(f.WroteWorkspaceSecrets(ctx, epoch, workspaces[0].ID, []string{"B", "A"}, 1))
+		wantEqual(t, lacking(), []string{string(workspaces[1].Slug)})
+		one, err = f.SecretsOfWorkspace(ctx, workspaces[0].Slug)
+		f.must(err)
+		wantEqual(t, one.Names, []string{"A", "B"})
+
+		next := f.keys()
+		wantCode(t, f.BeginWorkspaceSecrets(ctx, epoch, workspaces[0].ID, nil), lab.CodeConflict)
+		f.must(f.BeginWorkspaceSecrets(ctx, next, workspaces[0].ID, nil))
+		_, err = f.Withdraw(ctx, somebody(), workspaces[1].StudentID, f.now, f.audit("student.withdraw", workspaces[1].StudentID))
+		f.must(err)
+		wantEqual(t, len(lacking()), 0)
+		prune, err := f.SecretsToPrune(ctx, 9)
+		f.must(err)
+		if len(prune) != 2 || !prune[1].Gone {
+			t.Errorf("the secrets of a withdrawn student stay: %+v", prune)
+		}
+	})
+}
+
+func TestVaultIsToldOfWhoIsDisabledAndEnabled(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		ada := f.user("ada@example.org", lab.RoleStudent)
+		f.user("bob@example.org", lab.RoleStudent)
+		change := func(to func(*lab.User)) {
+			t.Helper()
+			_, err := f.ChangeUser(ctx, somebody(), ada.ID, func(u lab.User) (lab.User, lab.Audit, error) {
+				to(&u)
+				return u, f.audit("user.change", u.ID), nil
+			})
+			f.must(err)
+		}
+		told := func(want ...lab.PersonToSettle) {
+			t.Helper()
+			got, err := f.PeopleToSettle(ctx, "", 9)
+			f.must(err)
+			if diff := cmp.Diff(want, append([]lab.PersonToSettle(nil), got...)); diff != "" {
+				t.Error(diff)
+			}
+		}
+		told()
+		at := f.now.Add(time.Minute)
+		change(func(u *lab.User) { u.DisabledAt, u.Password = &at, lab.PasswordOwn })
+		told(lab.PersonToSettle{ID: ada.ID, Disabled: true})
+		epoch := f.keys()
+		f.must(f.BeginPerson(ctx, epoch, ada.ID))
+		// Enabled while Vault was being told, and the end of that never written.
+		change(func(u *lab.User) { u.DisabledAt = nil })
+		told(lab.PersonToSettle{ID: ada.ID})
+		change(func(u *lab.User) { u.DisabledAt = &at })
+		f.must(f.SettledPerson(ctx, epoch, lab.PersonToSettle{ID: ada.ID, Disabled: true}))
+		told()
+		after, err := f.User(ctx, ada.ID)
+		f.must(err)
+		wantEqual(t, after.Password, lab.PasswordNone)
+		change(func(u *lab.User) { u.DisabledAt = nil })
+		told(lab.PersonToSettle{ID: ada.ID})
+		f.must(f.SettledPerson(ctx, epoch, lab.PersonToSettle{ID: ada.ID}))
+		told()
+		f.keys()
+		wantCode(t, f.BeginPerson(ctx, epoch, ada.ID), lab.CodeConflict)
+	})
+}
