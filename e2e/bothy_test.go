@@ -40,8 +40,10 @@ func TestClass(t *testing.T) {
 		{"the summary says where everything is", summary},
 		{"the chain from URL to code-server", chain},
 		{"a student in the browser", func(t *testing.T, d *dev) { inBrowser(t, d, root) }},
+		{"a hostile page in the browser", func(t *testing.T, d *dev) { hostile(t, d, root) }},
 		{"the API's reference in the browser", func(t *testing.T, d *dev) { reference(t, d, root) }},
 		{"a class of terminals from launch to deletion", lifecycle},
+		{"the door", doors},
 		{"logs, and commands inside a workspace", tasks},
 		{"whose job it is", ownership},
 		{"bad input", refusals},
@@ -178,7 +180,7 @@ func routesGo(t *testing.T, d *dev) {
 		d.must(t, "workspace", "stop", w.Slug)
 		eventually(t, readyLimit, "the route of "+w.Slug+" to go", func(ctx context.Context) error {
 			p, err := d.get(ctx, d.labsHost(), "/"+w.Slug+"/")
-			if err == nil && p.status != http.StatusNotFound {
+			if err == nil && p.status != http.StatusServiceUnavailable {
 				err = fmt.Errorf("status %d", p.status)
 			}
 			return err

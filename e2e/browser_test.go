@@ -73,6 +73,8 @@ type (
 // A browser visits workspaces in Chromium.
 type browser struct {
 	chromium, scripts, artifacts string
+	// link gives what opens a workspace that has an address.
+	link func(t *testing.T, at string) string
 }
 
 // newBrowser installs what a visit needs where it is missing.
@@ -105,7 +107,7 @@ func newBrowser(t *testing.T, root string) browser {
 // nothing but what code-server itself lacks.
 func (b browser) visit(t *testing.T, name, at string, steps ...step) report {
 	t.Helper()
-	seen, err := b.play(t, "visit.mjs", name, at, steps)
+	seen, err := b.play(t, "visit.mjs", name, b.link(t, at), steps)
 	for _, f := range seen.Failures {
 		if f.Status == 404 && missingFiles.MatchString(f.URL) {
 			continue
@@ -178,6 +180,7 @@ func (browser) checkTraffic(t *testing.T, name, at string, seen report) {
 // back with another browser and find everything.
 func inBrowser(t *testing.T, d *dev, root string) {
 	b := newBrowser(t, root)
+	b.link = d.link
 	w := d.classReady(t, demoClass)[0]
 
 	const (

@@ -90,8 +90,13 @@ func chain(t *testing.T, d *dev) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.status != http.StatusNotFound {
-				t.Errorf("%s: status %d, not 404", path, p.status)
+			// What could be a workspace looks like one of somebody else's.
+			want := http.StatusUnauthorized
+			if path == "/" {
+				want = http.StatusNotFound
+			}
+			if p.status != want {
+				t.Errorf("%s: status %d, not %d", path, p.status, want)
 			}
 		}
 	})
@@ -397,7 +402,7 @@ func (d *dev) direct(ctx context.Context, address, host, path string) (page, err
 		return page{}, fmt.Errorf("make request: %w", err)
 	}
 	request.Host = host
-	return ask(http.DefaultTransport, request)
+	return ask(bearer{d, http.DefaultTransport}, request)
 }
 
 // listenersOf gives the listening sockets in the network namespace of an allocation's tasks.

@@ -35,11 +35,12 @@ func TestContainers(t *testing.T) {
 	d := newDev(t, root, bothy)
 	d.start(t)
 	d.runsDocker(t)
-	s := newServer(t, d, "server", "")
+	s := newServer(t, d, "server", d.ownDoor(t))
 	second := *d
 	second.api = s.api
 
 	b := newBrowser(t, root)
+	b.link = second.link
 	for _, course := range []struct{ name, image, tree string }{
 		{"plain", workspaceImage, "none"},
 		{"trees", treeImage, "/usr/bin/tree"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -55,6 +56,7 @@ type dev struct {
 	consul *consulapi.Client
 	vault  *vaultapi.Client
 	seen   secrets
+	passes *passes
 }
 
 // state is the folder that `bothy dev` keeps its state in.
@@ -80,7 +82,7 @@ func newDev(t *testing.T, root, bothy string) *dev {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &dev{root: root, bothy: bothy, dir: dir, offset: offset, router: stack.Fabio}
+	d := &dev{root: root, bothy: bothy, dir: dir, offset: offset, router: stack.Fabio, passes: &passes{byDoor: map[string]*http.Cookie{}}}
 	t.Cleanup(func() { d.discard(t) })
 	return d
 }

@@ -61,6 +61,7 @@ func filesAlone(t *testing.T, d *dev) {
 				t.Errorf("nomad job stop: exit %d\n%s", exit, out)
 			}
 		}()
+		d.unguarded(slug)
 		d.answers(t, d.labsHost(), "/"+slug+"/", workbenchMark)
 		d.putHome(t, slug, "by-hand.txt", "it works")
 		if got := d.inHome(t, slug, "by-hand.txt"); got != "it works" {
@@ -106,7 +107,7 @@ func (d *dev) renderRoster(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	d.must(t, "render", "code-server-exec", "-cohort", "Fall 26", "-course", "py101", "-roster", "students.csv", "-out", "out",
-		"-namespace", d.namespace(), "-labs-url", "http://"+d.labsHost(),
+		"-namespace", d.namespace(), "-door-url", "", "-labs-url", "http://"+d.labsHost(),
 		"-home-uid", coder.Uid, "-home-gid", coder.Gid)
 	jobs, err := filepath.Glob(filepath.Join(d.dir, "out", "*.nomad.hcl"))
 	if err != nil {

@@ -31,12 +31,12 @@ type page struct {
 func (d *dev) visitor() *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	return &http.Client{
-		Transport: &http.Transport{
+		Transport: bearer{d, &http.Transport{
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(d.labsPort())))
 			},
 			DisableKeepAlives: true,
-		},
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -47,7 +47,7 @@ func (d *dev) stopStartRestart(t *testing.T, class, slug string) {
 		if err != nil {
 			return err
 		}
-		if p.status != http.StatusNotFound {
+		if p.status != http.StatusServiceUnavailable {
 			return fmt.Errorf("status %d", p.status)
 		}
 		return nil

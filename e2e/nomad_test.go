@@ -75,7 +75,7 @@ func (d *dev) sameAsRendered(t *testing.T, slug, submitted string) {
 		t.Fatal(err)
 	}
 	rendered := d.must(t, "render", "shell", "-cohort", w.Cohort, "-course", w.Course, "-student", w.Student.Name,
-		"-namespace", d.namespace(), "-labs-url", "http://"+d.labsHost(),
+		"-namespace", d.namespace(), "-door-url", d.doorURL(t), "-labs-url", "http://"+d.labsHost(),
 		"-console-url", strings.Replace(d.env["BOTHY_ADDR"], "127.0.0.1", "bothy.localhost", 1),
 		"-vault-role", vaultRole)
 	if diff := cmp.Diff(ownIDs.ReplaceAllString(rendered, `$1""`), ownIDs.ReplaceAllString(submitted, `$1""`)); diff != "" {

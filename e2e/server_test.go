@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -62,6 +63,10 @@ func newServerWith(t *testing.T, d *dev, name, more, nomadToken string) *server 
 	}
 	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	s := &server{d: d, config: filepath.Join(dir, "bothy.hcl"), base: "http://" + listen, token: token, nomad: newValve(t, nomad.Host)}
+	if !strings.Contains(more, "door {") {
+		// Visitors are those of the stack's own Bothy.
+		more += fmt.Sprintf("\ndoor {\n  listen   = \"127.0.0.1:0\"\n  url      = %q\n  register = false\n}\n", d.doorURL(t))
+	}
 	var config bytes.Buffer
 	fmt.Fprintf(&config, `
 listen      = %q
@@ -95,6 +100,17 @@ api {
 		}
 	})
 	return s
+}
+
+// ownDoor gives a server's settings for a door of its own.
+func (d *dev) ownDoor(t *testing.T) string {
+	t.Helper()
+	port, err := freePort(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := net.JoinHostPort(d.gateway(t).String(), strconv.Itoa(port))
+	return fmt.Sprintf("\nlabs {\n  own_hosts = true\n}\n\ndoor {\n  listen   = %q\n  url      = %q\n  register = false\n}\n", listen, "http://"+listen)
 }
 
 // start runs the server until it answers.

@@ -273,6 +273,8 @@ func (e endpoint) reading(t *testing.T, slug string) {
 	e.expect(t, "listWorkspaces", call{}.asking(url.Values{"class": {"no-such~class"}}), http.StatusNotFound)
 	e.expect(t, "getWorkspace", workspace, http.StatusOK)
 	e.expect(t, "planWorkspace", workspace, http.StatusOK)
+	e.expect(t, "linkWorkspace", workspace, http.StatusOK)
+	e.expect(t, "linkWorkspace", workspace.with(map[string]any{"as": "student", "path": "/?folder=/home"}), http.StatusOK)
 	e.expect(t, "getWorkspaceLogs", workspace.asking(url.Values{"task": {"nginx"}}), http.StatusOK)
 	e.expect(t, "execInWorkspace", socket(workspace), http.StatusSwitchingProtocols)
 }
@@ -332,7 +334,7 @@ func (e endpoint) ending(t *testing.T, d *dev, list []client.Workspace) {
 	if _, _, err := d.nomad.Jobs().Deregister(jobID(list[0].Slug), true, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"startWorkspace", "stopWorkspace", "resetWorkspace", "planWorkspace", "getWorkspaceLogs"} {
+	for _, id := range []string{"startWorkspace", "stopWorkspace", "resetWorkspace", "planWorkspace", "linkWorkspace", "getWorkspaceLogs"} {
 		e.expect(t, id, workspace, http.StatusConflict)
 	}
 	e.expect(t, "execInWorkspace", socket(workspace), http.StatusConflict)

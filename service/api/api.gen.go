@@ -363,6 +363,24 @@ func (e UserPassword) Valid() bool {
 	}
 }
 
+// Defines values for WorkspaceLinkInputAs.
+const (
+	WorkspaceLinkInputAsLookerIn WorkspaceLinkInputAs = "looker_in"
+	WorkspaceLinkInputAsStudent  WorkspaceLinkInputAs = "student"
+)
+
+// Valid indicates whether the value is a known member of the WorkspaceLinkInputAs enum.
+func (e WorkspaceLinkInputAs) Valid() bool {
+	switch e {
+	case WorkspaceLinkInputAsLookerIn:
+		return true
+	case WorkspaceLinkInputAsStudent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WorkspacePlanType.
 const (
 	WorkspacePlanTypeAdded   WorkspacePlanType = "added"
@@ -1815,6 +1833,34 @@ type Workspace struct {
 	URL string `json:"url"`
 }
 
+// WorkspaceLink defines model for WorkspaceLink.
+type WorkspaceLink struct {
+	// ExpiresAt Until when it opens.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// LooksIn Whether its use is written down as a look-in.
+	LooksIn bool `json:"looks_in"`
+
+	// URL The address. Whoever has it comes in, once.
+	URL string `json:"url"`
+}
+
+// WorkspaceLinkInput defines model for WorkspaceLinkInput.
+type WorkspaceLinkInput struct {
+	// As What the link is for: `looker_in`, or `student`, which is for the student and
+	// for the operator's token, to try what a student sees. Left out, it is what
+	// the caller is.
+	As *WorkspaceLinkInputAs `json:"as,omitempty"`
+
+	// Path The path inside the workspace, with its query, that opens; the top when it is left out.
+	Path *string `json:"path,omitempty"`
+}
+
+// WorkspaceLinkInputAs What the link is for: `looker_in`, or `student`, which is for the student and
+// for the operator's token, to try what a student sees. Left out, it is what
+// the caller is.
+type WorkspaceLinkInputAs string
+
 // WorkspaceList defines model for WorkspaceList.
 type WorkspaceList struct {
 	Items      []Workspace `json:"items"`
@@ -2619,6 +2665,9 @@ type CreateUserJSONRequestBody = UserInput
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserPatch
 
+// LinkWorkspaceJSONRequestBody defines body for LinkWorkspace for application/json ContentType.
+type LinkWorkspaceJSONRequestBody = WorkspaceLinkInput
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListClasses List the classes
@@ -2774,6 +2823,9 @@ type ServerInterface interface {
 	// GetWorkspace Show a workspace
 	// (GET /v1/workspaces/{workspace})
 	GetWorkspace(c *gin.Context, workspace PathWorkspace)
+	// LinkWorkspace Make a link that opens a workspace
+	// (POST /v1/workspaces/{workspace}/link)
+	LinkWorkspace(c *gin.Context, workspace PathWorkspace)
 	// PlanWorkspace Plan a workspace's job
 	// (GET /v1/workspaces/{workspace}/plan)
 	PlanWorkspace(c *gin.Context, workspace PathWorkspace)
@@ -5464,6 +5516,31 @@ func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
 	siw.Handler.GetWorkspace(c, workspace)
 }
 
+// LinkWorkspace operation middleware
+func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workspace" -------------
+	var workspace PathWorkspace
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace", c.Param("workspace"), &workspace, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workspace: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.LinkWorkspace(c, workspace)
+}
+
 // PlanWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
 
@@ -5871,6 +5948,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace", wrapper.DeleteWorkspace)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace", wrapper.GetWorkspace)
+	router.POST(options.BaseURL+"/v1/workspaces/:workspace/link", wrapper.LinkWorkspace)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace/plan", wrapper.PlanWorkspace)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/reset", wrapper.ResetWorkspace)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace/restart", wrapper.RestartWorkspace)
@@ -7505,6 +7583,29 @@ func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.Res
 	return err
 }
 
+type LinkWorkspaceRequestObject struct {
+	Workspace PathWorkspace `json:"workspace"`
+	Body      *LinkWorkspaceJSONRequestBody
+}
+
+type LinkWorkspaceResponseObject interface {
+	VisitLinkWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type LinkWorkspace200JSONResponse WorkspaceLink
+
+func (response LinkWorkspace200JSONResponse) VisitLinkWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PlanWorkspaceRequestObject struct {
 	Workspace PathWorkspace `json:"workspace"`
 }
@@ -7802,6 +7903,9 @@ type StrictServerInterface interface {
 	// GetWorkspace Show a workspace
 	// (GET /v1/workspaces/{workspace})
 	GetWorkspace(ctx context.Context, request GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error)
+	// LinkWorkspace Make a link that opens a workspace
+	// (POST /v1/workspaces/{workspace}/link)
+	LinkWorkspace(ctx context.Context, request LinkWorkspaceRequestObject) (LinkWorkspaceResponseObject, error)
 	// PlanWorkspace Plan a workspace's job
 	// (GET /v1/workspaces/{workspace}/plan)
 	PlanWorkspace(ctx context.Context, request PlanWorkspaceRequestObject) (PlanWorkspaceResponseObject, error)
@@ -9473,6 +9577,53 @@ func (sh *strictHandler) GetWorkspace(ctx *gin.Context, workspace PathWorkspace)
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetWorkspaceResponseObject); ok {
 		if err := validResponse.VisitGetWorkspaceResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// LinkWorkspace operation middleware
+func (sh *strictHandler) LinkWorkspace(ctx *gin.Context, workspace PathWorkspace) {
+	var request LinkWorkspaceRequestObject
+
+	request.Workspace = workspace
+
+	var body LinkWorkspaceJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(ctx, err)
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LinkWorkspace(ctx, request.(LinkWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LinkWorkspace")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(LinkWorkspaceResponseObject); ok {
+		if err := validResponse.VisitLinkWorkspaceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

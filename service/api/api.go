@@ -30,14 +30,15 @@ const (
 	MaxHeaderBytes    = 64 << 10
 )
 
-// Config is what the API needs. Registrar, Authenticator, Belongings, Receipts, Tasks
-// and Log must be there; the rest may be zero.
+// Config is what the API needs. Registrar, Authenticator, Belongings, Receipts, Tasks,
+// Door and Log must be there; the rest may be zero.
 type Config struct {
 	Registrar     Registrar
 	Authenticator Authenticator
 	Belongings    Belongings
 	Receipts      Receipts
 	Tasks         Tasks
+	Door          Door
 	Log           *slog.Logger
 
 	// Streams are ended by who ends the server; nil makes some that never are.
@@ -88,8 +89,9 @@ type handler struct {
 // New makes the handler of everything that Bothy serves on its console and API
 // origin. An unusable Config is an error.
 func New(config Config) (http.Handler, error) {
-	if config.Registrar == nil || config.Authenticator == nil || config.Belongings == nil || config.Receipts == nil || config.Tasks == nil || config.Log == nil {
-		return nil, errors.New("api: Registrar, Authenticator, Belongings, Receipts, Tasks and Log must be set")
+	if config.Registrar == nil || config.Authenticator == nil || config.Belongings == nil || config.Receipts == nil || config.Tasks == nil ||
+		config.Door == nil || config.Log == nil {
+		return nil, errors.New("api: Registrar, Authenticator, Belongings, Receipts, Tasks, Door and Log must be set")
 	}
 	h, err := newHandler(config.withDefaults())
 	if err != nil {

@@ -78,6 +78,7 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"listTemplates":      func() error { return ignored(c.Templates(ctx)) },
 		"planClass":          func() error { return ignored(c.PlanClass(ctx, class, "launch")) },
 		"planWorkspace":      func() error { return ignored(c.PlanWorkspace(ctx, "fall-26-py101-ada")) },
+		"linkWorkspace":      func() error { return ignored(c.LinkWorkspace(ctx, "fall-26-py101-ada", "")) },
 		"getWorkspaceLogs": func() error {
 			log, err := c.Logs(ctx, "fall-26-py101-ada", client.LogOptions{})
 			if err != nil {

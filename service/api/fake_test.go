@@ -59,6 +59,14 @@ func (f *fakeRegistrar) called() []call {
 	return f.calls
 }
 
+// fakeDoor opens what the registrar has.
+type fakeDoor struct{ *fakeRegistrar }
+
+func (f fakeDoor) Link(_ context.Context, caller lab.Caller, remote, ref string, as lab.EntryAs, to string) (lab.DoorLink, error) {
+	intent := lab.Intent{Actor: lab.Actor{Name: caller.Name, Role: caller.Role, Remote: remote}}
+	return lab.DoorLink{URL: "http://labs.example.edu/-/enter?ticket=T&to=" + to, ExpiresAt: noon, LooksIn: true}, f.note("Link", intent, ref, as, to)
+}
+
 // answers forgets the earlier calls and sets the error of those to come.
 func (f *fakeRegistrar) answers(err error) {
 	f.mu.Lock()

@@ -38,6 +38,7 @@ func newBench(t testing.TB, change ...func(*api.Config)) *bench {
 	config := api.Config{
 		Registrar:      b.registrar,
 		Tasks:          b.tasks,
+		Door:           fakeDoor{b.registrar},
 		Streams:        b.streams,
 		Authenticator:  static,
 		Belongings:     fakeBelongings{},

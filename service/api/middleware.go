@@ -148,8 +148,8 @@ func (h *handler) authenticate(c *gin.Context) {
 		return
 	}
 	ctx := context.WithValue(c.Request.Context(), actorKey{}, lab.Actor{Name: caller.Name, UserID: caller.UserID, Role: caller.Role, Remote: c.ClientIP()})
-	ctx = context.WithValue(ctx, callerKey{}, caller)
 	request := c.Request
+	ctx = context.WithValue(ctx, callerKey{}, caller)
 	ctx = context.WithValue(ctx, sightKey{}, sight{
 		scope: caller.Scope,
 		again: func() (lab.Caller, error) { return h.caller(request) },

@@ -310,7 +310,7 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 		return err
 	}
 	handler, err := api.New(api.Config{
-		Registrar: people, Authenticator: authenticator, Belongings: a.store, Receipts: a.store, Tasks: a.nomad, Streams: a.streams,
+		Registrar: people, Authenticator: authenticator, Belongings: a.store, Receipts: a.store, Tasks: a.nomad, Door: a.guard.Door, Streams: a.streams,
 		Log:     deps.Logger.With("part", "api"),
 		Version: deps.Version, InstallationID: installation,
 		Dependencies: []api.Dependency{

@@ -209,7 +209,8 @@ func (i installation) serveDying(t *testing.T) *running {
 			Store: s, Library: library, Preflight: placing{},
 			NewID: uuid.NewString, Now: time.Now, Notify: func() {},
 		}),
-		Authenticator: authenticator, Belongings: s, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Log: slog.New(slog.DiscardHandler),
+		Authenticator: authenticator, Belongings: s, Receipts: dying{s}, Tasks: struct{ api.Tasks }{}, Door: struct{ api.Door }{},
+		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

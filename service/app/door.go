@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bothylabs/bothy/service/api"
+	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/consul"
 	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/lab"
@@ -43,7 +44,7 @@ func (a *App) makeDoor(ctx context.Context, people *registrar.Registrar, deps De
 		return err
 	}
 	a.guard.Door, err = door.New(door.Config{
-		Store: a.store, Allows: door.Allows,
+		Store: a.store, Allows: auth.Allows,
 		Start: func(ctx context.Context, intent lab.Intent, slug lab.Slug) error {
 			_, err := people.ActOnWorkspace(ctx, intent, string(slug), registrar.ActStart)
 			return err

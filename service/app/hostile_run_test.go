@@ -23,6 +23,7 @@ import (
 	"github.com/bothylabs/bothy/service/api"
 	"github.com/bothylabs/bothy/service/app"
 	"github.com/bothylabs/bothy/service/auth"
+	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/placement"
@@ -116,9 +117,16 @@ func newTarget(t testing.TB) *target {
 		t.Fatal(err)
 	}
 	g := &target{t: t, log: &buffer{}}
+	guard, err := door.New(door.Config{
+		Store: s, Allows: auth.Allows, ConsoleURL: "http://bothy.example.org", LabsURL: "http://labs.example.org", OwnHosts: true,
+		Logger: slog.New(slog.DiscardHandler), NewID: uuid.NewString,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if g.Handler, err = api.New(api.Config{
 		Registrar:     people,
-		Authenticator: authenticator, Belongings: s, Receipts: s, Tasks: unreachable{}, AnswerWait: 50 * time.Millisecond,
+		Authenticator: authenticator, Belongings: s, Receipts: s, Tasks: unreachable{}, Door: guard, AnswerWait: 50 * time.Millisecond,
 		Log: slog.New(slog.NewJSONHandler(g.log, &slog.HandlerOptions{Level: slog.LevelError})),
 	}); err != nil {
 		t.Fatal(err)
@@ -151,9 +159,12 @@ func (g *target) fill() {
 	}
 	g.read(g.make(http.MethodGet, "/v1/cohorts/fall-26/students", ""), &students)
 	g.read(g.make(http.MethodGet, "/v1/workspaces", ""), &workspaces)
+	var user struct{ ID string }
+	g.read(g.make(http.MethodPost, "/v1/users", `{"login":"eve@example.edu","name":"Eve","role":"assistant"}`), &user)
 	g.hostile = newHostile(g.doc, map[string][]string{
 		"cohort": {"fall-26"}, "course": {"py101"}, "class": {"fall-26~py101"}, "operation": {operation.ID}, "template": {"shell"},
 		"student": {students.Items[0].ID}, "workspace": {workspaces.Items[0].Slug, workspaces.Items[1].ID}, "version": {"1"},
+		"user": {user.ID},
 	})
 }
 

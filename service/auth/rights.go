@@ -98,6 +98,7 @@ func Rules() []Rule {
 		{"planWorkspace", operate, Any, Own, Own, Never},
 		{"getWorkspaceLogs", read, Any, Own, Own, Own},
 		{"execInWorkspace", write, Any, Own, Never, Own},
+		{"linkWorkspace", operate, Any, Own, Own, Own}, // as one of the two that follow
 		{OpenWorkspace, operate, Never, Never, Never, Own},
 		{LookIn, operate, Any, Own, Own, Never},
 

@@ -362,6 +362,24 @@ func (e UserPassword) Valid() bool {
 	}
 }
 
+// Defines values for WorkspaceLinkInputAs.
+const (
+	WorkspaceLinkInputAsLookerIn WorkspaceLinkInputAs = "looker_in"
+	WorkspaceLinkInputAsStudent  WorkspaceLinkInputAs = "student"
+)
+
+// Valid indicates whether the value is a known member of the WorkspaceLinkInputAs enum.
+func (e WorkspaceLinkInputAs) Valid() bool {
+	switch e {
+	case WorkspaceLinkInputAsLookerIn:
+		return true
+	case WorkspaceLinkInputAsStudent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WorkspacePlanType.
 const (
 	WorkspacePlanTypeAdded   WorkspacePlanType = "added"
@@ -1859,6 +1877,34 @@ type Workspace struct {
 	URL string `json:"url"`
 }
 
+// WorkspaceLink defines model for WorkspaceLink.
+type WorkspaceLink struct {
+	// ExpiresAt Until when it opens.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// LooksIn Whether its use is written down as a look-in.
+	LooksIn bool `json:"looks_in"`
+
+	// URL The address. Whoever has it comes in, once.
+	URL string `json:"url"`
+}
+
+// WorkspaceLinkInput defines model for WorkspaceLinkInput.
+type WorkspaceLinkInput struct {
+	// As What the link is for: `looker_in`, or `student`, which is for the student and
+	// for the operator's token, to try what a student sees. Left out, it is what
+	// the caller is.
+	As *WorkspaceLinkInputAs `json:"as,omitempty"`
+
+	// Path The path inside the workspace, with its query, that opens; the top when it is left out.
+	Path *string `json:"path,omitempty"`
+}
+
+// WorkspaceLinkInputAs What the link is for: `looker_in`, or `student`, which is for the student and
+// for the operator's token, to try what a student sees. Left out, it is what
+// the caller is.
+type WorkspaceLinkInputAs string
+
 // WorkspaceList defines model for WorkspaceList.
 type WorkspaceList struct {
 	Items      []Workspace `json:"items"`
@@ -2702,6 +2748,9 @@ type CreateUserJSONRequestBody = UserInput
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserPatch
 
+// LinkWorkspaceJSONRequestBody defines body for LinkWorkspace for application/json ContentType.
+type LinkWorkspaceJSONRequestBody = WorkspaceLinkInput
+
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
 
@@ -3444,6 +3493,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/workspaces/{workspace} (the `GetWorkspace` operationId).
 	GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LinkWorkspaceWithBody Make a link that opens a workspace
+	//
+	// An address that opens the workspace in a browser, once and within a minute; the
+	// browser may then come back for as long as the session lives that asked, or for
+	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// the workspace's own host, and the student sees that. Without a body it is made
+	// for what the caller is.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/workspaces/{workspace}/link (the `LinkWorkspace` operationId).
+	LinkWorkspaceWithBody(ctx context.Context, workspace PathWorkspace, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LinkWorkspace Make a link that opens a workspace
+	//
+	// An address that opens the workspace in a browser, once and within a minute; the
+	// browser may then come back for as long as the session lives that asked, or for
+	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// the workspace's own host, and the student sees that. Without a body it is made
+	// for what the caller is.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/workspaces/{workspace}/link (the `LinkWorkspace` operationId).
+	LinkWorkspace(ctx context.Context, workspace PathWorkspace, body LinkWorkspaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PlanWorkspace Plan a workspace's job
 	//
@@ -4804,6 +4879,52 @@ func (c *Raw) DeleteWorkspace(ctx context.Context, workspace PathWorkspace, para
 // Corresponds with GET /v1/workspaces/{workspace} (the `GetWorkspace` operationId).
 func (c *Raw) GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetWorkspaceRequest(c.Server, workspace)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LinkWorkspaceWithBody Make a link that opens a workspace
+//
+// An address that opens the workspace in a browser, once and within a minute; the
+// browser may then come back for as long as the session lives that asked, or for
+// an hour where a token did. Whoever is not the workspace's student looks in, on
+// the workspace's own host, and the student sees that. Without a body it is made
+// for what the caller is.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/workspaces/{workspace}/link (the `LinkWorkspace` operationId).
+func (c *Raw) LinkWorkspaceWithBody(ctx context.Context, workspace PathWorkspace, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLinkWorkspaceRequestWithBody(c.Server, workspace, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LinkWorkspace Make a link that opens a workspace
+//
+// An address that opens the workspace in a browser, once and within a minute; the
+// browser may then come back for as long as the session lives that asked, or for
+// an hour where a token did. Whoever is not the workspace's student looks in, on
+// the workspace's own host, and the student sees that. Without a body it is made
+// for what the caller is.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/workspaces/{workspace}/link (the `LinkWorkspace` operationId).
+func (c *Raw) LinkWorkspace(ctx context.Context, workspace PathWorkspace, body LinkWorkspaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLinkWorkspaceRequest(c.Server, workspace, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8986,6 +9107,53 @@ func NewGetWorkspaceRequest(server string, workspace PathWorkspace) (*http.Reque
 	return req, nil
 }
 
+// NewLinkWorkspaceRequest calls the generic LinkWorkspace builder with application/json body
+func NewLinkWorkspaceRequest(server string, workspace PathWorkspace, body LinkWorkspaceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLinkWorkspaceRequestWithBody(server, workspace, "application/json", bodyReader)
+}
+
+// NewLinkWorkspaceRequestWithBody constructs an http.Request for the LinkWorkspace method, with any body, and a specified content type
+func NewLinkWorkspaceRequestWithBody(server string, workspace PathWorkspace, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "workspace", workspace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/workspaces/%s/link", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewPlanWorkspaceRequest constructs an http.Request for the PlanWorkspace method
 func NewPlanWorkspaceRequest(server string, workspace PathWorkspace) (*http.Request, error) {
 	var err error
@@ -10154,6 +10322,32 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/workspaces/{workspace} (the `GetWorkspace` operationId).
 	GetWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, reqEditors ...RequestEditorFn) (*GetWorkspaceResponse, error)
+
+	// LinkWorkspaceWithBodyWithResponse Make a link that opens a workspace
+	//
+	// An address that opens the workspace in a browser, once and within a minute; the
+	// browser may then come back for as long as the session lives that asked, or for
+	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// the workspace's own host, and the student sees that. Without a body it is made
+	// for what the caller is.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/workspaces/{workspace}/link (the `LinkWorkspace` operationId).
+	LinkWorkspaceWithBodyWithResponse(ctx context.Context, workspace PathWorkspace, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LinkWorkspaceResponse, error)
+
+	// LinkWorkspaceWithResponse Make a link that opens a workspace
+	//
+	// An address that opens the workspace in a browser, once and within a minute; the
+	// browser may then come back for as long as the session lives that asked, or for
+	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// the workspace's own host, and the student sees that. Without a body it is made
+	// for what the caller is.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/workspaces/{workspace}/link (the `LinkWorkspace` operationId).
+	LinkWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, body LinkWorkspaceJSONRequestBody, reqEditors ...RequestEditorFn) (*LinkWorkspaceResponse, error)
 
 	// PlanWorkspaceWithResponse Plan a workspace's job
 	//
@@ -12224,6 +12418,39 @@ func (r GetWorkspaceResponse) StatusCode() int {
 	return 0
 }
 
+type LinkWorkspaceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkspaceLink
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LinkWorkspaceResponse) GetJSON200() *WorkspaceLink {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r LinkWorkspaceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LinkWorkspaceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LinkWorkspaceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type PlanWorkspaceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13562,6 +13789,44 @@ func (c *ClientWithResponses) GetWorkspaceWithResponse(ctx context.Context, work
 		return nil, err
 	}
 	return ParseGetWorkspaceResponse(rsp)
+}
+
+// LinkWorkspaceWithBodyWithResponse Make a link that opens a workspace
+//
+// An address that opens the workspace in a browser, once and within a minute; the
+// browser may then come back for as long as the session lives that asked, or for
+// an hour where a token did. Whoever is not the workspace's student looks in, on
+// the workspace's own host, and the student sees that. Without a body it is made
+// for what the caller is.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/workspaces/{workspace}/link (the `LinkWorkspace` operationId).
+func (c *ClientWithResponses) LinkWorkspaceWithBodyWithResponse(ctx context.Context, workspace PathWorkspace, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LinkWorkspaceResponse, error) {
+	rsp, err := c.LinkWorkspaceWithBody(ctx, workspace, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLinkWorkspaceResponse(rsp)
+}
+
+// LinkWorkspaceWithResponse Make a link that opens a workspace
+//
+// An address that opens the workspace in a browser, once and within a minute; the
+// browser may then come back for as long as the session lives that asked, or for
+// an hour where a token did. Whoever is not the workspace's student looks in, on
+// the workspace's own host, and the student sees that. Without a body it is made
+// for what the caller is.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/workspaces/{workspace}/link (the `LinkWorkspace` operationId).
+func (c *ClientWithResponses) LinkWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, body LinkWorkspaceJSONRequestBody, reqEditors ...RequestEditorFn) (*LinkWorkspaceResponse, error) {
+	rsp, err := c.LinkWorkspace(ctx, workspace, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLinkWorkspaceResponse(rsp)
 }
 
 // PlanWorkspaceWithResponse Plan a workspace's job
@@ -15818,6 +16083,32 @@ func ParseGetWorkspaceResponse(rsp *http.Response) (*GetWorkspaceResponse, error
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseLinkWorkspaceResponse parses an HTTP response from a LinkWorkspaceWithResponse call
+func ParseLinkWorkspaceResponse(rsp *http.Response) (*LinkWorkspaceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LinkWorkspaceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkspaceLink
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil

@@ -6,6 +6,7 @@ package dev
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +17,11 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// DefaultPort is where Bothy itself listens.
-const DefaultPort = 8080
+// DefaultPort is where Bothy itself listens, doorPort where its door does.
+const (
+	DefaultPort = 8080
+	doorPort    = 8082
+)
 
 // DefaultDoorPort is where the door listens on the gateway of the workspaces' bridge.
 const DefaultDoorPort = 8082
@@ -124,6 +128,11 @@ func (c Config) envFile() string { return filepath.Join(c.Stack.Dir, "env") }
 func (c Config) apiAddr() string    { return "http://" + c.listen() }
 func (c Config) listen() string     { return "127.0.0.1:" + strconv.Itoa(c.Port) }
 func (c Config) consoleURL() string { return "http://bothy.localhost:" + strconv.Itoa(c.Port) }
+
+// doorListen is the door's address on the workspaces' network.
+func (c Config) doorListen(gateway netip.Addr) string {
+	return netip.AddrPortFrom(gateway, uint16(doorPort+c.Offset)).String() //nolint:gosec // G115: offsets are below 10,000
+}
 
 func (c Config) labsURL() string {
 	port := c.Stack.Ports.Labs

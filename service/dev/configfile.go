@@ -31,6 +31,11 @@ func configText(cfg Config, settings config.Config) string {
 		set(root.AppendNewBlock(name, nil).Body())
 	}
 	block("api", func(b *hclwrite.Body) { b.SetAttributeValue("token_file", cty.StringVal(cfg.tokenFile())) })
+	block("labs", func(b *hclwrite.Body) { b.SetAttributeValue("own_hosts", cty.BoolVal(settings.Labs.OwnHosts)) })
+	block("door", func(b *hclwrite.Body) {
+		b.SetAttributeValue("listen", cty.StringVal(settings.Door.Listen))
+		b.SetAttributeValue("url", cty.StringVal(settings.Door.URL))
+	})
 	for _, server := range [][2]string{
 		{"nomad", settings.Nomad.Address}, {"consul", settings.Consul.Address},
 	} {

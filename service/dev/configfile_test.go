@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,7 +22,8 @@ func TestTheConfigurationFileIsOfTheServerThatRuns(t *testing.T) {
 	secret := config.NewSecret("a-token-of-the-tests")
 	env := stack.Env{
 		NomadAddr: "http://127.0.0.1:1", ConsulAddr: "http://127.0.0.1:2", VaultAddr: "http://127.0.0.1:3",
-		Bothy: stack.Tokens{Nomad: secret, Consul: secret}, VaultRoleID: "the-role", VaultSecretID: secret,
+		Gateway: netip.MustParseAddr("172.26.64.1"),
+		Bothy:   stack.Tokens{Nomad: secret, Consul: secret}, VaultRoleID: "the-role", VaultSecretID: secret,
 	}
 	runs := settings(cfg, env, toolchain.User{UID: 1001, GID: 1002}, secret)
 	// The stack keeps these.

@@ -204,6 +204,10 @@ func startServer(ctx context.Context, logFile string, settings config.Config, ve
 func settings(cfg Config, env stack.Env, user toolchain.User, token config.Secret) config.Config {
 	c := config.Default()
 	c.Listen, c.ConsoleURL, c.LabsURL = cfg.listen(), cfg.consoleURL(), cfg.labsURL()
+	// Names below labs.localhost lead to this machine, as that one does.
+	c.Labs.OwnHosts = true
+	c.Door.Listen = cfg.doorListen(env.Gateway)
+	c.Door.URL = "http://" + c.Door.Listen
 	c.DataDir = cfg.dataDir()
 	c.API.Token = config.Credential{Value: token}
 	c.Nomad.Address, c.Nomad.Token = env.NomadAddr, config.Credential{Value: env.Bothy.Nomad}

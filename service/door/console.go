@@ -57,14 +57,14 @@ func (d *Door) open(w http.ResponseWriter, r *http.Request, who Visitor) {
 		return
 	}
 	_, to, _ := strings.Cut("&"+r.URL.RawQuery, "&to=")
-	link, err := d.Link(r.Context(), caller, remote, string(slug), AsAllowed, to)
+	link, err := d.Link(r.Context(), caller, remote, string(slug), lab.AsAllowed, to)
 	switch lab.CodeOf(err) {
 	case "":
 		seeOther(w, link.URL)
 	case lab.CodeNotFound, lab.CodeForbidden:
 		d.unknown(w) // which of the two is not for everybody to know
-	case lab.CodeRefused:
-		d.show(w, http.StatusForbidden, page{Title: "Looking in is off", Text: told(err), Link: "/", LinkText: "To the console"})
+	case lab.CodeConflict:
+		d.show(w, http.StatusConflict, page{Title: "It can't be opened", Text: told(err), Link: "/", LinkText: "To the console"})
 	default:
 		d.away(w, r, err)
 	}

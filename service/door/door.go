@@ -128,64 +128,43 @@ func root(slug lab.Slug, host lab.DoorHost) string {
 	return "/" + string(slug)
 }
 
-// A Link is a way into a workspace, good once.
-type Link struct {
-	URL       string
-	ExpiresAt time.Time
-	// LooksIn says that the way is not the student's own.
-	LooksIn bool
-}
-
-// As is what somebody comes as.
-type As string
-
-// What somebody comes as.
-const (
-	// AsAllowed comes as the student where the caller is, else as one who looks in.
-	AsAllowed As = ""
-	// AsLookerIn comes as one who looks in.
-	AsLookerIn As = "looker_in"
-	// AsStudent comes on the shared host, as the student does: for the operator's
-	// token too, to try what a student sees. It is written down as a look-in.
-	AsStudent As = "student"
-)
-
 // Link gives a caller a way into a workspace, to a path inside it. CodeNotFound for
 // a workspace that there is not or that the caller may not know of, CodeForbidden
-// where they may not come in, CodeRefused where looking in is off.
-func (d *Door) Link(ctx context.Context, caller lab.Caller, remote, ref string, as As, to string) (Link, error) {
+// where they may not come in, CodeConflict where it is deleted,
+// or looking in is off.
+func (d *Door) Link(ctx context.Context, caller lab.Caller, remote, ref string, as lab.EntryAs, to string) (lab.DoorLink, error) {
 	workspace, err := d.cfg.Store.Workspace(ctx, ref)
 	if err != nil {
-		return Link{}, err
-	}
-	if workspace.DeletedAt != nil {
-		return Link{}, lab.NotFound("workspace", ref)
+		return lab.DoorLink{}, err
 	}
 	entry, err := d.entry(caller, workspace, as)
 	if err != nil {
-		return Link{}, err
+		return lab.DoorLink{}, err
+	}
+	if workspace.DeletedAt != nil {
+		return lab.DoorLink{}, lab.Errorf(lab.CodeConflict, "workspace %s is deleted", workspace.Slug)
 	}
 	secret, now := rand.Text()+rand.Text(), d.now()
 	ticket := lab.Ticket{Hash: hashOf(secret), Entry: entry, Remote: remote, CreatedAt: now, ExpiresAt: now.Add(ticketLife)}
 	if err := d.cfg.Store.AddTicket(ctx, ticket); err != nil {
-		return Link{}, err
+		return lab.DoorLink{}, err
 	}
 	at := d.origin(workspace.Slug, entry.Host) + root(workspace.Slug, entry.Host) + pathEnter + "?ticket=" + secret + "&to=" + inside(to)
-	return Link{URL: at, ExpiresAt: ticket.ExpiresAt, LooksIn: entry.LooksIn}, nil
+	return lab.DoorLink{URL: at, ExpiresAt: ticket.ExpiresAt, LooksIn: entry.LooksIn}, nil
 }
 
 // entry decides what a caller comes as.
-func (d *Door) entry(caller lab.Caller, workspace lab.WorkspaceDetail, as As) (lab.Entry, error) {
+func (d *Door) entry(caller lab.Caller, workspace lab.WorkspaceDetail, as lab.EntryAs) (lab.Entry, error) {
 	entry := lab.Entry{
 		WorkspaceID: workspace.ID, Host: lab.HostShared,
 		UserID: caller.UserID, SessionID: caller.SessionID, Actor: caller.Name, Role: caller.Role,
 	}
 	belonging := lab.Belonging{ClassID: workspace.ClassID, StudentID: workspace.StudentID}
-	if as != AsLookerIn {
+	if as != lab.AsLookerIn {
 		switch err := d.cfg.Allows("openWorkspace", caller, belonging); {
 		case err == nil:
 			return entry, nil
-		case as == AsStudent && (caller.UserID != "" || caller.Role != lab.RoleAdmin):
+		case as == lab.AsStudent && (caller.UserID != "" || caller.Role != lab.RoleAdmin):
 			return entry, err
 		}
 	}
@@ -194,11 +173,11 @@ func (d *Door) entry(caller lab.Caller, workspace lab.WorkspaceDetail, as As) (l
 	}
 	entry.LooksIn = true
 	switch {
-	case as == AsStudent:
+	case as == lab.AsStudent:
 	case d.cfg.OwnHosts:
 		entry.Host = lab.HostOwn
 	case !d.cfg.LookInShared:
-		return entry, lab.Errorf(lab.CodeRefused, "looking in is off: workspaces have no hosts of their own here").
+		return entry, lab.Errorf(lab.CodeConflict, "looking in is off: workspaces have no hosts of their own here").
 			WithHint("give the labs origin a wildcard name and certificate, and set labs.own_hosts; docs/door.md tells why")
 	}
 	return entry, nil

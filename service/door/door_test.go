@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -126,7 +127,7 @@ func newBench(t *testing.T, change ...func(*door.Config)) *bench {
 		}},
 	}}
 	cfg := door.Config{
-		Store: b.shelf, Allows: door.Allows, ConsoleURL: console, LabsURL: labs, OwnHosts: true, Idle: time.Hour,
+		Store: b.shelf, Allows: auth.Allows, ConsoleURL: console, LabsURL: labs, OwnHosts: true, Idle: time.Hour,
 		Start: func(_ context.Context, intent lab.Intent, _ lab.Slug) error {
 			b.started = append(b.started, intent)
 			return nil
@@ -160,7 +161,7 @@ func (b *bench) request(handler http.Handler, at string, header ...string) answe
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	got := w.Result() //nolint:bodyclose // a recorder's
+	got := w.Result()
 	return answer{status: got.StatusCode, location: got.Header.Get("Location"), body: w.Body.String(), cookies: got.Cookies()}
 }
 
@@ -233,7 +234,7 @@ func TestWhoLooksInComesByTheOwnHostAndIsWrittenDown(t *testing.T) {
 func TestLookingInIsOffWithoutHostsOfTheirOwn(t *testing.T) {
 	b := newBench(t, func(c *door.Config) { c.OwnHosts = false })
 	b.caller = teacher()
-	b.want(b.open("/open/"+slug), 403, "")
+	b.want(b.open("/open/"+slug), 409, "")
 	b = newBench(t, func(c *door.Config) { c.OwnHosts, c.LookInShared = false, true })
 	b.caller = teacher()
 	cookie, _ := b.come("/")
@@ -266,7 +267,7 @@ func TestNobodyElseComesIn(t *testing.T) {
 	}
 	reader := teacher()
 	reader.Token = lab.TokenRead
-	if _, err := b.Link(t.Context(), reader, "", slug, door.AsAllowed, ""); lab.CodeOf(err) != lab.CodeForbidden {
+	if _, err := b.Link(t.Context(), reader, "", slug, lab.AsAllowed, ""); lab.CodeOf(err) != lab.CodeForbidden {
 		t.Errorf("a token that reads: %v", err)
 	}
 }
@@ -275,16 +276,16 @@ func TestALinkForTheOperatorsToken(t *testing.T) {
 	b := newBench(t)
 	for _, tc := range []struct {
 		caller lab.Caller
-		as     door.As
+		as     lab.EntryAs
 		begins string
 		code   lab.Code
 	}{
-		{operator(), door.AsAllowed, "https://" + slug + ".labs.example.org/-/enter?ticket=", ""},
-		{operator(), door.AsLookerIn, "https://" + slug + ".labs.example.org/-/enter?ticket=", ""},
-		{operator(), door.AsStudent, labs + "/" + slug + "/-/enter?ticket=", ""},
-		{student(), door.AsStudent, labs + "/" + slug + "/-/enter?ticket=", ""},
-		{student(), door.AsLookerIn, "", lab.CodeForbidden},
-		{teacher(), door.AsStudent, "", lab.CodeForbidden},
+		{operator(), lab.AsAllowed, "https://" + slug + ".labs.example.org/-/enter?ticket=", ""},
+		{operator(), lab.AsLookerIn, "https://" + slug + ".labs.example.org/-/enter?ticket=", ""},
+		{operator(), lab.AsStudent, labs + "/" + slug + "/-/enter?ticket=", ""},
+		{student(), lab.AsStudent, labs + "/" + slug + "/-/enter?ticket=", ""},
+		{student(), lab.AsLookerIn, "", lab.CodeForbidden},
+		{teacher(), lab.AsStudent, "", lab.CodeForbidden},
 	} {
 		link, err := b.Link(t.Context(), tc.caller, "", slug, tc.as, "//evil.example")
 		if lab.CodeOf(err) != tc.code || !strings.HasPrefix(link.URL, tc.begins) {

@@ -75,3 +75,25 @@ type LookIn struct {
 	Role Role
 	At   time.Time
 }
+
+// EntryAs is what somebody comes into a workspace as.
+type EntryAs string
+
+// What somebody comes as.
+const (
+	// AsAllowed comes as the student where that is who asks, else as one who looks in.
+	AsAllowed EntryAs = ""
+	// AsLookerIn comes as one who looks in.
+	AsLookerIn EntryAs = "looker_in"
+	// AsStudent comes on the shared host, as the student does: the operator's token
+	// too, to try what a student sees, which is written down as a look-in.
+	AsStudent EntryAs = "student"
+)
+
+// DoorLink is an address that opens a workspace once.
+type DoorLink struct {
+	URL       string
+	ExpiresAt time.Time
+	// LooksIn says that it is not for the workspace's student.
+	LooksIn bool
+}

@@ -13,8 +13,9 @@ type StudentInput struct {
 	Email string
 }
 
-// EnrollStudent adds one student to a cohort; CodeConflict when the address
-// belongs to one already. Someone who was withdrawn comes back as a new student.
+// EnrollStudent adds one student to a cohort, and makes them a user if nobody signs in
+// with the address; CodeConflict when the address belongs to one of the cohort already.
+// Someone who was withdrawn comes back as a new student of the same user.
 func (r *Registrar) EnrollStudent(ctx context.Context, intent lab.Intent, cohortRef string, in StudentInput) (lab.Student, error) {
 	cohort, err := r.Store.Cohort(ctx, cohortRef)
 	if err != nil {
@@ -31,13 +32,15 @@ func (r *Registrar) EnrollStudent(ctx context.Context, intent lab.Intent, cohort
 	})
 	audit = came(audit, stateOfStudent(student))
 	// Whether the address is free is the database's to say.
+	var enrolled []lab.Student
 	_, err = r.Store.Enroll(ctx, intent, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
-		return []lab.Student{student}, audit, nil
+		enrolled = []lab.Student{student}
+		return enrolled, audit, nil
 	})
 	if err := r.done(intent, err); err != nil {
 		return lab.Student{}, err
 	}
-	return student, nil
+	return enrolled[0], nil
 }
 
 // Students gives a page of a cohort's students that a filter chooses, in the order
@@ -62,7 +65,8 @@ func (r *Registrar) Student(ctx context.Context, id string) (lab.Student, error)
 }
 
 // WithdrawStudent ends a student's membership: their workspaces are to be
-// deleted, their homes are kept. Once more changes nothing.
+// deleted, their homes are kept, and with the last membership they may not sign in any
+// more. Once more changes nothing.
 func (r *Registrar) WithdrawStudent(ctx context.Context, intent lab.Intent, id string) (lab.Student, error) {
 	student, err := r.Store.Student(ctx, id)
 	if err != nil {

@@ -59,7 +59,8 @@ func addCohort(ctx context.Context, tx session, intent lab.Intent, cohort lab.Co
 	return appointMaker(ctx, tx, intent, lab.TrustCohort, cohort.ID)
 }
 
-// DeleteCohort removes a cohort and its students; CodeConflict while it has classes.
+// DeleteCohort removes a cohort and its students, whose users are disabled when it was
+// their last; CodeConflict while it has classes.
 func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, audit lab.Audit) error {
 	return s.act(ctx, intent, "delete a cohort", func(tx session) (lab.Audit, error) {
 		cohort, err := holdCohort(ctx, tx, intent, id)
@@ -69,7 +70,15 @@ func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, 
 		if err := hasNoClasses(ctx, tx, "cohort", `WHERE c.cohort_id = ?`, id); err != nil {
 			return lab.Audit{}, err
 		}
+		var users []string
+		if err := tx.list(ctx, &users, `SELECT DISTINCT user_id FROM students WHERE cohort_id = ?`, id); err != nil {
+			return lab.Audit{}, err
+		}
 		if _, err := tx.exec(ctx, `DELETE FROM students WHERE cohort_id = ?`, id); err != nil {
+			return lab.Audit{}, err
+		}
+		lapsed, err := lapse(ctx, tx, users, audit.At)
+		if err != nil {
 			return lab.Audit{}, err
 		}
 		if _, err := tx.exec(ctx, `DELETE FROM cohort_instructors WHERE cohort_id = ?`, id); err != nil {
@@ -77,7 +86,7 @@ func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, 
 		}
 		tx.tellCohort(lab.EventCohortDeleted, cohort)
 		_, err = tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id)
-		return audit, err
+		return alsoDisabled(audit, lapsed), err
 	})
 }
 

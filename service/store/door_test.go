@@ -30,12 +30,14 @@ func newGuarded(f *fixture) guarded {
 	g.class = f.class(g.cohort, f.course("py"))
 	g.enrolled = f.student(g.cohort, "Ada", "ada@example.org")
 	g.workspace = f.workspace(g.class, g.enrolled, "fall-py-ada")
-	g.student, g.teacher = f.user("ada@example.org", lab.RoleStudent), f.user("t@example.org", lab.RoleInstructor)
+	var err error
+	g.student, err = f.User(f.t.Context(), g.enrolled.Email)
+	f.must(err)
+	g.teacher = f.user("t@example.org", lab.RoleInstructor)
 	g.helper, g.stranger = f.user("h@example.org", lab.RoleAssistant), f.user("x@example.org", lab.RoleInstructor)
 	g.admin = f.user("root@example.org", lab.RoleAdmin)
 	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, []string{g.teacher.ID}, f.audit("appoint", g.cohort.ID))))
 	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustClass, g.class.ID, []string{g.helper.ID}, f.audit("appoint", g.class.ID))))
-	g.exec(`UPDATE students SET user_id = ? WHERE id = ?`, g.student.ID, g.enrolled.ID)
 	for _, u := range []lab.User{g.student, g.teacher, g.helper, g.stranger, g.admin} {
 		g.exec(`INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
 			VALUES (?, ?, '', 0, ?, 0, '', '', 0, ?, ?)`, "session-"+u.ID, "hash-"+u.ID, u.ID, g.now.UnixMicro(), g.now.Add(8*time.Hour).UnixMicro())

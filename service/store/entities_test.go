@@ -325,6 +325,7 @@ func TestAWithdrawnStudentLosesTheWorkspacesAndMayComeBack(t *testing.T) {
 		wantEqual(t, f.stored(other), other)
 
 		back := f.student(cohort, "Ada", "ada@example.org")
+		back.UserID = ada.UserID
 		got, err := f.Students(ctx, cohort.ID)
 		f.must(err)
 		wantEqual(t, got, []lab.Student{want, bob, back})

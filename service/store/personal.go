@@ -305,7 +305,7 @@ func endMemberships(ctx context.Context, tx session, who identity, at time.Time)
 			return nil, err
 		}
 		withdrawn[id] = student.WithdrawnAt == nil
-		if err := withdraw(ctx, tx, student, at); err != nil {
+		if _, err := withdraw(ctx, tx, student, at); err != nil {
 			return nil, err
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/bothylabs/bothy/service/store"
 )
 
-// person is a student of two cohorts with a user, a workspace that runs and a home
+// known is a student of two cohorts with a user, a workspace that runs and a home
 // that outlived its workspace.
-func (f *fixture) person() (student lab.Student, running, deleted lab.Workspace) {
+func (f *fixture) known() (student lab.Student, running, deleted lab.Workspace) {
 	f.t.Helper()
 	cohort, course := f.cohort("fall-26"), f.course("py101")
 	student = f.student(cohort, "Ada Lovelace", "Ada@Example.org")
@@ -44,7 +44,7 @@ func (f *fixture) person() (student lab.Student, running, deleted lab.Workspace)
 func TestAllThatIsKeptOfAPersonIsExported(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
-		student, running, deleted := f.person()
+		student, running, deleted := f.known()
 		stranger := f.student(f.cohort("other"), "Bob", "bob@example.org")
 		data, err := f.Personal(t.Context(), student.ID)
 		f.must(err)
@@ -110,7 +110,7 @@ func (f *fixture) tableText(b *strings.Builder, db *sqlx.DB, table string) {
 func TestAnErasedPersonIsNowhereAnyMore(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
-		student, running, deleted := f.person()
+		student, running, deleted := f.known()
 		epoch := f.epoch()
 		erase := func(intent lab.Intent) error {
 			_, _, err := f.Erase(t.Context(), intent, student.ID, f.now, func(lab.Student) (lab.Audit, error) {
@@ -144,7 +144,7 @@ func TestAnErasedPersonIsNowhereAnyMore(t *testing.T) {
 func TestKeptHomesAreReleasedByTheHolderOfTheRole(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
-		_, _, deleted := f.person()
+		_, _, deleted := f.known()
 		epoch := f.epoch()
 		none, err := f.DueHomes(t.Context(), f.now)
 		f.must(err)

@@ -2,11 +2,7 @@ package store
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -32,56 +28,63 @@ func (s *Store) ImportRoster(
 			return lab.Audit{Target: cohortID}, err
 		}
 		cohort.Revision, cohort.UpdatedAt = cohort.Revision+1, change.At
-		return change.Audit, writeRoster(ctx, tx, cohortID, enrolled, change)
+		lapsed, err := writeRoster(ctx, tx, cohortID, enrolled, change)
+		return alsoDisabled(change.Audit, lapsed), err
 	})
 	return cohort, err
 }
 
-// writeRoster writes a change of a cohort's roster; the cohort must be held, where enrolled are there before.
-func writeRoster(ctx context.Context, tx session, cohortID string, enrolled []lab.Student, change lab.RosterChange) error {
-	if err := withdrawAll(ctx, tx, cohortID, change.Withdraw, change.At); err != nil {
-		return err
+// writeRoster writes a change of a cohort's roster, and gives how many users that
+// disabled; the cohort must be held, where enrolled are there before.
+func writeRoster(ctx context.Context, tx session, cohortID string, enrolled []lab.Student, change lab.RosterChange) (lapsed int, err error) {
+	if lapsed, err = withdrawAll(ctx, tx, cohortID, change.Withdraw, change.At); err != nil {
+		return 0, err
+	}
+	if err := addPersons(ctx, tx, enrolled, change.Students, change.At); err != nil {
+		return 0, err
 	}
 	if err := insert(ctx, tx, upsertStudent, convert(change.Students, rowOfStudent)...); err != nil {
-		return err
+		return 0, err
 	}
 	if err := tx.tellEnrolled(ctx, enrolled, change.Students); err != nil {
-		return err
+		return 0, err
 	}
-	return changedRoster(ctx, tx, cohortID, change.At)
+	return lapsed, changedRoster(ctx, tx, cohortID, change.At)
 }
 
-// withdrawAll withdraws students of a cohort.
-func withdrawAll(ctx context.Context, tx session, cohortID string, ids []string, at time.Time) error {
+// withdrawAll withdraws students of a cohort, and gives how many users that disabled.
+func withdrawAll(ctx context.Context, tx session, cohortID string, ids []string, at time.Time) (lapsed int, err error) {
 	if len(ids) == 0 {
-		return nil
+		return 0, nil
 	}
-	for batch := range slices.Chunk(ids, batchRows) {
-		query, args, err := sqlx.In(`UPDATE students SET withdrawn_at = ?, revision = revision + 1, updated_at = ?
-			WHERE id IN (?) AND withdrawn_at IS NULL`, stamp(at), stamp(at), batch)
-		if err != nil {
-			return fmt.Errorf("expand the list of a statement: %w", err)
-		}
-		if _, err := tx.exec(ctx, query, args...); err != nil {
-			return err
-		}
+	err = eachBatch(ctx, tx, `UPDATE students SET withdrawn_at = ?, revision = revision + 1, updated_at = ?
+		WHERE withdrawn_at IS NULL AND id IN (?)`, []any{stamp(at), stamp(at)}, ids)
+	if err != nil {
+		return 0, err
+	}
+	users, err := usersOf(ctx, tx, ids)
+	if err != nil {
+		return 0, err
+	}
+	if lapsed, err = lapse(ctx, tx, users, at); err != nil {
+		return 0, err
 	}
 	if err := tx.tellStudents(ctx, lab.EventStudentChanged, ids...); err != nil {
-		return err
+		return 0, err
 	}
 	// Of those who were withdrawn before, all are deleted already.
 	const theirs = ` WHERE desired <> 'deleted'
 		AND student_id IN (SELECT id FROM students WHERE cohort_id = ? AND withdrawn_at IS NOT NULL)`
 	var workspaces []string
 	if err := tx.list(ctx, &workspaces, `SELECT id FROM workspaces`+theirs+` ORDER BY id`+tx.locks.own, cohortID); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := tx.exec(ctx, `UPDATE workspaces SET desired = 'deleted', revision = revision + 1, updated_at = ?`+theirs, stamp(at), cohortID)
+	_, err = tx.exec(ctx, `UPDATE workspaces SET desired = 'deleted', revision = revision + 1, updated_at = ?`+theirs, stamp(at), cohortID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceChanged, workspaces...); err != nil {
-		return err
+		return 0, err
 	}
-	return settle(ctx, tx, workspaces, at)
+	return lapsed, settle(ctx, tx, workspaces, at)
 }

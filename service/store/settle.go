@@ -25,6 +25,7 @@ func (s *Store) settle(ctx context.Context) error {
 		{"cohorts", "key, name"},
 		{"courses", "key, name"},
 		{"students", "name, email"},
+		{"users", "login, name"},
 	} {
 		if err := s.fillSearch(ctx, t.name, t.of); err != nil {
 			return err

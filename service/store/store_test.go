@@ -165,7 +165,8 @@ func (f *fixture) newCourse(key string) lab.Course {
 }
 
 func (f *fixture) newStudent(cohort lab.Cohort, name, email string) lab.Student {
-	return lab.Student{ID: f.id("student"), CohortID: cohort.ID, Name: name, Email: email, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now}
+	id := f.id("student")
+	return lab.Student{ID: id, UserID: id, CohortID: cohort.ID, Name: name, Email: email, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now}
 }
 
 func (f *fixture) newWorkspace(class lab.Class, student lab.Student, slug lab.Slug) lab.Workspace {

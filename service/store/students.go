@@ -53,8 +53,9 @@ func (s *Store) Student(ctx context.Context, id string) (lab.Student, error) {
 }
 
 // Enroll writes the students that decide makes of those who are enrolled, the
-// withdrawn not among them: new ones, and changed names and addresses. It gives
-// the cohort as that leaves it. CodeConflict when an address would belong to two.
+// withdrawn not among them: new ones, and changed names and addresses. New ones become
+// users where nobody signs in with their address, and it fills in whose they are. It
+// gives the cohort as that leaves it. CodeConflict when an address would belong to two.
 func (s *Store) Enroll(
 	ctx context.Context, intent lab.Intent, cohortID string, decide func(enrolled []lab.Student) ([]lab.Student, lab.Audit, error),
 ) (lab.Cohort, error) {
@@ -79,10 +80,14 @@ func (s *Store) Enroll(
 	return cohort, err
 }
 
-// enroll writes students of a cohort, which must be held, where enrolled are there before.
+// enroll writes students of a cohort, which must be held, where enrolled are there
+// before, and says of the new ones who they are.
 func enroll(ctx context.Context, tx session, cohortID string, enrolled, students []lab.Student, at time.Time) error {
 	if len(students) == 0 {
 		return nil
+	}
+	if err := addPersons(ctx, tx, enrolled, students, at); err != nil {
+		return err
 	}
 	if err := insert(ctx, tx, upsertStudent, convert(students, rowOfStudent)...); err != nil {
 		return err
@@ -94,7 +99,8 @@ func enroll(ctx context.Context, tx session, cohortID string, enrolled, students
 }
 
 // Withdraw ends a student's membership at the time given: their workspaces are
-// to be deleted, their homes kept. One who is withdrawn already stays as they are.
+// to be deleted, their homes kept, and with the last membership their user is
+// disabled. One who is withdrawn already stays as they are.
 func (s *Store) Withdraw(ctx context.Context, intent lab.Intent, id string, at time.Time, audit lab.Audit) (lab.Student, error) {
 	var student lab.Student
 	err := s.act(ctx, intent, "withdraw a student", func(tx session) (_ lab.Audit, err error) {
@@ -112,32 +118,37 @@ func (s *Store) Withdraw(ctx context.Context, intent lab.Intent, id string, at t
 		if err := intent.Admits(student.Revision, student); err != nil {
 			return lab.Audit{}, err
 		}
-		if err := withdraw(ctx, tx, student, at); err != nil {
+		lapsed, err := withdraw(ctx, tx, student, at)
+		if err != nil {
 			return lab.Audit{}, err
 		}
 		student, err = findStudent(ctx, tx, id)
-		return audit, err
+		return alsoDisabled(audit, lapsed), err
 	})
 	return student, err
 }
 
-// withdraw writes a student's withdrawal; the cohort must be held.
-func withdraw(ctx context.Context, tx session, student lab.Student, at time.Time) error {
+// withdraw writes a student's withdrawal, and gives how many users that disabled; the
+// cohort must be held.
+func withdraw(ctx context.Context, tx session, student lab.Student, at time.Time) (lapsed int, err error) {
 	if student.WithdrawnAt != nil {
-		return nil
+		return 0, nil
 	}
-	_, err := tx.exec(ctx, `UPDATE students SET withdrawn_at = ?, revision = revision + 1, updated_at = ? WHERE id = ?`,
+	_, err = tx.exec(ctx, `UPDATE students SET withdrawn_at = ?, revision = revision + 1, updated_at = ? WHERE id = ?`,
 		stamp(at), stamp(at), student.ID)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	if lapsed, err = lapse(ctx, tx, []string{student.UserID}, at); err != nil {
+		return 0, err
 	}
 	if err := tx.tellStudents(ctx, lab.EventStudentChanged, student.ID); err != nil {
-		return err
+		return 0, err
 	}
 	if err := deleteWorkspacesOf(ctx, tx, student.ID, at); err != nil {
-		return err
+		return 0, err
 	}
-	return changedRoster(ctx, tx, student.CohortID, at)
+	return lapsed, changedRoster(ctx, tx, student.CohortID, at)
 }
 
 // deleteWorkspacesOf wants all workspaces of a student deleted.

@@ -132,8 +132,9 @@ func (s *Store) ChangeUser(
 		changed.Revision = before.Revision + 1
 		row := rowOfUser(changed)
 		_, err = tx.exec(ctx, `UPDATE users SET login = ?, login_key = ?, name = ?, email = ?, role = ?, password = ?, issuer = ?, subject = ?,
-			search = ?, disabled_at = ?, revision = ?, updated_at = ? WHERE id = ?`, row.Login, row.LoginKey, row.Name, row.Email, row.Role,
-			row.Password, row.Issuer, row.Subject, row.Search, row.DisabledAt, changed.Revision, row.UpdatedAt, id)
+			search = ?, disabled_at = ?, lapsed = (lapsed AND ?), revision = ?, updated_at = ? WHERE id = ?`, row.Login, row.LoginKey, row.Name, row.Email, row.Role,
+			row.Password, row.Issuer, row.Subject, row.Search, row.DisabledAt,
+			changed.DisabledAt == before.DisabledAt && changed.Role == before.Role, changed.Revision, row.UpdatedAt, id)
 		return audit, err
 	})
 	return changed, err

@@ -17,6 +17,7 @@ type openCommand struct {
 	remote remoteFlags
 	output output
 	print  bool
+	link   bool
 }
 
 func (*openCommand) doc() doc {
@@ -24,18 +25,22 @@ func (*openCommand) doc() doc {
 		args:     []string{"<workspace>"},
 		synopsis: "Open a workspace in the browser",
 		text: `
-Prints a workspace's address and opens it in the browser of this machine, where
-there is one. A workspace that is not ready is not opened.
+Opens a workspace in the browser of this machine, and prints its address. Where
+there is no browser, it prints a link that opens the workspace once and within
+a minute. Whoever is not the workspace's student looks in, which the student
+sees. A workspace that is not ready is not opened.
 `,
 		examples: []example{
 			{"Open a workspace", "bothy open fall-26-py101-ana-perez"},
 			{"Its address alone", "bothy open -print fall-26-py101-ana-perez"},
+			{"A link that opens it once", "bothy open -link fall-26-py101-ana-perez"},
 		},
 	}
 }
 
 func (c *openCommand) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
+		set.BoolVar(&c.link, "link", false, "Print a link that opens the workspace once and within a minute, and open nothing.")
 		set.BoolVar(&c.print, "print", false, "Print the address, whatever the workspace's phase, and open nothing.")
 	})
 	c.remote.flags(f)
@@ -51,26 +56,38 @@ func (c *openCommand) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if c.link {
+		link, err := s.LinkWorkspace(ctx, args[0], "")
+		if err != nil {
+			return err
+		}
+		return c.output.show(c.env, link, func() { c.env.UI.Output(link.URL) })
+	}
 	if err := c.output.show(c.env, workspace, func() { c.env.UI.Output(workspace.URL) }); err != nil {
 		return err
 	}
 	if c.print || c.output.json || c.output.template != "" {
 		return nil
 	}
-	return c.open(ctx, workspace)
+	return c.open(ctx, s, workspace)
 }
 
-func (c *openCommand) open(ctx context.Context, w client.Workspace) error {
+func (c *openCommand) open(ctx context.Context, api *client.Client, w client.Workspace) error {
 	if lab.Phase(w.Phase) != lab.PhaseReady {
 		return lab.Errorf(lab.CodeConflict, "%s is not ready but %s: %s", w.Slug, w.Phase, firstOf(w.Reason, "no reason is known")).
 			WithHint("bring it up with: bothy start %s", w.Slug)
 	}
+	link, err := api.LinkWorkspace(ctx, w.Slug, "")
+	if err != nil {
+		return err
+	}
 	browse := c.env.Browser()
 	if browse == nil {
-		c.env.UI.Warn("There is no browser on this machine: open the address elsewhere.")
+		c.env.UI.Warn("There is no browser on this machine: open this link elsewhere, within a minute.")
+		c.env.UI.Output(link.URL)
 		return nil
 	}
-	if err := browse(ctx, w.URL); err != nil {
+	if err := browse(ctx, link.URL); err != nil {
 		return lab.Wrap(lab.CodeInvalid, err, "the browser cannot be opened").WithHint("open the address by hand; -print only prints it")
 	}
 	return nil

@@ -43,11 +43,14 @@ func TestShortFormsTakeAClassOrAWorkspace(t *testing.T) {
 
 func TestOpenPrintsTheAddressAndOpensWhatIsReady(t *testing.T) {
 	w := newWorld(t)
+	const link = "http://fall-26-py101-ana.labs.localhost:9999/-/enter?ticket=T&to=/"
 	newFakeAPI(t, w).
 		on("GET /v1/workspaces/ana", 200, ws("Ana", "ana", "ready", "")).
-		on("GET /v1/workspaces/bo", 200, ws("Bo", "bo", "failed", "no memory"))
+		on("GET /v1/workspaces/bo", 200, ws("Bo", "bo", "failed", "no memory")).
+		on("POST /v1/workspaces/fall-26-py101-ana/link", 200, client.WorkspaceLink{URL: link}).
+		on("POST /v1/workspaces/ana/link", 200, client.WorkspaceLink{URL: link})
 	address := "http://labs.localhost:9999/fall-26-py101-ana/"
-	got := w.run("open", "ana").ok().says(address)
+	got := w.run("open", "ana").ok().says(address).says(link)
 	if !strings.Contains(got.err, "no browser on this machine") {
 		t.Errorf("standard error: %s", got.err)
 	}
@@ -61,8 +64,9 @@ func TestOpenPrintsTheAddressAndOpensWhatIsReady(t *testing.T) {
 	w.run("open", "ana").ok()
 	w.run("open", "-print", "ana").ok().says(address)
 	w.run("open", "-print", "bo").ok()
+	w.run("open", "-link", "ana").ok().says(link)
 	w.run("open", "bo").fails(exitLocal, "is not ready but failed: no memory")
-	if diff := cmp.Diff([]string{address}, opened); diff != "" {
+	if diff := cmp.Diff([]string{link}, opened); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -13,6 +13,8 @@ CREATE TABLE users (
     subject     TEXT   NOT NULL,
     search      TEXT   NOT NULL,
     disabled_at BIGINT,
+    -- Disabled because the last membership ended: enrolling enables again.
+    lapsed      BOOLEAN NOT NULL DEFAULT FALSE,
     revision    BIGINT NOT NULL,
     created_at  BIGINT NOT NULL,
     updated_at  BIGINT NOT NULL,
@@ -25,6 +27,16 @@ CREATE INDEX users_by_role ON users (role, id);
 -- A person may be a student of several cohorts.
 ALTER TABLE students ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
 CREATE INDEX students_by_user ON students (user_id);
+
+-- Students of before become users. What searches compare is filled in afterwards.
+INSERT INTO users (id, login, login_key, name, email, role, password, issuer, subject, search, disabled_at, lapsed, revision, created_at, updated_at)
+    SELECT n.id, n.email, n.email_key, n.name, n.email, 'student', 'none', '', '', '',
+        CASE WHEN g.active = 0 THEN g.gone END, g.active = 0, 1, n.created_at, n.updated_at
+    FROM (
+        SELECT email_key, MAX(id) AS newest, COUNT(*) - COUNT(withdrawn_at) AS active, MAX(withdrawn_at) AS gone FROM students GROUP BY email_key
+    ) g
+    JOIN students n ON n.id = g.newest;
+UPDATE students SET user_id = (SELECT u.id FROM users u WHERE u.login_key = students.email_key);
 
 -- Whose a cohort, a course or a class is.
 CREATE TABLE cohort_instructors (

@@ -1,0 +1,92 @@
+// What a page that a student controls can do in somebody's browser: a report of each thing that it tries.
+
+import { play } from './browser.mjs';
+
+/**
+ * @typedef {{ do: 'goto', path: string }} Goto another address, in the same browser
+ * @typedef {{ do: 'attack', name: string, path: string, text: string }} Attack name is the other workspace's address, path
+ *   where the page's own server answers, text the console's address
+ * @typedef {{ do: 'screenshot', path: string }} Screenshot
+ * @typedef {Goto | Attack | Screenshot} Step
+ */
+
+/**
+ * Runs inside the hostile page.
+ *
+ * @param {{ other: string, own: string, console: string }} at
+ */
+async function attack(at) {
+  /** @param {() => Promise<unknown>} what */
+  const attempt = async (what) => {
+    try {
+      return String(await what());
+    } catch (error) {
+      return `refused: ${error instanceof Error ? error.name : String(error)}`;
+    }
+  };
+  /** @param {(done: (said: string) => void) => void} begin */
+  const within = (begin) =>
+    new Promise((resolve) => {
+      begin(resolve);
+      setTimeout(() => resolve('nothing'), 5000);
+    });
+  return {
+    cookies: document.cookie,
+    sent: await attempt(async () => (await fetch(`${at.own}headers`)).text()),
+    read: await attempt(async () => (await fetch(at.other, { credentials: 'include' })).status),
+    blind: await attempt(async () => (await fetch(at.other, { credentials: 'include', mode: 'no-cors' })).type),
+    post: await attempt(async () => (await fetch(at.other, { method: 'POST', credentials: 'include', mode: 'no-cors', body: 'x' })).type),
+    frame: await attempt(() =>
+      within((done) => {
+        const frame = document.createElement('iframe');
+        frame.src = at.other;
+        frame.onload = () => {
+          try {
+            done(frame.contentDocument?.body.innerText ?? 'out of reach');
+          } catch {
+            done('out of reach');
+          }
+        };
+        document.body.append(frame);
+      }),
+    ),
+    socket: await attempt(() =>
+      within((done) => {
+        const socket = new WebSocket(at.other.replace('http', 'ws'));
+        socket.onopen = () => done('open');
+        socket.onerror = () => done('refused');
+      }),
+    ),
+    worker: await attempt(async () => (await navigator.serviceWorker.register(`${at.own}worker.js`, { scope: '/' })).scope),
+    api: await attempt(async () => (await fetch(`${at.console}/v1/workspaces`, { credentials: 'include' })).status),
+  };
+}
+
+await play(
+  'the page',
+  async (page, stepTimeoutMs) => {
+    page.setDefaultTimeout(stepTimeoutMs);
+    /** @type {{ url: string, status: number, method: string }[]} */
+    const answers = [];
+    page.on('response', (response) => {
+      answers.push({ url: response.url(), status: response.status(), method: response.request().method() });
+    });
+    return answers;
+  },
+  /** @param {{ url: string, status: number, method: string }[]} answers @param {import('playwright-core').Page} page @param {Step} step */
+  async (answers, page, step) => {
+    switch (step.do) {
+      case 'goto':
+        await page.goto(step.path, { waitUntil: 'domcontentloaded' });
+        return '';
+      case 'attack': {
+        answers.length = 0;
+        const tried = await page.evaluate(attack, { other: step.name, own: step.path, console: step.text });
+        return JSON.stringify({ ...tried, answers: answers.filter((a) => a.url.startsWith(step.name)) });
+      }
+      case 'screenshot':
+        await page.screenshot({ path: step.path });
+        return '';
+    }
+  },
+);
