@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -232,6 +233,8 @@ func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "deleteCohort", on("cohort", termCohort), http.StatusConflict)
 	e.expect(t, "deleteCourse", course, http.StatusConflict)
 
+	e.secrets(t)
+
 	e.expect(t, "streamEvents", call{}, http.StatusOK)
 	e.expect(t, "streamEvents", call{}.asking(url.Values{"cohort": {"no-such"}}), http.StatusNotFound)
 
@@ -243,6 +246,28 @@ func (e endpoint) teaching(t *testing.T) {
 			e.expect(t, id, sample(op).under("Idempotency-Key", used), http.StatusConflict)
 		}
 	}
+}
+
+// secrets: those of a course, a class and a student.
+func (e endpoint) secrets(t *testing.T) {
+	student := e.expect(t, "enrollStudent", on("cohort", termCohort).with(map[string]any{
+		"name": "Secret Contract", "email": "secret.contract@example.edu",
+	}), http.StatusCreated).member("id")
+	for kind, ref := range map[string]string{"Course": termCourse, "Class": termClass, "Student": student} {
+		owner := on(strings.ToLower(kind), ref)
+		one := func(name string) call { return on(strings.ToLower(kind), ref, "secret", name) }
+		value := map[string]any{"value": "a-value-of-the-contract"}
+		e.expect(t, "set"+kind+"Secret", one("TERM_KEY").with(value), http.StatusOK)
+		e.change(t, "set"+kind+"Secret", one("TERM_KEY").with(value), http.StatusOK)
+		e.expect(t, "list"+kind+"Secrets", owner, http.StatusOK)
+		e.expect(t, "set"+kind+"Secret", one("TERM_BIG").with(map[string]any{"value": "x"}), http.StatusOK)
+		for i := range 62 {
+			e.expect(t, "set"+kind+"Secret", one(fmt.Sprintf("TERM_%d", i)).with(value), http.StatusOK)
+		}
+		e.expect(t, "set"+kind+"Secret", one("TERM_MORE").with(value), http.StatusConflict)
+		e.change(t, "delete"+kind+"Secret", one("TERM_KEY"), http.StatusNoContent)
+	}
+	e.expect(t, "withdrawStudent", on("student", student), http.StatusOK)
 }
 
 // launching: what a class must have to be launched.

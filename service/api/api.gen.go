@@ -441,6 +441,30 @@ func (e ListClassesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListClassSecretsParamsSort.
+const (
+	ListClassSecretsParamsSortMinusName  ListClassSecretsParamsSort = "-name"
+	ListClassSecretsParamsSortMinusSetAt ListClassSecretsParamsSort = "-set_at"
+	ListClassSecretsParamsSortName       ListClassSecretsParamsSort = "name"
+	ListClassSecretsParamsSortSetAt      ListClassSecretsParamsSort = "set_at"
+)
+
+// Valid indicates whether the value is a known member of the ListClassSecretsParamsSort enum.
+func (e ListClassSecretsParamsSort) Valid() bool {
+	switch e {
+	case ListClassSecretsParamsSortMinusName:
+		return true
+	case ListClassSecretsParamsSortMinusSetAt:
+		return true
+	case ListClassSecretsParamsSortName:
+		return true
+	case ListClassSecretsParamsSortSetAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListCohortsParamsSort.
 const (
 	ListCohortsParamsSortCreatedAt      ListCohortsParamsSort = "created_at"
@@ -603,6 +627,54 @@ func (e ListCoursesParamsSort) Valid() bool {
 	case ListCoursesParamsSortTemplate:
 		return true
 	case ListCoursesParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListCourseSecretsParamsSort.
+const (
+	ListCourseSecretsParamsSortMinusName  ListCourseSecretsParamsSort = "-name"
+	ListCourseSecretsParamsSortMinusSetAt ListCourseSecretsParamsSort = "-set_at"
+	ListCourseSecretsParamsSortName       ListCourseSecretsParamsSort = "name"
+	ListCourseSecretsParamsSortSetAt      ListCourseSecretsParamsSort = "set_at"
+)
+
+// Valid indicates whether the value is a known member of the ListCourseSecretsParamsSort enum.
+func (e ListCourseSecretsParamsSort) Valid() bool {
+	switch e {
+	case ListCourseSecretsParamsSortMinusName:
+		return true
+	case ListCourseSecretsParamsSortMinusSetAt:
+		return true
+	case ListCourseSecretsParamsSortName:
+		return true
+	case ListCourseSecretsParamsSortSetAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStudentSecretsParamsSort.
+const (
+	ListStudentSecretsParamsSortMinusName  ListStudentSecretsParamsSort = "-name"
+	ListStudentSecretsParamsSortMinusSetAt ListStudentSecretsParamsSort = "-set_at"
+	ListStudentSecretsParamsSortName       ListStudentSecretsParamsSort = "name"
+	ListStudentSecretsParamsSortSetAt      ListStudentSecretsParamsSort = "set_at"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentSecretsParamsSort enum.
+func (e ListStudentSecretsParamsSort) Valid() bool {
+	switch e {
+	case ListStudentSecretsParamsSortMinusName:
+		return true
+	case ListStudentSecretsParamsSortMinusSetAt:
+		return true
+	case ListStudentSecretsParamsSortName:
+		return true
+	case ListStudentSecretsParamsSortSetAt:
 		return true
 	default:
 		return false
@@ -1534,6 +1606,30 @@ type RosterRow struct {
 // the roster), `wrong` (as `fields` says; only a dry run answers with these).
 type RosterRowOutcome string
 
+// Secret defines model for Secret.
+type Secret struct {
+	// Name Its name in the workspaces' environment.
+	Name string `json:"name"`
+
+	// SetAt When it got its value.
+	SetAt time.Time `json:"set_at"`
+
+	// SetBy The name of who gave it.
+	SetBy string `json:"set_by"`
+}
+
+// SecretInput defines model for SecretInput.
+type SecretInput struct {
+	// Value The secret; text of at most 16 KiB, without NUL.
+	Value string `json:"value"`
+}
+
+// SecretList defines model for SecretList.
+type SecretList struct {
+	Items      []Secret `json:"items"`
+	NextCursor *string  `json:"next_cursor"`
+}
+
 // Status defines model for Status.
 type Status struct {
 	Dependencies   []DependencyStatus `json:"dependencies"`
@@ -1930,6 +2026,9 @@ type PathCourse = Ref
 // PathOperation An id, or the name for people.
 type PathOperation = Ref
 
+// PathSecret defines model for PathSecret.
+type PathSecret = string
+
 // PathStudent An id, or the name for people.
 type PathStudent = Ref
 
@@ -2086,6 +2185,45 @@ type RestartClassParams struct {
 	// again under it within 24 hours, nothing more is done, and the answer is the
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListClassSecretsParams defines parameters for ListClassSecrets.
+type ListClassSecretsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `name`.
+	Sort *ListClassSecretsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListClassSecretsParamsSort defines parameters for ListClassSecrets.
+type ListClassSecretsParamsSort string
+
+// DeleteClassSecretParams defines parameters for DeleteClassSecret.
+type DeleteClassSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetClassSecretParams defines parameters for SetClassSecret.
+type SetClassSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StartClassParams defines parameters for StartClass.
@@ -2310,6 +2448,45 @@ type SetCourseInstructorsParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListCourseSecretsParams defines parameters for ListCourseSecrets.
+type ListCourseSecretsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `name`.
+	Sort *ListCourseSecretsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListCourseSecretsParamsSort defines parameters for ListCourseSecrets.
+type ListCourseSecretsParamsSort string
+
+// DeleteCourseSecretParams defines parameters for DeleteCourseSecret.
+type DeleteCourseSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetCourseSecretParams defines parameters for SetCourseSecret.
+type SetCourseSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Class Only what belongs to this class, given by its id or as `cohort~course`.
@@ -2369,6 +2546,45 @@ type WithdrawStudentParams struct {
 
 // EraseStudentParams defines parameters for EraseStudent.
 type EraseStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListStudentSecretsParams defines parameters for ListStudentSecrets.
+type ListStudentSecretsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `name`.
+	Sort *ListStudentSecretsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListStudentSecretsParamsSort defines parameters for ListStudentSecrets.
+type ListStudentSecretsParamsSort string
+
+// DeleteStudentSecretParams defines parameters for DeleteStudentSecret.
+type DeleteStudentSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetStudentSecretParams defines parameters for SetStudentSecret.
+type SetStudentSecretParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -2635,6 +2851,9 @@ type SetClassAssistantsJSONRequestBody = AppointmentInput
 // PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
 type PlanClassJSONRequestBody = ClassPlanInput
 
+// SetClassSecretJSONRequestBody defines body for SetClassSecret for application/json ContentType.
+type SetClassSecretJSONRequestBody = SecretInput
+
 // CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
 type CreateCohortJSONRequestBody = CohortInput
 
@@ -2653,8 +2872,14 @@ type UpdateCourseJSONRequestBody = CoursePatch
 // SetCourseInstructorsJSONRequestBody defines body for SetCourseInstructors for application/json ContentType.
 type SetCourseInstructorsJSONRequestBody = AppointmentInput
 
+// SetCourseSecretJSONRequestBody defines body for SetCourseSecret for application/json ContentType.
+type SetCourseSecretJSONRequestBody = SecretInput
+
 // EraseStudentJSONRequestBody defines body for EraseStudent for application/json ContentType.
 type EraseStudentJSONRequestBody = ErasureInput
+
+// SetStudentSecretJSONRequestBody defines body for SetStudentSecret for application/json ContentType.
+type SetStudentSecretJSONRequestBody = SecretInput
 
 // PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
 type PushTemplateJSONRequestBody = TemplateInput
@@ -2703,6 +2928,15 @@ type ServerInterface interface {
 	// RestartClass Restart the workspaces of a class
 	// (POST /v1/classes/{class}/restart)
 	RestartClass(c *gin.Context, class PathClass, params RestartClassParams)
+	// ListClassSecrets List the secrets of a class
+	// (GET /v1/classes/{class}/secrets)
+	ListClassSecrets(c *gin.Context, class PathClass, params ListClassSecretsParams)
+	// DeleteClassSecret Delete a secret of a class
+	// (DELETE /v1/classes/{class}/secrets/{secret})
+	DeleteClassSecret(c *gin.Context, class PathClass, secret PathSecret, params DeleteClassSecretParams)
+	// SetClassSecret Set a secret of a class
+	// (PUT /v1/classes/{class}/secrets/{secret})
+	SetClassSecret(c *gin.Context, class PathClass, secret PathSecret, params SetClassSecretParams)
 	// StartClass Start the workspaces of a class
 	// (POST /v1/classes/{class}/start)
 	StartClass(c *gin.Context, class PathClass, params StartClassParams)
@@ -2757,6 +2991,15 @@ type ServerInterface interface {
 	// SetCourseInstructors Give a course to instructors
 	// (PUT /v1/courses/{course}/instructors)
 	SetCourseInstructors(c *gin.Context, course PathCourse, params SetCourseInstructorsParams)
+	// ListCourseSecrets List the secrets of a course
+	// (GET /v1/courses/{course}/secrets)
+	ListCourseSecrets(c *gin.Context, course PathCourse, params ListCourseSecretsParams)
+	// DeleteCourseSecret Delete a secret of a course
+	// (DELETE /v1/courses/{course}/secrets/{secret})
+	DeleteCourseSecret(c *gin.Context, course PathCourse, secret PathSecret, params DeleteCourseSecretParams)
+	// SetCourseSecret Set a secret of a course
+	// (PUT /v1/courses/{course}/secrets/{secret})
+	SetCourseSecret(c *gin.Context, course PathCourse, secret PathSecret, params SetCourseSecretParams)
 	// StreamEvents Follow changes
 	// (GET /v1/events)
 	StreamEvents(c *gin.Context, params StreamEventsParams)
@@ -2787,6 +3030,15 @@ type ServerInterface interface {
 	// ExportStudent Export all that is kept of a person
 	// (GET /v1/students/{student}/export)
 	ExportStudent(c *gin.Context, student PathStudent)
+	// ListStudentSecrets List the secrets of a student
+	// (GET /v1/students/{student}/secrets)
+	ListStudentSecrets(c *gin.Context, student PathStudent, params ListStudentSecretsParams)
+	// DeleteStudentSecret Delete a secret of a student
+	// (DELETE /v1/students/{student}/secrets/{secret})
+	DeleteStudentSecret(c *gin.Context, student PathStudent, secret PathSecret, params DeleteStudentSecretParams)
+	// SetStudentSecret Set a secret of a student
+	// (PUT /v1/students/{student}/secrets/{secret})
+	SetStudentSecret(c *gin.Context, student PathStudent, secret PathSecret, params SetStudentSecretParams)
 	// ListTemplates List the templates
 	// (GET /v1/templates)
 	ListTemplates(c *gin.Context, params ListTemplatesParams)
@@ -3474,6 +3726,190 @@ func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
 	}
 
 	siw.Handler.RestartClass(c, class, params)
+}
+
+// ListClassSecrets operation middleware
+func (siw *ServerInterfaceWrapper) ListClassSecrets(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListClassSecretsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListClassSecrets(c, class, params)
+}
+
+// DeleteClassSecret operation middleware
+func (siw *ServerInterfaceWrapper) DeleteClassSecret(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "secret" -------------
+	var secret PathSecret
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret", c.Param("secret"), &secret, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter secret: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteClassSecretParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteClassSecret(c, class, secret, params)
+}
+
+// SetClassSecret operation middleware
+func (siw *ServerInterfaceWrapper) SetClassSecret(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "class" -------------
+	var class PathClass
+
+	err = runtime.BindStyledParameterWithOptions("simple", "class", c.Param("class"), &class, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter class: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "secret" -------------
+	var secret PathSecret
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret", c.Param("secret"), &secret, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter secret: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetClassSecretParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetClassSecret(c, class, secret, params)
 }
 
 // StartClass operation middleware
@@ -4444,6 +4880,190 @@ func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
 	siw.Handler.SetCourseInstructors(c, course, params)
 }
 
+// ListCourseSecrets operation middleware
+func (siw *ServerInterfaceWrapper) ListCourseSecrets(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "course" -------------
+	var course PathCourse
+
+	err = runtime.BindStyledParameterWithOptions("simple", "course", c.Param("course"), &course, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCourseSecretsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListCourseSecrets(c, course, params)
+}
+
+// DeleteCourseSecret operation middleware
+func (siw *ServerInterfaceWrapper) DeleteCourseSecret(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "course" -------------
+	var course PathCourse
+
+	err = runtime.BindStyledParameterWithOptions("simple", "course", c.Param("course"), &course, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "secret" -------------
+	var secret PathSecret
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret", c.Param("secret"), &secret, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter secret: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteCourseSecretParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteCourseSecret(c, course, secret, params)
+}
+
+// SetCourseSecret operation middleware
+func (siw *ServerInterfaceWrapper) SetCourseSecret(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "course" -------------
+	var course PathCourse
+
+	err = runtime.BindStyledParameterWithOptions("simple", "course", c.Param("course"), &course, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter course: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "secret" -------------
+	var secret PathSecret
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret", c.Param("secret"), &secret, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter secret: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetCourseSecretParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetCourseSecret(c, course, secret, params)
+}
+
 // StreamEvents operation middleware
 func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 
@@ -4832,6 +5452,190 @@ func (siw *ServerInterfaceWrapper) ExportStudent(c *gin.Context) {
 	}
 
 	siw.Handler.ExportStudent(c, student)
+}
+
+// ListStudentSecrets operation middleware
+func (siw *ServerInterfaceWrapper) ListStudentSecrets(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "student" -------------
+	var student PathStudent
+
+	err = runtime.BindStyledParameterWithOptions("simple", "student", c.Param("student"), &student, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter student: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStudentSecretsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListStudentSecrets(c, student, params)
+}
+
+// DeleteStudentSecret operation middleware
+func (siw *ServerInterfaceWrapper) DeleteStudentSecret(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "student" -------------
+	var student PathStudent
+
+	err = runtime.BindStyledParameterWithOptions("simple", "student", c.Param("student"), &student, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter student: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "secret" -------------
+	var secret PathSecret
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret", c.Param("secret"), &secret, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter secret: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteStudentSecretParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteStudentSecret(c, student, secret, params)
+}
+
+// SetStudentSecret operation middleware
+func (siw *ServerInterfaceWrapper) SetStudentSecret(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "student" -------------
+	var student PathStudent
+
+	err = runtime.BindStyledParameterWithOptions("simple", "student", c.Param("student"), &student, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter student: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "secret" -------------
+	var secret PathSecret
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret", c.Param("secret"), &secret, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter secret: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetStudentSecretParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetStudentSecret(c, student, secret, params)
 }
 
 // ListTemplates operation middleware
@@ -5908,6 +6712,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/classes/:class/plan", wrapper.PlanClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/reset", wrapper.ResetClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/restart", wrapper.RestartClass)
+	router.GET(options.BaseURL+"/v1/classes/:class/secrets", wrapper.ListClassSecrets)
+	router.DELETE(options.BaseURL+"/v1/classes/:class/secrets/:secret", wrapper.DeleteClassSecret)
+	router.PUT(options.BaseURL+"/v1/classes/:class/secrets/:secret", wrapper.SetClassSecret)
 	router.POST(options.BaseURL+"/v1/classes/:class/start", wrapper.StartClass)
 	router.POST(options.BaseURL+"/v1/classes/:class/stop", wrapper.StopClass)
 	router.GET(options.BaseURL+"/v1/cohorts", wrapper.ListCohorts)
@@ -5926,6 +6733,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PATCH(options.BaseURL+"/v1/courses/:course", wrapper.UpdateCourse)
 	router.GET(options.BaseURL+"/v1/courses/:course/instructors", wrapper.GetCourseInstructors)
 	router.PUT(options.BaseURL+"/v1/courses/:course/instructors", wrapper.SetCourseInstructors)
+	router.GET(options.BaseURL+"/v1/courses/:course/secrets", wrapper.ListCourseSecrets)
+	router.DELETE(options.BaseURL+"/v1/courses/:course/secrets/:secret", wrapper.DeleteCourseSecret)
+	router.PUT(options.BaseURL+"/v1/courses/:course/secrets/:secret", wrapper.SetCourseSecret)
 	router.GET(options.BaseURL+"/v1/events", wrapper.StreamEvents)
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe)
 	router.GET(options.BaseURL+"/v1/operations", wrapper.ListOperations)
@@ -5936,6 +6746,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/students/:student", wrapper.GetStudent)
 	router.POST(options.BaseURL+"/v1/students/:student/erase", wrapper.EraseStudent)
 	router.GET(options.BaseURL+"/v1/students/:student/export", wrapper.ExportStudent)
+	router.GET(options.BaseURL+"/v1/students/:student/secrets", wrapper.ListStudentSecrets)
+	router.DELETE(options.BaseURL+"/v1/students/:student/secrets/:secret", wrapper.DeleteStudentSecret)
+	router.PUT(options.BaseURL+"/v1/students/:student/secrets/:secret", wrapper.SetStudentSecret)
 	router.GET(options.BaseURL+"/v1/templates", wrapper.ListTemplates)
 	router.GET(options.BaseURL+"/v1/templates/:template", wrapper.GetTemplate)
 	router.GET(options.BaseURL+"/v1/templates/:template/versions", wrapper.ListTemplateVersions)
@@ -6317,6 +7130,92 @@ func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClassSecretsRequestObject struct {
+	Class  PathClass `json:"class"`
+	Params ListClassSecretsParams
+}
+
+type ListClassSecretsResponseObject interface {
+	VisitListClassSecretsResponse(w http.ResponseWriter) error
+}
+
+type ListClassSecrets200JSONResponse SecretList
+
+func (response ListClassSecrets200JSONResponse) VisitListClassSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClassSecretRequestObject struct {
+	Class  PathClass  `json:"class"`
+	Secret PathSecret `json:"secret"`
+	Params DeleteClassSecretParams
+}
+
+type DeleteClassSecretResponseObject interface {
+	VisitDeleteClassSecretResponse(w http.ResponseWriter) error
+}
+
+type DeleteClassSecret204ResponseHeaders struct {
+	BothyDryRun *string
+}
+
+type DeleteClassSecret204Response struct {
+	Headers DeleteClassSecret204ResponseHeaders
+}
+
+func (response DeleteClassSecret204Response) VisitDeleteClassSecretResponse(w http.ResponseWriter) error {
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type SetClassSecretRequestObject struct {
+	Class  PathClass  `json:"class"`
+	Secret PathSecret `json:"secret"`
+	Params SetClassSecretParams
+	Body   *SetClassSecretJSONRequestBody
+}
+
+type SetClassSecretResponseObject interface {
+	VisitSetClassSecretResponse(w http.ResponseWriter) error
+}
+
+type SetClassSecret200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetClassSecret200JSONResponse struct {
+	Body    Secret
+	Headers SetClassSecret200ResponseHeaders
+}
+
+func (response SetClassSecret200JSONResponse) VisitSetClassSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6892,6 +7791,92 @@ func (response SetCourseInstructors200JSONResponse) VisitSetCourseInstructorsRes
 	return err
 }
 
+type ListCourseSecretsRequestObject struct {
+	Course PathCourse `json:"course"`
+	Params ListCourseSecretsParams
+}
+
+type ListCourseSecretsResponseObject interface {
+	VisitListCourseSecretsResponse(w http.ResponseWriter) error
+}
+
+type ListCourseSecrets200JSONResponse SecretList
+
+func (response ListCourseSecrets200JSONResponse) VisitListCourseSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCourseSecretRequestObject struct {
+	Course PathCourse `json:"course"`
+	Secret PathSecret `json:"secret"`
+	Params DeleteCourseSecretParams
+}
+
+type DeleteCourseSecretResponseObject interface {
+	VisitDeleteCourseSecretResponse(w http.ResponseWriter) error
+}
+
+type DeleteCourseSecret204ResponseHeaders struct {
+	BothyDryRun *string
+}
+
+type DeleteCourseSecret204Response struct {
+	Headers DeleteCourseSecret204ResponseHeaders
+}
+
+func (response DeleteCourseSecret204Response) VisitDeleteCourseSecretResponse(w http.ResponseWriter) error {
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type SetCourseSecretRequestObject struct {
+	Course PathCourse `json:"course"`
+	Secret PathSecret `json:"secret"`
+	Params SetCourseSecretParams
+	Body   *SetCourseSecretJSONRequestBody
+}
+
+type SetCourseSecretResponseObject interface {
+	VisitSetCourseSecretResponse(w http.ResponseWriter) error
+}
+
+type SetCourseSecret200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCourseSecret200JSONResponse struct {
+	Body    Secret
+	Headers SetCourseSecret200ResponseHeaders
+}
+
+func (response SetCourseSecret200JSONResponse) VisitSetCourseSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamEventsRequestObject struct {
 	Params StreamEventsParams
 }
@@ -7184,6 +8169,92 @@ func (response ExportStudent200JSONResponse) VisitExportStudentResponse(w http.R
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStudentSecretsRequestObject struct {
+	Student PathStudent `json:"student"`
+	Params  ListStudentSecretsParams
+}
+
+type ListStudentSecretsResponseObject interface {
+	VisitListStudentSecretsResponse(w http.ResponseWriter) error
+}
+
+type ListStudentSecrets200JSONResponse SecretList
+
+func (response ListStudentSecrets200JSONResponse) VisitListStudentSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteStudentSecretRequestObject struct {
+	Student PathStudent `json:"student"`
+	Secret  PathSecret  `json:"secret"`
+	Params  DeleteStudentSecretParams
+}
+
+type DeleteStudentSecretResponseObject interface {
+	VisitDeleteStudentSecretResponse(w http.ResponseWriter) error
+}
+
+type DeleteStudentSecret204ResponseHeaders struct {
+	BothyDryRun *string
+}
+
+type DeleteStudentSecret204Response struct {
+	Headers DeleteStudentSecret204ResponseHeaders
+}
+
+func (response DeleteStudentSecret204Response) VisitDeleteStudentSecretResponse(w http.ResponseWriter) error {
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type SetStudentSecretRequestObject struct {
+	Student PathStudent `json:"student"`
+	Secret  PathSecret  `json:"secret"`
+	Params  SetStudentSecretParams
+	Body    *SetStudentSecretJSONRequestBody
+}
+
+type SetStudentSecretResponseObject interface {
+	VisitSetStudentSecretResponse(w http.ResponseWriter) error
+}
+
+type SetStudentSecret200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetStudentSecret200JSONResponse struct {
+	Body    Secret
+	Headers SetStudentSecret200ResponseHeaders
+}
+
+func (response SetStudentSecret200JSONResponse) VisitSetStudentSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -7783,6 +8854,15 @@ type StrictServerInterface interface {
 	// RestartClass Restart the workspaces of a class
 	// (POST /v1/classes/{class}/restart)
 	RestartClass(ctx context.Context, request RestartClassRequestObject) (RestartClassResponseObject, error)
+	// ListClassSecrets List the secrets of a class
+	// (GET /v1/classes/{class}/secrets)
+	ListClassSecrets(ctx context.Context, request ListClassSecretsRequestObject) (ListClassSecretsResponseObject, error)
+	// DeleteClassSecret Delete a secret of a class
+	// (DELETE /v1/classes/{class}/secrets/{secret})
+	DeleteClassSecret(ctx context.Context, request DeleteClassSecretRequestObject) (DeleteClassSecretResponseObject, error)
+	// SetClassSecret Set a secret of a class
+	// (PUT /v1/classes/{class}/secrets/{secret})
+	SetClassSecret(ctx context.Context, request SetClassSecretRequestObject) (SetClassSecretResponseObject, error)
 	// StartClass Start the workspaces of a class
 	// (POST /v1/classes/{class}/start)
 	StartClass(ctx context.Context, request StartClassRequestObject) (StartClassResponseObject, error)
@@ -7837,6 +8917,15 @@ type StrictServerInterface interface {
 	// SetCourseInstructors Give a course to instructors
 	// (PUT /v1/courses/{course}/instructors)
 	SetCourseInstructors(ctx context.Context, request SetCourseInstructorsRequestObject) (SetCourseInstructorsResponseObject, error)
+	// ListCourseSecrets List the secrets of a course
+	// (GET /v1/courses/{course}/secrets)
+	ListCourseSecrets(ctx context.Context, request ListCourseSecretsRequestObject) (ListCourseSecretsResponseObject, error)
+	// DeleteCourseSecret Delete a secret of a course
+	// (DELETE /v1/courses/{course}/secrets/{secret})
+	DeleteCourseSecret(ctx context.Context, request DeleteCourseSecretRequestObject) (DeleteCourseSecretResponseObject, error)
+	// SetCourseSecret Set a secret of a course
+	// (PUT /v1/courses/{course}/secrets/{secret})
+	SetCourseSecret(ctx context.Context, request SetCourseSecretRequestObject) (SetCourseSecretResponseObject, error)
 	// StreamEvents Follow changes
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
@@ -7867,6 +8956,15 @@ type StrictServerInterface interface {
 	// ExportStudent Export all that is kept of a person
 	// (GET /v1/students/{student}/export)
 	ExportStudent(ctx context.Context, request ExportStudentRequestObject) (ExportStudentResponseObject, error)
+	// ListStudentSecrets List the secrets of a student
+	// (GET /v1/students/{student}/secrets)
+	ListStudentSecrets(ctx context.Context, request ListStudentSecretsRequestObject) (ListStudentSecretsResponseObject, error)
+	// DeleteStudentSecret Delete a secret of a student
+	// (DELETE /v1/students/{student}/secrets/{secret})
+	DeleteStudentSecret(ctx context.Context, request DeleteStudentSecretRequestObject) (DeleteStudentSecretResponseObject, error)
+	// SetStudentSecret Set a secret of a student
+	// (PUT /v1/students/{student}/secrets/{secret})
+	SetStudentSecret(ctx context.Context, request SetStudentSecretRequestObject) (SetStudentSecretResponseObject, error)
 	// ListTemplates List the templates
 	// (GET /v1/templates)
 	ListTemplates(ctx context.Context, request ListTemplatesRequestObject) (ListTemplatesResponseObject, error)
@@ -8340,6 +9438,107 @@ func (sh *strictHandler) RestartClass(ctx *gin.Context, class PathClass, params 
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(RestartClassResponseObject); ok {
 		if err := validResponse.VisitRestartClassResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListClassSecrets operation middleware
+func (sh *strictHandler) ListClassSecrets(ctx *gin.Context, class PathClass, params ListClassSecretsParams) {
+	var request ListClassSecretsRequestObject
+
+	request.Class = class
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListClassSecrets(ctx, request.(ListClassSecretsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListClassSecrets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListClassSecretsResponseObject); ok {
+		if err := validResponse.VisitListClassSecretsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteClassSecret operation middleware
+func (sh *strictHandler) DeleteClassSecret(ctx *gin.Context, class PathClass, secret PathSecret, params DeleteClassSecretParams) {
+	var request DeleteClassSecretRequestObject
+
+	request.Class = class
+	request.Secret = secret
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteClassSecret(ctx, request.(DeleteClassSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteClassSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DeleteClassSecretResponseObject); ok {
+		if err := validResponse.VisitDeleteClassSecretResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetClassSecret operation middleware
+func (sh *strictHandler) SetClassSecret(ctx *gin.Context, class PathClass, secret PathSecret, params SetClassSecretParams) {
+	var request SetClassSecretRequestObject
+
+	request.Class = class
+	request.Secret = secret
+	request.Params = params
+
+	var body SetClassSecretJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetClassSecret(ctx, request.(SetClassSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetClassSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetClassSecretResponseObject); ok {
+		if err := validResponse.VisitSetClassSecretResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -8935,6 +10134,107 @@ func (sh *strictHandler) SetCourseInstructors(ctx *gin.Context, course PathCours
 	}
 }
 
+// ListCourseSecrets operation middleware
+func (sh *strictHandler) ListCourseSecrets(ctx *gin.Context, course PathCourse, params ListCourseSecretsParams) {
+	var request ListCourseSecretsRequestObject
+
+	request.Course = course
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCourseSecrets(ctx, request.(ListCourseSecretsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCourseSecrets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListCourseSecretsResponseObject); ok {
+		if err := validResponse.VisitListCourseSecretsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteCourseSecret operation middleware
+func (sh *strictHandler) DeleteCourseSecret(ctx *gin.Context, course PathCourse, secret PathSecret, params DeleteCourseSecretParams) {
+	var request DeleteCourseSecretRequestObject
+
+	request.Course = course
+	request.Secret = secret
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteCourseSecret(ctx, request.(DeleteCourseSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteCourseSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DeleteCourseSecretResponseObject); ok {
+		if err := validResponse.VisitDeleteCourseSecretResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetCourseSecret operation middleware
+func (sh *strictHandler) SetCourseSecret(ctx *gin.Context, course PathCourse, secret PathSecret, params SetCourseSecretParams) {
+	var request SetCourseSecretRequestObject
+
+	request.Course = course
+	request.Secret = secret
+	request.Params = params
+
+	var body SetCourseSecretJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetCourseSecret(ctx, request.(SetCourseSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetCourseSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetCourseSecretResponseObject); ok {
+		if err := validResponse.VisitSetCourseSecretResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // StreamEvents operation middleware
 func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParams) {
 	var request StreamEventsRequestObject
@@ -9205,6 +10505,107 @@ func (sh *strictHandler) ExportStudent(ctx *gin.Context, student PathStudent) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ExportStudentResponseObject); ok {
 		if err := validResponse.VisitExportStudentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListStudentSecrets operation middleware
+func (sh *strictHandler) ListStudentSecrets(ctx *gin.Context, student PathStudent, params ListStudentSecretsParams) {
+	var request ListStudentSecretsRequestObject
+
+	request.Student = student
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStudentSecrets(ctx, request.(ListStudentSecretsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStudentSecrets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListStudentSecretsResponseObject); ok {
+		if err := validResponse.VisitListStudentSecretsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteStudentSecret operation middleware
+func (sh *strictHandler) DeleteStudentSecret(ctx *gin.Context, student PathStudent, secret PathSecret, params DeleteStudentSecretParams) {
+	var request DeleteStudentSecretRequestObject
+
+	request.Student = student
+	request.Secret = secret
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteStudentSecret(ctx, request.(DeleteStudentSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteStudentSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DeleteStudentSecretResponseObject); ok {
+		if err := validResponse.VisitDeleteStudentSecretResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetStudentSecret operation middleware
+func (sh *strictHandler) SetStudentSecret(ctx *gin.Context, student PathStudent, secret PathSecret, params SetStudentSecretParams) {
+	var request SetStudentSecretRequestObject
+
+	request.Student = student
+	request.Secret = secret
+	request.Params = params
+
+	var body SetStudentSecretJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetStudentSecret(ctx, request.(SetStudentSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetStudentSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetStudentSecretResponseObject); ok {
+		if err := validResponse.VisitSetStudentSecretResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -54,7 +54,24 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"getCourse":       func() error { return ignored(c.Course(ctx, "py101")) },
 		"updateCourse":    func() error { return ignored(c.UpdateCourse(ctx, "py101", client.CoursePatch{Name: &name})) },
 		"deleteCourse":    func() error { return c.DeleteCourse(ctx, "py101") },
-		"listClasses":     func() error { return ignored(c.Classes(ctx)) },
+		"listCourseSecrets": func() error {
+			return ignored(client.Collect(c.AllSecrets(ctx, client.SecretOwner{Course: "py101"}, client.ListOptions{})))
+		},
+		"listClassSecrets": func() error {
+			return ignored(client.Collect(c.AllSecrets(ctx, client.SecretOwner{Class: class}, client.ListOptions{})))
+		},
+		"listStudentSecrets": func() error {
+			return ignored(client.Collect(c.AllSecrets(ctx, client.SecretOwner{Student: "id-student"}, client.ListOptions{})))
+		},
+		"setCourseSecret": func() error { return ignored(c.SetSecret(ctx, client.SecretOwner{Course: "py101"}, "TOKEN", "hush")) },
+		"setClassSecret":  func() error { return ignored(c.SetSecret(ctx, client.SecretOwner{Class: class}, "TOKEN", "hush")) },
+		"setStudentSecret": func() error {
+			return ignored(c.SetSecret(ctx, client.SecretOwner{Student: "id-student"}, "TOKEN", "hush"))
+		},
+		"deleteCourseSecret":  func() error { return c.DeleteSecret(ctx, client.SecretOwner{Course: "py101"}, "TOKEN") },
+		"deleteClassSecret":   func() error { return c.DeleteSecret(ctx, client.SecretOwner{Class: class}, "TOKEN") },
+		"deleteStudentSecret": func() error { return c.DeleteSecret(ctx, client.SecretOwner{Student: "id-student"}, "TOKEN") },
+		"listClasses":         func() error { return ignored(c.Classes(ctx)) },
 		"createClass": func() error {
 			return ignored(c.CreateClass(ctx, client.ClassInput{Cohort: "fall-26", Course: "py101"}))
 		},

@@ -161,6 +161,8 @@ func asCurrent(current any) (members *map[string]any, revision int64, ok bool) {
 		shown, revision = asCourse(now), now.Revision
 	case lab.Class:
 		shown, revision = asClass(now), now.Revision
+	case lab.Secret:
+		shown, revision = asSecret(now), now.Revision
 	case lab.User:
 		shown, revision = asUser(now), now.Revision
 	case lab.Appointment:

@@ -203,6 +203,22 @@ func (f *fakeRegistrar) DeleteCourse(_ context.Context, intent lab.Intent, ref s
 	return f.note("DeleteCourse", intent, ref)
 }
 
+func (f *fakeRegistrar) Secrets(_ context.Context, kind lab.SecretKind, ref string, page lab.Page) (lab.List[lab.Secret], error) {
+	return lab.List[lab.Secret]{Items: []lab.Secret{aSecret()}}, f.note("Secrets", lab.Intent{}, kind, ref, page)
+}
+
+func (f *fakeRegistrar) SetSecret(_ context.Context, intent lab.Intent, kind lab.SecretKind, ref, name, value string) (lab.Secret, error) {
+	return aSecret(), f.note("SetSecret", intent, kind, ref, name, value)
+}
+
+func (f *fakeRegistrar) DeleteSecret(_ context.Context, intent lab.Intent, kind lab.SecretKind, ref, name string) error {
+	return f.note("DeleteSecret", intent, kind, ref, name)
+}
+
+func aSecret() lab.Secret {
+	return lab.Secret{Name: "TOKEN", Bytes: 9, SetAt: noon, SetBy: "operator", Revision: 7}
+}
+
 func (f *fakeRegistrar) CreateClass(_ context.Context, intent lab.Intent, in registrar.ClassInput) (lab.Class, error) {
 	return aClass, f.note("CreateClass", intent, in)
 }

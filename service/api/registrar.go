@@ -35,6 +35,10 @@ type Registrar interface {
 	UpdateCourse(ctx context.Context, intent lab.Intent, ref string, patch registrar.CoursePatch) (lab.Course, error)
 	DeleteCourse(ctx context.Context, intent lab.Intent, ref string) error
 
+	Secrets(ctx context.Context, kind lab.SecretKind, ref string, page lab.Page) (lab.List[lab.Secret], error)
+	SetSecret(ctx context.Context, intent lab.Intent, kind lab.SecretKind, ref, name, value string) (lab.Secret, error)
+	DeleteSecret(ctx context.Context, intent lab.Intent, kind lab.SecretKind, ref, name string) error
+
 	CreateClass(ctx context.Context, intent lab.Intent, in registrar.ClassInput) (lab.Class, error)
 	Classes(ctx context.Context, filter registrar.ClassFilter, page lab.Page) (lab.List[lab.Class], error)
 	Class(ctx context.Context, ref string) (lab.Class, error)

@@ -43,7 +43,7 @@ func belonging(parameter string) (owned, known bool) {
 	switch parameter {
 	case "cohort", "course", "class", "student", "operation", "workspace":
 		return true, true
-	case "template", "user":
+	case "template", "user", "secret": // a secret is of what stands before it in the path
 		return false, true
 	default:
 		return false, false

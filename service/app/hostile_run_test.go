@@ -164,7 +164,7 @@ func (g *target) fill() {
 	g.hostile = newHostile(g.doc, map[string][]string{
 		"cohort": {"fall-26"}, "course": {"py101"}, "class": {"fall-26~py101"}, "operation": {operation.ID}, "template": {"shell"},
 		"student": {students.Items[0].ID}, "workspace": {workspaces.Items[0].Slug, workspaces.Items[1].ID}, "version": {"1"},
-		"user": {user.ID},
+		"user": {user.ID, "BO@example.edu"},
 	})
 }
 

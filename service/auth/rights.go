@@ -68,6 +68,16 @@ func Rules() []Rule {
 		{"getCourseInstructors", read, Any, Own, Never, Never},
 		{"setCourseInstructors", write, Any, Own, Never, Never},
 
+		{"listCourseSecrets", read, Any, Own, Never, Never},
+		{"setCourseSecret", write, Any, Own, Never, Never},
+		{"deleteCourseSecret", write, Any, Own, Never, Never},
+		{"listClassSecrets", read, Any, Own, Never, Never},
+		{"setClassSecret", write, Any, Own, Never, Never},
+		{"deleteClassSecret", write, Any, Own, Never, Never},
+		{"listStudentSecrets", read, Any, Own, Never, Own},
+		{"setStudentSecret", write, Any, Own, Never, Never},
+		{"deleteStudentSecret", write, Any, Own, Never, Never},
+
 		{"listClasses", read, Any, Own, Own, Never},
 		{"createClass", write, Any, Own, Never, Never}, // of a cohort and a course of their own
 		{"getClass", read, Any, Own, Own, Never},

@@ -485,6 +485,30 @@ func (e ListClassesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListClassSecretsParamsSort.
+const (
+	ListClassSecretsParamsSortMinusName  ListClassSecretsParamsSort = "-name"
+	ListClassSecretsParamsSortMinusSetAt ListClassSecretsParamsSort = "-set_at"
+	ListClassSecretsParamsSortName       ListClassSecretsParamsSort = "name"
+	ListClassSecretsParamsSortSetAt      ListClassSecretsParamsSort = "set_at"
+)
+
+// Valid indicates whether the value is a known member of the ListClassSecretsParamsSort enum.
+func (e ListClassSecretsParamsSort) Valid() bool {
+	switch e {
+	case ListClassSecretsParamsSortMinusName:
+		return true
+	case ListClassSecretsParamsSortMinusSetAt:
+		return true
+	case ListClassSecretsParamsSortName:
+		return true
+	case ListClassSecretsParamsSortSetAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListCohortsParamsSort.
 const (
 	ListCohortsParamsSortCreatedAt      ListCohortsParamsSort = "created_at"
@@ -647,6 +671,54 @@ func (e ListCoursesParamsSort) Valid() bool {
 	case ListCoursesParamsSortTemplate:
 		return true
 	case ListCoursesParamsSortUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListCourseSecretsParamsSort.
+const (
+	ListCourseSecretsParamsSortMinusName  ListCourseSecretsParamsSort = "-name"
+	ListCourseSecretsParamsSortMinusSetAt ListCourseSecretsParamsSort = "-set_at"
+	ListCourseSecretsParamsSortName       ListCourseSecretsParamsSort = "name"
+	ListCourseSecretsParamsSortSetAt      ListCourseSecretsParamsSort = "set_at"
+)
+
+// Valid indicates whether the value is a known member of the ListCourseSecretsParamsSort enum.
+func (e ListCourseSecretsParamsSort) Valid() bool {
+	switch e {
+	case ListCourseSecretsParamsSortMinusName:
+		return true
+	case ListCourseSecretsParamsSortMinusSetAt:
+		return true
+	case ListCourseSecretsParamsSortName:
+		return true
+	case ListCourseSecretsParamsSortSetAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStudentSecretsParamsSort.
+const (
+	ListStudentSecretsParamsSortMinusName  ListStudentSecretsParamsSort = "-name"
+	ListStudentSecretsParamsSortMinusSetAt ListStudentSecretsParamsSort = "-set_at"
+	ListStudentSecretsParamsSortName       ListStudentSecretsParamsSort = "name"
+	ListStudentSecretsParamsSortSetAt      ListStudentSecretsParamsSort = "set_at"
+)
+
+// Valid indicates whether the value is a known member of the ListStudentSecretsParamsSort enum.
+func (e ListStudentSecretsParamsSort) Valid() bool {
+	switch e {
+	case ListStudentSecretsParamsSortMinusName:
+		return true
+	case ListStudentSecretsParamsSortMinusSetAt:
+		return true
+	case ListStudentSecretsParamsSortName:
+		return true
+	case ListStudentSecretsParamsSortSetAt:
 		return true
 	default:
 		return false
@@ -1578,6 +1650,30 @@ type RosterRow struct {
 // the roster), `wrong` (as `fields` says; only a dry run answers with these).
 type RosterRowOutcome string
 
+// Secret defines model for Secret.
+type Secret struct {
+	// Name Its name in the workspaces' environment.
+	Name string `json:"name"`
+
+	// SetAt When it got its value.
+	SetAt time.Time `json:"set_at"`
+
+	// SetBy The name of who gave it.
+	SetBy string `json:"set_by"`
+}
+
+// SecretInput defines model for SecretInput.
+type SecretInput struct {
+	// Value The secret; text of at most 16 KiB, without NUL.
+	Value string `json:"value"`
+}
+
+// SecretList defines model for SecretList.
+type SecretList struct {
+	Items      []Secret `json:"items"`
+	NextCursor *string  `json:"next_cursor"`
+}
+
 // Status defines model for Status.
 type Status struct {
 	Dependencies   []DependencyStatus `json:"dependencies"`
@@ -1974,6 +2070,9 @@ type PathCourse = Ref
 // PathOperation An id, or the name for people.
 type PathOperation = Ref
 
+// PathSecret defines model for PathSecret.
+type PathSecret = string
+
 // PathStudent An id, or the name for people.
 type PathStudent = Ref
 
@@ -2169,6 +2268,45 @@ type RestartClassParams struct {
 	// again under it within 24 hours, nothing more is done, and the answer is the
 	// first one. The same key with another request is 409 `conflict`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListClassSecretsParams defines parameters for ListClassSecrets.
+type ListClassSecretsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `name`.
+	Sort *ListClassSecretsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListClassSecretsParamsSort defines parameters for ListClassSecrets.
+type ListClassSecretsParamsSort string
+
+// DeleteClassSecretParams defines parameters for DeleteClassSecret.
+type DeleteClassSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetClassSecretParams defines parameters for SetClassSecret.
+type SetClassSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StartClassParams defines parameters for StartClass.
@@ -2393,6 +2531,45 @@ type SetCourseInstructorsParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListCourseSecretsParams defines parameters for ListCourseSecrets.
+type ListCourseSecretsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `name`.
+	Sort *ListCourseSecretsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListCourseSecretsParamsSort defines parameters for ListCourseSecrets.
+type ListCourseSecretsParamsSort string
+
+// DeleteCourseSecretParams defines parameters for DeleteCourseSecret.
+type DeleteCourseSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetCourseSecretParams defines parameters for SetCourseSecret.
+type SetCourseSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Class Only what belongs to this class, given by its id or as `cohort~course`.
@@ -2452,6 +2629,45 @@ type WithdrawStudentParams struct {
 
 // EraseStudentParams defines parameters for EraseStudent.
 type EraseStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListStudentSecretsParams defines parameters for ListStudentSecrets.
+type ListStudentSecretsParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Sort What the list is sorted by; a minus turns it round. Without it by `name`.
+	Sort *ListStudentSecretsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListStudentSecretsParamsSort defines parameters for ListStudentSecrets.
+type ListStudentSecretsParamsSort string
+
+// DeleteStudentSecretParams defines parameters for DeleteStudentSecret.
+type DeleteStudentSecretParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SetStudentSecretParams defines parameters for SetStudentSecret.
+type SetStudentSecretParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -2718,6 +2934,9 @@ type SetClassAssistantsJSONRequestBody = AppointmentInput
 // PlanClassJSONRequestBody defines body for PlanClass for application/json ContentType.
 type PlanClassJSONRequestBody = ClassPlanInput
 
+// SetClassSecretJSONRequestBody defines body for SetClassSecret for application/json ContentType.
+type SetClassSecretJSONRequestBody = SecretInput
+
 // CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
 type CreateCohortJSONRequestBody = CohortInput
 
@@ -2736,8 +2955,14 @@ type UpdateCourseJSONRequestBody = CoursePatch
 // SetCourseInstructorsJSONRequestBody defines body for SetCourseInstructors for application/json ContentType.
 type SetCourseInstructorsJSONRequestBody = AppointmentInput
 
+// SetCourseSecretJSONRequestBody defines body for SetCourseSecret for application/json ContentType.
+type SetCourseSecretJSONRequestBody = SecretInput
+
 // EraseStudentJSONRequestBody defines body for EraseStudent for application/json ContentType.
 type EraseStudentJSONRequestBody = ErasureInput
+
+// SetStudentSecretJSONRequestBody defines body for SetStudentSecret for application/json ContentType.
+type SetStudentSecretJSONRequestBody = SecretInput
 
 // PushTemplateJSONRequestBody defines body for PushTemplate for application/json ContentType.
 type PushTemplateJSONRequestBody = TemplateInput
@@ -2990,6 +3215,50 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/classes/{class}/restart (the `RestartClass` operationId).
 	RestartClass(ctx context.Context, class PathClass, params *RestartClassParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListClassSecrets List the secrets of a class
+	//
+	// The names of the class's secrets, when each was set and by whom. Their values are
+	// in Vault; nobody gets them back from here.
+	//
+	// Corresponds with GET /v1/classes/{class}/secrets (the `ListClassSecrets` operationId).
+	ListClassSecrets(ctx context.Context, class PathClass, params *ListClassSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteClassSecret Delete a secret of a class
+	//
+	// Takes the class's secret away, in Vault and from the workspaces. Where another value
+	// of the same name stands behind it, that one holds again.
+	//
+	// Corresponds with DELETE /v1/classes/{class}/secrets/{secret} (the `DeleteClassSecret` operationId).
+	DeleteClassSecret(ctx context.Context, class PathClass, secret PathSecret, params *DeleteClassSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetClassSecretWithBody Set a secret of a class
+	//
+	// Gives the class's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/classes/{class}/secrets/{secret} (the `SetClassSecret` operationId).
+	SetClassSecretWithBody(ctx context.Context, class PathClass, secret PathSecret, params *SetClassSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetClassSecret Set a secret of a class
+	//
+	// Gives the class's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/classes/{class}/secrets/{secret} (the `SetClassSecret` operationId).
+	SetClassSecret(ctx context.Context, class PathClass, secret PathSecret, params *SetClassSecretParams, body SetClassSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// StartClass Start the workspaces of a class
 	//
 	// Wants all existing workspaces of the class running. Students without one get none; that is what launching does.
@@ -3229,6 +3498,50 @@ type ClientInterface interface {
 	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
 	SetCourseInstructors(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListCourseSecrets List the secrets of a course
+	//
+	// The names of the course's secrets, when each was set and by whom. Their values are
+	// in Vault; nobody gets them back from here.
+	//
+	// Corresponds with GET /v1/courses/{course}/secrets (the `ListCourseSecrets` operationId).
+	ListCourseSecrets(ctx context.Context, course PathCourse, params *ListCourseSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteCourseSecret Delete a secret of a course
+	//
+	// Takes the course's secret away, in Vault and from the workspaces. Where another value
+	// of the same name stands behind it, that one holds again.
+	//
+	// Corresponds with DELETE /v1/courses/{course}/secrets/{secret} (the `DeleteCourseSecret` operationId).
+	DeleteCourseSecret(ctx context.Context, course PathCourse, secret PathSecret, params *DeleteCourseSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCourseSecretWithBody Set a secret of a course
+	//
+	// Gives the course's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/courses/{course}/secrets/{secret} (the `SetCourseSecret` operationId).
+	SetCourseSecretWithBody(ctx context.Context, course PathCourse, secret PathSecret, params *SetCourseSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCourseSecret Set a secret of a course
+	//
+	// Gives the course's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/courses/{course}/secrets/{secret} (the `SetCourseSecret` operationId).
+	SetCourseSecret(ctx context.Context, course PathCourse, secret PathSecret, params *SetCourseSecretParams, body SetCourseSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// StreamEvents Follow changes
 	//
 	// A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -3350,6 +3663,50 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
 	ExportStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListStudentSecrets List the secrets of a student
+	//
+	// The names of the student's secrets, when each was set and by whom. Their values are
+	// in Vault; nobody gets them back from here.
+	//
+	// Corresponds with GET /v1/students/{student}/secrets (the `ListStudentSecrets` operationId).
+	ListStudentSecrets(ctx context.Context, student PathStudent, params *ListStudentSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteStudentSecret Delete a secret of a student
+	//
+	// Takes the student's secret away, in Vault and from the workspaces. Where another value
+	// of the same name stands behind it, that one holds again.
+	//
+	// Corresponds with DELETE /v1/students/{student}/secrets/{secret} (the `DeleteStudentSecret` operationId).
+	DeleteStudentSecret(ctx context.Context, student PathStudent, secret PathSecret, params *DeleteStudentSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetStudentSecretWithBody Set a secret of a student
+	//
+	// Gives the student's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/students/{student}/secrets/{secret} (the `SetStudentSecret` operationId).
+	SetStudentSecretWithBody(ctx context.Context, student PathStudent, secret PathSecret, params *SetStudentSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetStudentSecret Set a secret of a student
+	//
+	// Gives the student's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/students/{student}/secrets/{secret} (the `SetStudentSecret` operationId).
+	SetStudentSecret(ctx context.Context, student PathStudent, secret PathSecret, params *SetStudentSecretParams, body SetStudentSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTemplates List the templates
 	//
@@ -3885,6 +4242,90 @@ func (c *Raw) RestartClass(ctx context.Context, class PathClass, params *Restart
 	return c.Client.Do(req)
 }
 
+// ListClassSecrets List the secrets of a class
+//
+// The names of the class's secrets, when each was set and by whom. Their values are
+// in Vault; nobody gets them back from here.
+//
+// Corresponds with GET /v1/classes/{class}/secrets (the `ListClassSecrets` operationId).
+func (c *Raw) ListClassSecrets(ctx context.Context, class PathClass, params *ListClassSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListClassSecretsRequest(c.Server, class, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteClassSecret Delete a secret of a class
+//
+// Takes the class's secret away, in Vault and from the workspaces. Where another value
+// of the same name stands behind it, that one holds again.
+//
+// Corresponds with DELETE /v1/classes/{class}/secrets/{secret} (the `DeleteClassSecret` operationId).
+func (c *Raw) DeleteClassSecret(ctx context.Context, class PathClass, secret PathSecret, params *DeleteClassSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteClassSecretRequest(c.Server, class, secret, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetClassSecretWithBody Set a secret of a class
+//
+// Gives the class's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/classes/{class}/secrets/{secret} (the `SetClassSecret` operationId).
+func (c *Raw) SetClassSecretWithBody(ctx context.Context, class PathClass, secret PathSecret, params *SetClassSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetClassSecretRequestWithBody(c.Server, class, secret, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetClassSecret Set a secret of a class
+//
+// Gives the class's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/classes/{class}/secrets/{secret} (the `SetClassSecret` operationId).
+func (c *Raw) SetClassSecret(ctx context.Context, class PathClass, secret PathSecret, params *SetClassSecretParams, body SetClassSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetClassSecretRequest(c.Server, class, secret, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StartClass Start the workspaces of a class
 //
 // Wants all existing workspaces of the class running. Students without one get none; that is what launching does.
@@ -4364,6 +4805,90 @@ func (c *Raw) SetCourseInstructors(ctx context.Context, course PathCourse, param
 	return c.Client.Do(req)
 }
 
+// ListCourseSecrets List the secrets of a course
+//
+// The names of the course's secrets, when each was set and by whom. Their values are
+// in Vault; nobody gets them back from here.
+//
+// Corresponds with GET /v1/courses/{course}/secrets (the `ListCourseSecrets` operationId).
+func (c *Raw) ListCourseSecrets(ctx context.Context, course PathCourse, params *ListCourseSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCourseSecretsRequest(c.Server, course, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteCourseSecret Delete a secret of a course
+//
+// Takes the course's secret away, in Vault and from the workspaces. Where another value
+// of the same name stands behind it, that one holds again.
+//
+// Corresponds with DELETE /v1/courses/{course}/secrets/{secret} (the `DeleteCourseSecret` operationId).
+func (c *Raw) DeleteCourseSecret(ctx context.Context, course PathCourse, secret PathSecret, params *DeleteCourseSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteCourseSecretRequest(c.Server, course, secret, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCourseSecretWithBody Set a secret of a course
+//
+// Gives the course's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/courses/{course}/secrets/{secret} (the `SetCourseSecret` operationId).
+func (c *Raw) SetCourseSecretWithBody(ctx context.Context, course PathCourse, secret PathSecret, params *SetCourseSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCourseSecretRequestWithBody(c.Server, course, secret, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCourseSecret Set a secret of a course
+//
+// Gives the course's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/courses/{course}/secrets/{secret} (the `SetCourseSecret` operationId).
+func (c *Raw) SetCourseSecret(ctx context.Context, course PathCourse, secret PathSecret, params *SetCourseSecretParams, body SetCourseSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCourseSecretRequest(c.Server, course, secret, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StreamEvents Follow changes
 //
 // A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -4586,6 +5111,90 @@ func (c *Raw) EraseStudent(ctx context.Context, student PathStudent, params *Era
 // Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
 func (c *Raw) ExportStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExportStudentRequest(c.Server, student)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListStudentSecrets List the secrets of a student
+//
+// The names of the student's secrets, when each was set and by whom. Their values are
+// in Vault; nobody gets them back from here.
+//
+// Corresponds with GET /v1/students/{student}/secrets (the `ListStudentSecrets` operationId).
+func (c *Raw) ListStudentSecrets(ctx context.Context, student PathStudent, params *ListStudentSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStudentSecretsRequest(c.Server, student, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteStudentSecret Delete a secret of a student
+//
+// Takes the student's secret away, in Vault and from the workspaces. Where another value
+// of the same name stands behind it, that one holds again.
+//
+// Corresponds with DELETE /v1/students/{student}/secrets/{secret} (the `DeleteStudentSecret` operationId).
+func (c *Raw) DeleteStudentSecret(ctx context.Context, student PathStudent, secret PathSecret, params *DeleteStudentSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteStudentSecretRequest(c.Server, student, secret, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetStudentSecretWithBody Set a secret of a student
+//
+// Gives the student's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/students/{student}/secrets/{secret} (the `SetStudentSecret` operationId).
+func (c *Raw) SetStudentSecretWithBody(ctx context.Context, student PathStudent, secret PathSecret, params *SetStudentSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetStudentSecretRequestWithBody(c.Server, student, secret, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetStudentSecret Set a secret of a student
+//
+// Gives the student's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/students/{student}/secrets/{secret} (the `SetStudentSecret` operationId).
+func (c *Raw) SetStudentSecret(ctx context.Context, student PathStudent, secret PathSecret, params *SetStudentSecretParams, body SetStudentSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetStudentSecretRequest(c.Server, student, secret, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6047,6 +6656,270 @@ func NewRestartClassRequest(server string, class PathClass, params *RestartClass
 	return req, nil
 }
 
+// NewListClassSecretsRequest constructs an http.Request for the ListClassSecrets method
+func NewListClassSecretsRequest(server string, class PathClass, params *ListClassSecretsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/secrets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteClassSecretRequest constructs an http.Request for the DeleteClassSecret method
+func NewDeleteClassSecretRequest(server string, class PathClass, secret PathSecret, params *DeleteClassSecretParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "secret", secret, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/secrets/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSetClassSecretRequest calls the generic SetClassSecret builder with application/json body
+func NewSetClassSecretRequest(server string, class PathClass, secret PathSecret, params *SetClassSecretParams, body SetClassSecretJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetClassSecretRequestWithBody(server, class, secret, params, "application/json", bodyReader)
+}
+
+// NewSetClassSecretRequestWithBody constructs an http.Request for the SetClassSecret method, with any body, and a specified content type
+func NewSetClassSecretRequestWithBody(server string, class PathClass, secret PathSecret, params *SetClassSecretParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "class", class, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "secret", secret, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/classes/%s/secrets/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewStartClassRequest constructs an http.Request for the StartClass method
 func NewStartClassRequest(server string, class PathClass, params *StartClassParams) (*http.Request, error) {
 	var err error
@@ -7455,6 +8328,270 @@ func NewSetCourseInstructorsRequestWithBody(server string, course PathCourse, pa
 	return req, nil
 }
 
+// NewListCourseSecretsRequest constructs an http.Request for the ListCourseSecrets method
+func NewListCourseSecretsRequest(server string, course PathCourse, params *ListCourseSecretsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "course", course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/courses/%s/secrets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteCourseSecretRequest constructs an http.Request for the DeleteCourseSecret method
+func NewDeleteCourseSecretRequest(server string, course PathCourse, secret PathSecret, params *DeleteCourseSecretParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "course", course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "secret", secret, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/courses/%s/secrets/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSetCourseSecretRequest calls the generic SetCourseSecret builder with application/json body
+func NewSetCourseSecretRequest(server string, course PathCourse, secret PathSecret, params *SetCourseSecretParams, body SetCourseSecretJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetCourseSecretRequestWithBody(server, course, secret, params, "application/json", bodyReader)
+}
+
+// NewSetCourseSecretRequestWithBody constructs an http.Request for the SetCourseSecret method, with any body, and a specified content type
+func NewSetCourseSecretRequestWithBody(server string, course PathCourse, secret PathSecret, params *SetCourseSecretParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "course", course, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "secret", secret, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/courses/%s/secrets/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewStreamEventsRequest constructs an http.Request for the StreamEvents method
 func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Request, error) {
 	var err error
@@ -8051,6 +9188,270 @@ func NewExportStudentRequest(server string, student PathStudent) (*http.Request,
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListStudentSecretsRequest constructs an http.Request for the ListStudentSecrets method
+func NewListStudentSecretsRequest(server string, student PathStudent, params *ListStudentSecretsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "student", student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/secrets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteStudentSecretRequest constructs an http.Request for the DeleteStudentSecret method
+func NewDeleteStudentSecretRequest(server string, student PathStudent, secret PathSecret, params *DeleteStudentSecretParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "student", student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "secret", secret, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/secrets/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSetStudentSecretRequest calls the generic SetStudentSecret builder with application/json body
+func NewSetStudentSecretRequest(server string, student PathStudent, secret PathSecret, params *SetStudentSecretParams, body SetStudentSecretJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetStudentSecretRequestWithBody(server, student, secret, params, "application/json", bodyReader)
+}
+
+// NewSetStudentSecretRequestWithBody constructs an http.Request for the SetStudentSecret method, with any body, and a specified content type
+func NewSetStudentSecretRequestWithBody(server string, student PathStudent, secret PathSecret, params *SetStudentSecretParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "student", student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "secret", secret, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/secrets/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -9761,6 +11162,54 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/classes/{class}/restart (the `RestartClass` operationId).
 	RestartClassWithResponse(ctx context.Context, class PathClass, params *RestartClassParams, reqEditors ...RequestEditorFn) (*RestartClassResponse, error)
 
+	// ListClassSecretsWithResponse List the secrets of a class
+	//
+	// The names of the class's secrets, when each was set and by whom. Their values are
+	// in Vault; nobody gets them back from here.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/classes/{class}/secrets (the `ListClassSecrets` operationId).
+	ListClassSecretsWithResponse(ctx context.Context, class PathClass, params *ListClassSecretsParams, reqEditors ...RequestEditorFn) (*ListClassSecretsResponse, error)
+
+	// DeleteClassSecretWithResponse Delete a secret of a class
+	//
+	// Takes the class's secret away, in Vault and from the workspaces. Where another value
+	// of the same name stands behind it, that one holds again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/classes/{class}/secrets/{secret} (the `DeleteClassSecret` operationId).
+	DeleteClassSecretWithResponse(ctx context.Context, class PathClass, secret PathSecret, params *DeleteClassSecretParams, reqEditors ...RequestEditorFn) (*DeleteClassSecretResponse, error)
+
+	// SetClassSecretWithBodyWithResponse Set a secret of a class
+	//
+	// Gives the class's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/classes/{class}/secrets/{secret} (the `SetClassSecret` operationId).
+	SetClassSecretWithBodyWithResponse(ctx context.Context, class PathClass, secret PathSecret, params *SetClassSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetClassSecretResponse, error)
+
+	// SetClassSecretWithResponse Set a secret of a class
+	//
+	// Gives the class's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/classes/{class}/secrets/{secret} (the `SetClassSecret` operationId).
+	SetClassSecretWithResponse(ctx context.Context, class PathClass, secret PathSecret, params *SetClassSecretParams, body SetClassSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*SetClassSecretResponse, error)
+
 	// StartClassWithResponse Start the workspaces of a class
 	//
 	// Wants all existing workspaces of the class running. Students without one get none; that is what launching does.
@@ -10022,6 +11471,54 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /v1/courses/{course}/instructors (the `SetCourseInstructors` operationId).
 	SetCourseInstructorsWithResponse(ctx context.Context, course PathCourse, params *SetCourseInstructorsParams, body SetCourseInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCourseInstructorsResponse, error)
 
+	// ListCourseSecretsWithResponse List the secrets of a course
+	//
+	// The names of the course's secrets, when each was set and by whom. Their values are
+	// in Vault; nobody gets them back from here.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/courses/{course}/secrets (the `ListCourseSecrets` operationId).
+	ListCourseSecretsWithResponse(ctx context.Context, course PathCourse, params *ListCourseSecretsParams, reqEditors ...RequestEditorFn) (*ListCourseSecretsResponse, error)
+
+	// DeleteCourseSecretWithResponse Delete a secret of a course
+	//
+	// Takes the course's secret away, in Vault and from the workspaces. Where another value
+	// of the same name stands behind it, that one holds again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/courses/{course}/secrets/{secret} (the `DeleteCourseSecret` operationId).
+	DeleteCourseSecretWithResponse(ctx context.Context, course PathCourse, secret PathSecret, params *DeleteCourseSecretParams, reqEditors ...RequestEditorFn) (*DeleteCourseSecretResponse, error)
+
+	// SetCourseSecretWithBodyWithResponse Set a secret of a course
+	//
+	// Gives the course's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/courses/{course}/secrets/{secret} (the `SetCourseSecret` operationId).
+	SetCourseSecretWithBodyWithResponse(ctx context.Context, course PathCourse, secret PathSecret, params *SetCourseSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCourseSecretResponse, error)
+
+	// SetCourseSecretWithResponse Set a secret of a course
+	//
+	// Gives the course's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/courses/{course}/secrets/{secret} (the `SetCourseSecret` operationId).
+	SetCourseSecretWithResponse(ctx context.Context, course PathCourse, secret PathSecret, params *SetCourseSecretParams, body SetCourseSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCourseSecretResponse, error)
+
 	// StreamEventsWithResponse Follow changes
 	//
 	// A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -10161,6 +11658,54 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
 	ExportStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*ExportStudentResponse, error)
+
+	// ListStudentSecretsWithResponse List the secrets of a student
+	//
+	// The names of the student's secrets, when each was set and by whom. Their values are
+	// in Vault; nobody gets them back from here.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/students/{student}/secrets (the `ListStudentSecrets` operationId).
+	ListStudentSecretsWithResponse(ctx context.Context, student PathStudent, params *ListStudentSecretsParams, reqEditors ...RequestEditorFn) (*ListStudentSecretsResponse, error)
+
+	// DeleteStudentSecretWithResponse Delete a secret of a student
+	//
+	// Takes the student's secret away, in Vault and from the workspaces. Where another value
+	// of the same name stands behind it, that one holds again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/students/{student}/secrets/{secret} (the `DeleteStudentSecret` operationId).
+	DeleteStudentSecretWithResponse(ctx context.Context, student PathStudent, secret PathSecret, params *DeleteStudentSecretParams, reqEditors ...RequestEditorFn) (*DeleteStudentSecretResponse, error)
+
+	// SetStudentSecretWithBodyWithResponse Set a secret of a student
+	//
+	// Gives the student's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/students/{student}/secrets/{secret} (the `SetStudentSecret` operationId).
+	SetStudentSecretWithBodyWithResponse(ctx context.Context, student PathStudent, secret PathSecret, params *SetStudentSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetStudentSecretResponse, error)
+
+	// SetStudentSecretWithResponse Set a secret of a student
+	//
+	// Gives the student's secret a value, in Vault and nowhere else. The workspaces that it
+	// is for find it under its name, those that are made later as well; where the
+	// same name has several values, the student's comes before the class's, and that
+	// before the course's. Whether a workspace that runs takes it up at once is its
+	// template's to say. Refused with `conflict` when there would be more than 64
+	// secrets, or more than 128 KiB of them.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/students/{student}/secrets/{secret} (the `SetStudentSecret` operationId).
+	SetStudentSecretWithResponse(ctx context.Context, student PathStudent, secret PathSecret, params *SetStudentSecretParams, body SetStudentSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*SetStudentSecretResponse, error)
 
 	// ListTemplatesWithResponse List the templates
 	//
@@ -10875,6 +12420,113 @@ func (r RestartClassResponse) StatusCode() int {
 	return 0
 }
 
+type ListClassSecretsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SecretList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListClassSecretsResponse) GetJSON200() *SecretList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListClassSecretsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListClassSecretsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListClassSecretsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// DeleteClassSecretResponse204Headers the declared response headers of an HTTP 204 response for DeleteClassSecret
+type DeleteClassSecretResponse204Headers struct {
+	BothyDryRun *string
+}
+
+type DeleteClassSecretResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DeleteClassSecretResponse204Headers
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteClassSecretResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteClassSecretResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteClassSecretResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetClassSecretResponse200Headers the declared response headers of an HTTP 200 response for SetClassSecret
+type SetClassSecretResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetClassSecretResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Secret
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetClassSecretResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetClassSecretResponse) GetJSON200() *Secret {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetClassSecretResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetClassSecretResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetClassSecretResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // StartClassResponse202Headers the declared response headers of an HTTP 202 response for StartClass
 type StartClassResponse202Headers struct {
 	BothyDryRun         *string
@@ -11580,6 +13232,113 @@ func (r SetCourseInstructorsResponse) StatusCode() int {
 	return 0
 }
 
+type ListCourseSecretsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SecretList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCourseSecretsResponse) GetJSON200() *SecretList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCourseSecretsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCourseSecretsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCourseSecretsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// DeleteCourseSecretResponse204Headers the declared response headers of an HTTP 204 response for DeleteCourseSecret
+type DeleteCourseSecretResponse204Headers struct {
+	BothyDryRun *string
+}
+
+type DeleteCourseSecretResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DeleteCourseSecretResponse204Headers
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteCourseSecretResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteCourseSecretResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteCourseSecretResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetCourseSecretResponse200Headers the declared response headers of an HTTP 200 response for SetCourseSecret
+type SetCourseSecretResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetCourseSecretResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Secret
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetCourseSecretResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetCourseSecretResponse) GetJSON200() *Secret {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetCourseSecretResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetCourseSecretResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetCourseSecretResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // StreamEventsResponse200Headers the declared response headers of an HTTP 200 response for StreamEvents
 type StreamEventsResponse200Headers struct {
 	XAccelBuffering string
@@ -11934,6 +13693,113 @@ func (r ExportStudentResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r ExportStudentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListStudentSecretsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SecretList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListStudentSecretsResponse) GetJSON200() *SecretList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListStudentSecretsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListStudentSecretsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListStudentSecretsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// DeleteStudentSecretResponse204Headers the declared response headers of an HTTP 204 response for DeleteStudentSecret
+type DeleteStudentSecretResponse204Headers struct {
+	BothyDryRun *string
+}
+
+type DeleteStudentSecretResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DeleteStudentSecretResponse204Headers
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteStudentSecretResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteStudentSecretResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteStudentSecretResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// SetStudentSecretResponse200Headers the declared response headers of an HTTP 200 response for SetStudentSecret
+type SetStudentSecretResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type SetStudentSecretResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Secret
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetStudentSecretResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetStudentSecretResponse) GetJSON200() *Secret {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetStudentSecretResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetStudentSecretResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetStudentSecretResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -12929,6 +14795,78 @@ func (c *ClientWithResponses) RestartClassWithResponse(ctx context.Context, clas
 	return ParseRestartClassResponse(rsp)
 }
 
+// ListClassSecretsWithResponse List the secrets of a class
+//
+// The names of the class's secrets, when each was set and by whom. Their values are
+// in Vault; nobody gets them back from here.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/classes/{class}/secrets (the `ListClassSecrets` operationId).
+func (c *ClientWithResponses) ListClassSecretsWithResponse(ctx context.Context, class PathClass, params *ListClassSecretsParams, reqEditors ...RequestEditorFn) (*ListClassSecretsResponse, error) {
+	rsp, err := c.ListClassSecrets(ctx, class, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListClassSecretsResponse(rsp)
+}
+
+// DeleteClassSecretWithResponse Delete a secret of a class
+//
+// Takes the class's secret away, in Vault and from the workspaces. Where another value
+// of the same name stands behind it, that one holds again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/classes/{class}/secrets/{secret} (the `DeleteClassSecret` operationId).
+func (c *ClientWithResponses) DeleteClassSecretWithResponse(ctx context.Context, class PathClass, secret PathSecret, params *DeleteClassSecretParams, reqEditors ...RequestEditorFn) (*DeleteClassSecretResponse, error) {
+	rsp, err := c.DeleteClassSecret(ctx, class, secret, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteClassSecretResponse(rsp)
+}
+
+// SetClassSecretWithBodyWithResponse Set a secret of a class
+//
+// Gives the class's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/classes/{class}/secrets/{secret} (the `SetClassSecret` operationId).
+func (c *ClientWithResponses) SetClassSecretWithBodyWithResponse(ctx context.Context, class PathClass, secret PathSecret, params *SetClassSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetClassSecretResponse, error) {
+	rsp, err := c.SetClassSecretWithBody(ctx, class, secret, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetClassSecretResponse(rsp)
+}
+
+// SetClassSecretWithResponse Set a secret of a class
+//
+// Gives the class's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/classes/{class}/secrets/{secret} (the `SetClassSecret` operationId).
+func (c *ClientWithResponses) SetClassSecretWithResponse(ctx context.Context, class PathClass, secret PathSecret, params *SetClassSecretParams, body SetClassSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*SetClassSecretResponse, error) {
+	rsp, err := c.SetClassSecret(ctx, class, secret, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetClassSecretResponse(rsp)
+}
+
 // StartClassWithResponse Start the workspaces of a class
 //
 // Wants all existing workspaces of the class running. Students without one get none; that is what launching does.
@@ -13334,6 +15272,78 @@ func (c *ClientWithResponses) SetCourseInstructorsWithResponse(ctx context.Conte
 	return ParseSetCourseInstructorsResponse(rsp)
 }
 
+// ListCourseSecretsWithResponse List the secrets of a course
+//
+// The names of the course's secrets, when each was set and by whom. Their values are
+// in Vault; nobody gets them back from here.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/courses/{course}/secrets (the `ListCourseSecrets` operationId).
+func (c *ClientWithResponses) ListCourseSecretsWithResponse(ctx context.Context, course PathCourse, params *ListCourseSecretsParams, reqEditors ...RequestEditorFn) (*ListCourseSecretsResponse, error) {
+	rsp, err := c.ListCourseSecrets(ctx, course, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCourseSecretsResponse(rsp)
+}
+
+// DeleteCourseSecretWithResponse Delete a secret of a course
+//
+// Takes the course's secret away, in Vault and from the workspaces. Where another value
+// of the same name stands behind it, that one holds again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/courses/{course}/secrets/{secret} (the `DeleteCourseSecret` operationId).
+func (c *ClientWithResponses) DeleteCourseSecretWithResponse(ctx context.Context, course PathCourse, secret PathSecret, params *DeleteCourseSecretParams, reqEditors ...RequestEditorFn) (*DeleteCourseSecretResponse, error) {
+	rsp, err := c.DeleteCourseSecret(ctx, course, secret, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteCourseSecretResponse(rsp)
+}
+
+// SetCourseSecretWithBodyWithResponse Set a secret of a course
+//
+// Gives the course's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/courses/{course}/secrets/{secret} (the `SetCourseSecret` operationId).
+func (c *ClientWithResponses) SetCourseSecretWithBodyWithResponse(ctx context.Context, course PathCourse, secret PathSecret, params *SetCourseSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetCourseSecretResponse, error) {
+	rsp, err := c.SetCourseSecretWithBody(ctx, course, secret, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCourseSecretResponse(rsp)
+}
+
+// SetCourseSecretWithResponse Set a secret of a course
+//
+// Gives the course's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/courses/{course}/secrets/{secret} (the `SetCourseSecret` operationId).
+func (c *ClientWithResponses) SetCourseSecretWithResponse(ctx context.Context, course PathCourse, secret PathSecret, params *SetCourseSecretParams, body SetCourseSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCourseSecretResponse, error) {
+	rsp, err := c.SetCourseSecret(ctx, course, secret, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetCourseSecretResponse(rsp)
+}
+
 // StreamEventsWithResponse Follow changes
 //
 // A stream of server-sent events (`text/event-stream`) that goes on until either
@@ -13538,6 +15548,78 @@ func (c *ClientWithResponses) ExportStudentWithResponse(ctx context.Context, stu
 		return nil, err
 	}
 	return ParseExportStudentResponse(rsp)
+}
+
+// ListStudentSecretsWithResponse List the secrets of a student
+//
+// The names of the student's secrets, when each was set and by whom. Their values are
+// in Vault; nobody gets them back from here.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/students/{student}/secrets (the `ListStudentSecrets` operationId).
+func (c *ClientWithResponses) ListStudentSecretsWithResponse(ctx context.Context, student PathStudent, params *ListStudentSecretsParams, reqEditors ...RequestEditorFn) (*ListStudentSecretsResponse, error) {
+	rsp, err := c.ListStudentSecrets(ctx, student, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListStudentSecretsResponse(rsp)
+}
+
+// DeleteStudentSecretWithResponse Delete a secret of a student
+//
+// Takes the student's secret away, in Vault and from the workspaces. Where another value
+// of the same name stands behind it, that one holds again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/students/{student}/secrets/{secret} (the `DeleteStudentSecret` operationId).
+func (c *ClientWithResponses) DeleteStudentSecretWithResponse(ctx context.Context, student PathStudent, secret PathSecret, params *DeleteStudentSecretParams, reqEditors ...RequestEditorFn) (*DeleteStudentSecretResponse, error) {
+	rsp, err := c.DeleteStudentSecret(ctx, student, secret, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteStudentSecretResponse(rsp)
+}
+
+// SetStudentSecretWithBodyWithResponse Set a secret of a student
+//
+// Gives the student's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/students/{student}/secrets/{secret} (the `SetStudentSecret` operationId).
+func (c *ClientWithResponses) SetStudentSecretWithBodyWithResponse(ctx context.Context, student PathStudent, secret PathSecret, params *SetStudentSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetStudentSecretResponse, error) {
+	rsp, err := c.SetStudentSecretWithBody(ctx, student, secret, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetStudentSecretResponse(rsp)
+}
+
+// SetStudentSecretWithResponse Set a secret of a student
+//
+// Gives the student's secret a value, in Vault and nowhere else. The workspaces that it
+// is for find it under its name, those that are made later as well; where the
+// same name has several values, the student's comes before the class's, and that
+// before the course's. Whether a workspace that runs takes it up at once is its
+// template's to say. Refused with `conflict` when there would be more than 64
+// secrets, or more than 128 KiB of them.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/students/{student}/secrets/{secret} (the `SetStudentSecret` operationId).
+func (c *ClientWithResponses) SetStudentSecretWithResponse(ctx context.Context, student PathStudent, secret PathSecret, params *SetStudentSecretParams, body SetStudentSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*SetStudentSecretResponse, error) {
+	rsp, err := c.SetStudentSecret(ctx, student, secret, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetStudentSecretResponse(rsp)
 }
 
 // ListTemplatesWithResponse List the templates
@@ -14459,6 +16541,107 @@ func ParseRestartClassResponse(rsp *http.Response) (*RestartClassResponse, error
 	return response, nil
 }
 
+// ParseListClassSecretsResponse parses an HTTP response from a ListClassSecretsWithResponse call
+func ParseListClassSecretsResponse(rsp *http.Response) (*ListClassSecretsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListClassSecretsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SecretList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteClassSecretResponse parses an HTTP response from a DeleteClassSecretWithResponse call
+func ParseDeleteClassSecretResponse(rsp *http.Response) (*DeleteClassSecretResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteClassSecretResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers DeleteClassSecretResponse204Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		response.Headers204 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetClassSecretResponse parses an HTTP response from a SetClassSecretWithResponse call
+func ParseSetClassSecretResponse(rsp *http.Response) (*SetClassSecretResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetClassSecretResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Secret
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetClassSecretResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseStartClassResponse parses an HTTP response from a StartClassWithResponse call
 func ParseStartClassResponse(rsp *http.Response) (*StartClassResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15242,6 +17425,107 @@ func ParseSetCourseInstructorsResponse(rsp *http.Response) (*SetCourseInstructor
 	return response, nil
 }
 
+// ParseListCourseSecretsResponse parses an HTTP response from a ListCourseSecretsWithResponse call
+func ParseListCourseSecretsResponse(rsp *http.Response) (*ListCourseSecretsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCourseSecretsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SecretList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteCourseSecretResponse parses an HTTP response from a DeleteCourseSecretWithResponse call
+func ParseDeleteCourseSecretResponse(rsp *http.Response) (*DeleteCourseSecretResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteCourseSecretResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers DeleteCourseSecretResponse204Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		response.Headers204 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetCourseSecretResponse parses an HTTP response from a SetCourseSecretWithResponse call
+func ParseSetCourseSecretResponse(rsp *http.Response) (*SetCourseSecretResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetCourseSecretResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Secret
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetCourseSecretResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseStreamEventsResponse parses an HTTP response from a StreamEventsWithResponse call
 func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15566,6 +17850,107 @@ func ParseExportStudentResponse(rsp *http.Response) (*ExportStudentResponse, err
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListStudentSecretsResponse parses an HTTP response from a ListStudentSecretsWithResponse call
+func ParseListStudentSecretsResponse(rsp *http.Response) (*ListStudentSecretsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListStudentSecretsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SecretList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteStudentSecretResponse parses an HTTP response from a DeleteStudentSecretWithResponse call
+func ParseDeleteStudentSecretResponse(rsp *http.Response) (*DeleteStudentSecretResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteStudentSecretResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers DeleteStudentSecretResponse204Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		response.Headers204 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetStudentSecretResponse parses an HTTP response from a SetStudentSecretWithResponse call
+func ParseSetStudentSecretResponse(rsp *http.Response) (*SetStudentSecretResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetStudentSecretResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Secret
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetStudentSecretResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

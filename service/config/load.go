@@ -76,6 +76,25 @@ func Load(src Sources) (Config, error) {
 	return l.result((*loader).check)
 }
 
+// LoadServers reads all sources as Load does, for a program that sets the servers up
+// with tokens of its own: how they are reached is checked, and no credential.
+func LoadServers(src Sources) (Config, error) {
+	c := Default()
+	l := &loader{config: &c, settings: settings(&c), origins: map[string]string{}, flagName: setting.flagName}
+	if src.File != "" {
+		l.file(src.File)
+	}
+	if src.LookupEnv != nil {
+		l.environment(src.LookupEnv)
+	}
+	l.flags(src.Flags)
+	return l.result(func(l *loader) {
+		l.checkTLS("nomad.tls", l.config.Nomad.TLS)
+		l.checkTLS("consul.tls", l.config.Consul.TLS)
+		l.checkTLS("vault.tls", l.config.Vault.TLS)
+	})
+}
+
 // LoadJob reads what is written into every job, from the environment and the
 // flags that RegisterJob declared; all else is default.
 func LoadJob(lookup func(string) (string, bool), flags Flags) (Config, error) {

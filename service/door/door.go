@@ -26,7 +26,7 @@ const (
 	// tokenPassLife is how long a pass is good that hangs on no session, sessionPassLife
 	// how long one may be that does, whatever the session's own end.
 	tokenPassLife   = time.Hour
-	sessionPassLife = 24 * time.Hour
+	sessionPassLife = 30 * 24 * time.Hour
 	// Fresh is how long a workspace's NGINX may go on with a yes: the templates'
 	// proxy_cache_valid. An eviction waits for it, and for an answer under way.
 	Fresh    = 5 * time.Second

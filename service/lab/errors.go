@@ -64,7 +64,7 @@ type Error struct {
 	Hint    string
 	Fields  []Field
 	// Current is, with CodeStale, the thing as it is now: a Cohort, Course,
-	// Student, Class or WorkspaceDetail, or the registrar's view of one.
+	// Student, Class, Secret or WorkspaceDetail, or the registrar's view of one.
 	Current any
 	// RetryAfter is, with CodeTooMany, how long to wait before the next try.
 	RetryAfter time.Duration

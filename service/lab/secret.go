@@ -27,6 +27,8 @@ type Secret struct {
 	// SetAt is when it got its value, SetBy the name of who gave it.
 	SetAt time.Time
 	SetBy string
+	// Revision is 1 at first; every value raises it.
+	Revision int64
 }
 
 // Bounds of secrets, that keep a workspace's path in Vault, and the environment of

@@ -38,17 +38,17 @@ func (r *Registrar) SetSecret(ctx context.Context, intent lab.Intent, kind lab.S
 		return lab.Secret{}, err
 	}
 	secret := lab.Secret{Name: name, Bytes: len(name) + len(value), SetAt: r.now(), SetBy: intent.Actor.Name}
-	audit := r.audit(intent, string(kind)+".secret.set", owner.ID, map[string]any{string(kind): key, "secret": name})
-	if !intent.DryRun {
-		// Known before its value is in Vault, and listed after: what is begun and not
-		// ended leaves nothing that anybody would rely on.
-		if err := r.Store.BeginSecret(ctx, owner, secret); err != nil {
-			return lab.Secret{}, err
-		}
-		if err := r.Vault.PutSecret(ctx, owner, name, value); err != nil {
-			return lab.Secret{}, err
-		}
+	// Known before its value is in Vault, and listed after: what is begun and not
+	// ended leaves nothing that anybody would rely on.
+	if secret.Revision, err = r.Store.BeginSecret(ctx, intent, owner, secret); err != nil || intent.DryRun {
+		return secret, err
 	}
+	if err := r.Vault.PutSecret(ctx, owner, name, value); err != nil {
+		return lab.Secret{}, err
+	}
+	audit := r.audit(intent, string(kind)+".secret.set", owner.ID, map[string]any{
+		string(kind): key, "secret": name, "revision": secret.Revision,
+	})
 	return secret, r.done(intent, r.Store.KeepSecret(ctx, intent, owner, secret, audit))
 }
 
@@ -89,9 +89,6 @@ func (r *Registrar) secretOwner(ctx context.Context, kind lab.SecretKind, ref st
 		return owner, class.Key(), err
 	case lab.SecretOfStudent:
 		student, err := r.Store.Student(ctx, ref)
-		if err == nil && student.WithdrawnAt != nil {
-			err = lab.Errorf(lab.CodeConflict, "the student is withdrawn").WithHint("whoever comes back is a new student")
-		}
 		owner.ID = student.ID
 		return owner, student.Email, err
 	default:

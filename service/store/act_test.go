@@ -39,6 +39,7 @@ func newSite(f *fixture) site {
 	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
 	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
 	f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN")
+	f.must(second(f.BeginSecret(f.t.Context(), somebody(), lab.SecretOwner{Kind: lab.SecretOfClass, ID: s.class.ID}, lab.Secret{Name: "BEGUN", Bytes: 9})))
 	return s
 }
 
@@ -100,7 +101,7 @@ func (s site) acts() map[string]act {
 		}},
 		"keep a secret": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			owner := lab.SecretOwner{Kind: lab.SecretOfClass, ID: s.class.ID}
-			return st.KeepSecret(ctx, intent, owner, lab.Secret{Name: "KEY", Bytes: 9, SetAt: s.now, SetBy: "Ada"}, s.audit("class.secret.set", s.class.ID))
+			return st.KeepSecret(ctx, intent, owner, lab.Secret{Name: "BEGUN", Bytes: 9, SetAt: s.now, SetBy: "Ada", Revision: 1}, s.audit("class.secret.set", s.class.ID))
 		}},
 		"delete a secret": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return st.DeleteSecret(ctx, intent, lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN", s.audit("course.secret.delete", s.course.ID))

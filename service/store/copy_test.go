@@ -33,7 +33,7 @@ func (f *fixture) lived(n int) {
 	workspaces := f.workspaces(class, cohort, n)
 	f.visited(workspaces[0], teacher)
 	f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: course.ID}, "TOKEN")
-	f.must(f.BeginSecret(ctx, lab.SecretOwner{Kind: lab.SecretOfClass, ID: class.ID}, lab.Secret{Name: "begun", Bytes: 7}))
+	f.must(second(f.BeginSecret(ctx, somebody(), lab.SecretOwner{Kind: lab.SecretOfClass, ID: class.ID}, lab.Secret{Name: "begun", Bytes: 7})))
 	f.student(cohort, "Žofie Ångström 李", "Zofie@Example.org")
 	_, err = f.Withdraw(ctx, somebody(), workspaces[1].StudentID, f.now.Add(time.Hour), f.audit("student.withdraw", workspaces[1].StudentID))
 	f.must(err)

@@ -30,10 +30,7 @@ func newGuarded(f *fixture) guarded {
 	g.class = f.class(g.cohort, f.course("py"))
 	g.enrolled = f.student(g.cohort, "Ada", "ada@example.org")
 	g.workspace = f.workspace(g.class, g.enrolled, "fall-py-ada")
-	var err error
-	g.student, err = f.User(f.t.Context(), g.enrolled.Email)
-	f.must(err)
-	g.teacher = f.user("t@example.org", lab.RoleInstructor)
+	g.student, g.teacher = f.person("ada@example.org"), f.user("t@example.org", lab.RoleInstructor)
 	g.helper, g.stranger = f.user("h@example.org", lab.RoleAssistant), f.user("x@example.org", lab.RoleInstructor)
 	g.admin = f.user("root@example.org", lab.RoleAdmin)
 	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, []string{g.teacher.ID}, f.audit("appoint", g.cohort.ID))))

@@ -177,16 +177,18 @@ func (s session) tellCourse(what lab.EventType, c lab.Course) {
 	}{c.ID, c.Key, c.Name, c.Template, max(c.Revision, 1)})
 }
 
-// tellOperation tells of an operation; what its class belongs to is read, while there is one.
+// tellOperation tells of an operation, which must be written; its class may be gone.
 func (s session) tellOperation(ctx context.Context, o lab.Operation) error {
-	var class []classRow
-	if err := s.list(ctx, &class, selectClasses+`WHERE c.id = ?`, o.ClassID); err != nil {
+	event := lab.Event{Type: lab.EventOperationChanged, SubjectID: o.ID, ClassID: o.ClassID}
+	var of struct {
+		CohortID string `db:"cohort_id"`
+		CourseID string `db:"course_id"`
+	}
+	if err := s.get(ctx, &of, `SELECT o.cohort_id, COALESCE(c.course_id, '') AS course_id FROM operations o
+		LEFT JOIN classes c ON c.id = o.class_id WHERE o.id = ?`, o.ID); err != nil {
 		return err
 	}
-	event := lab.Event{Type: lab.EventOperationChanged, SubjectID: o.ID, ClassID: o.ClassID}
-	if len(class) > 0 {
-		event.CohortID, event.CourseID = class[0].CohortID, class[0].CourseID
-	}
+	event.CohortID, event.CourseID = of.CohortID, of.CourseID
 	type counts struct {
 		Total      int `json:"total"`
 		Pending    int `json:"pending"`

@@ -11,13 +11,12 @@ import (
 )
 
 const (
-	selectNames = `SELECT name, bytes, set_at, set_by FROM secrets `
+	selectNames = `SELECT name, bytes, set_at, set_by, revision FROM secrets `
 	// Names are kept from before their values are in Vault: what Vault holds beyond
 	// the names that there are is removed.
-	beginName = `INSERT INTO secrets (kind, owner_id, name, bytes, set_at, set_by) VALUES (?, ?, ?, ?, NULL, '')
-		ON CONFLICT (kind, owner_id, name) DO NOTHING`
-	keepName = `INSERT INTO secrets (kind, owner_id, name, bytes, set_at, set_by) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (kind, owner_id, name) DO UPDATE SET bytes = excluded.bytes, set_at = excluded.set_at, set_by = excluded.set_by`
+	beginName = `INSERT INTO secrets (kind, owner_id, name, bytes, set_at, set_by, revision) VALUES (?, ?, ?, ?, NULL, '', 1)
+		ON CONFLICT (kind, owner_id, name) DO UPDATE SET revision = secrets.revision + 1`
+	keepName  = `UPDATE secrets SET bytes = ?, set_at = ?, set_by = ? WHERE kind = ? AND owner_id = ? AND name = ? AND revision = ?`
 	lockOwner = `SELECT id FROM secret_owners WHERE kind = ? AND id = ?`
 
 	selectReceivers = `SELECT w.id, w.slug, w.class_id, w.student_id, c.course_id, w.secret_names, w.secrets_done,
@@ -35,14 +34,15 @@ const (
 )
 
 type secretRow struct {
-	Name  string `db:"name"`
-	Bytes int    `db:"bytes"`
-	SetAt stamp  `db:"set_at"`
-	SetBy string `db:"set_by"`
+	Name     string `db:"name"`
+	Bytes    int    `db:"bytes"`
+	SetAt    stamp  `db:"set_at"`
+	SetBy    string `db:"set_by"`
+	Revision int64  `db:"revision"`
 }
 
 func (r secretRow) secret() lab.Secret {
-	return lab.Secret{Name: r.Name, Bytes: r.Bytes, SetAt: time.Time(r.SetAt), SetBy: r.SetBy}
+	return lab.Secret{Name: r.Name, Bytes: r.Bytes, SetAt: time.Time(r.SetAt), SetBy: r.SetBy, Revision: r.Revision}
 }
 
 // Secrets gives a page of the secrets of an owner, by name.
@@ -61,33 +61,45 @@ func (s *Store) Secrets(ctx context.Context, owner lab.SecretOwner, p lab.Page) 
 	}, chosen, p, secretRow.secret)
 }
 
-// BeginSecret makes a secret's name known before its value goes into Vault.
-// CodeNotFound when the owner is gone, CodeConflict when it would have too many
-// secrets, or too large ones.
-func (s *Store) BeginSecret(ctx context.Context, owner lab.SecretOwner, secret lab.Secret) error {
-	return s.update(ctx, "begin a secret", func(tx session) error {
+// BeginSecret makes a secret's name known before its value goes into Vault, and
+// gives the revision that it will have. CodeNotFound when the owner is gone,
+// CodeConflict when it would have too many secrets, or too large ones, CodeStale
+// where the intent wants another revision. A dry run changes nothing.
+func (s *Store) BeginSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret) (int64, error) {
+	var revision int64
+	intent.Key = ""
+	err := s.act(ctx, intent, "begin a secret", func(tx session) (lab.Audit, error) {
 		if err := holdOwner(ctx, tx, owner); err != nil {
-			return err
+			return lab.Audit{}, err
+		}
+		if err := admitsSecret(ctx, tx, intent, owner, secret.Name); err != nil {
+			return lab.Audit{}, err
 		}
 		if err := fits(ctx, tx, owner, secret); err != nil {
-			return err
+			return lab.Audit{}, err
 		}
-		_, err := tx.exec(ctx, beginName, owner.Kind, owner.ID, secret.Name, secret.Bytes)
-		return err
+		if _, err := tx.exec(ctx, beginName, owner.Kind, owner.ID, secret.Name, secret.Bytes); err != nil {
+			return lab.Audit{}, err
+		}
+		return lab.Audit{}, tx.get(ctx, &revision, `SELECT revision FROM secrets WHERE kind = ? AND owner_id = ? AND name = ?`, owner.Kind, owner.ID, secret.Name)
 	})
+	return revision, err
 }
 
-// KeepSecret writes that a secret's value is in Vault; the reconciling instance
-// takes it to the workspaces. Errors as of BeginSecret.
+// KeepSecret writes that a secret has its value in Vault since the revision that it
+// was begun with; the reconciling instance takes it to the workspaces. CodeConflict
+// when somebody else has set or deleted it meanwhile.
 func (s *Store) KeepSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret, audit lab.Audit) error {
 	return s.act(ctx, intent, "keep a secret", func(tx session) (lab.Audit, error) {
 		if err := holdOwner(ctx, tx, owner); err != nil {
 			return lab.Audit{}, err
 		}
-		if err := fits(ctx, tx, owner, secret); err != nil {
-			return lab.Audit{}, err
+		n, err := tx.exec(ctx, keepName, secret.Bytes, stamp(secret.SetAt), secret.SetBy, owner.Kind, owner.ID, secret.Name, secret.Revision)
+		if err == nil && n == 0 {
+			err = lab.Errorf(lab.CodeConflict, "the secret %s was set or deleted by somebody else at the same time", secret.Name).
+				WithHint("set it again if this value is still wanted")
 		}
-		if _, err := tx.exec(ctx, keepName, owner.Kind, owner.ID, secret.Name, secret.Bytes, stamp(secret.SetAt), secret.SetBy); err != nil {
+		if err != nil {
 			return lab.Audit{}, err
 		}
 		return audit, changedSecrets(ctx, tx, owner)
@@ -100,6 +112,9 @@ func (s *Store) DeleteSecret(ctx context.Context, intent lab.Intent, owner lab.S
 		if err := holdOwner(ctx, tx, owner); err != nil {
 			return lab.Audit{}, err
 		}
+		if err := admitsSecret(ctx, tx, intent, owner, name); err != nil {
+			return lab.Audit{}, err
+		}
 		n, err := tx.exec(ctx, `DELETE FROM secrets WHERE kind = ? AND owner_id = ? AND name = ?`, owner.Kind, owner.ID, name)
 		if err == nil && n == 0 {
 			err = lab.NotFound("secret", name)
@@ -109,6 +124,20 @@ func (s *Store) DeleteSecret(ctx context.Context, intent lab.Intent, owner lab.S
 		}
 		return audit, changedSecrets(ctx, tx, owner)
 	})
+}
+
+// admitsSecret says whether a secret may be changed as it is; CodeNotFound where a
+// revision of one is wanted that there is not.
+func admitsSecret(ctx context.Context, tx session, intent lab.Intent, owner lab.SecretOwner, name string) error {
+	if intent.Match == nil {
+		return nil
+	}
+	var row secretRow
+	err := tx.find(ctx, "secret", name, &row, selectNames+`WHERE kind = ? AND owner_id = ? AND name = ? AND set_at IS NOT NULL`, owner.Kind, owner.ID, name)
+	if err != nil {
+		return err
+	}
+	return intent.Admits(row.Revision, row.secret())
 }
 
 // holdOwner holds an owner that there is, and its count of changes, which it begins.

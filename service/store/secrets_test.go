@@ -13,7 +13,9 @@ import (
 func (f *fixture) secret(owner lab.SecretOwner, name string) lab.Secret {
 	f.t.Helper()
 	secret := lab.Secret{Name: name, Bytes: 10, SetAt: f.now, SetBy: "Ada"}
-	f.must(f.BeginSecret(f.t.Context(), owner, secret))
+	var err error
+	secret.Revision, err = f.BeginSecret(f.t.Context(), somebody(), owner, secret)
+	f.must(err)
 	f.must(f.KeepSecret(f.t.Context(), somebody(), owner, secret, f.audit("secret.set", owner.ID)))
 	return secret
 }
@@ -31,7 +33,7 @@ func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
 		course := f.course("py")
 		owner := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: course.ID}
 		b, a := f.secret(owner, "B"), f.secret(owner, "A")
-		f.must(f.BeginSecret(t.Context(), owner, lab.Secret{Name: "C", Bytes: 1}))
+		f.must(second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "C", Bytes: 1})))
 		list, err := f.Secrets(t.Context(), owner, lab.Page{Limit: 1})
 		f.must(err)
 		rest, err := f.Secrets(t.Context(), owner, lab.Page{Limit: 9, Cursor: list.Next})
@@ -59,7 +61,7 @@ func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
 		prune, err = f.SecretsToPrune(t.Context(), 9)
 		f.must(err)
 		wantEqual(t, len(prune), 0)
-		wantCode(t, f.BeginSecret(t.Context(), owner, lab.Secret{Name: "D"}), lab.CodeNotFound)
+		wantCode(t, second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "D"})), lab.CodeNotFound)
 	})
 }
 
@@ -70,9 +72,9 @@ func TestAnOwnersSecretsAreBounded(t *testing.T) {
 		for i := range lab.MaxSecrets {
 			f.secret(owner, fmt.Sprintf("N%d", i))
 		}
-		wantCode(t, f.BeginSecret(t.Context(), owner, lab.Secret{Name: "MORE"}), lab.CodeConflict)
-		f.must(f.BeginSecret(t.Context(), owner, lab.Secret{Name: "N0", Bytes: 11}))
-		wantCode(t, f.BeginSecret(t.Context(), owner, lab.Secret{Name: "N0", Bytes: lab.MaxSecretsOfKind}), lab.CodeConflict)
+		wantCode(t, second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "MORE"})), lab.CodeConflict)
+		f.must(second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "N0", Bytes: 11})))
+		wantCode(t, second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "N0", Bytes: lab.MaxSecretsOfKind})), lab.CodeConflict)
 	})
 }
 
@@ -169,5 +171,37 @@ func TestVaultIsToldOfWhoIsDisabledAndEnabled(t *testing.T) {
 		told()
 		f.keys()
 		wantCode(t, f.BeginPerson(ctx, epoch, ada.ID), lab.CodeConflict)
+	})
+}
+
+func TestASecretIsChangedAtTheRevisionThatIsWanted(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, owner := t.Context(), lab.SecretOwner{Kind: lab.SecretOfCourse, ID: f.course("py").ID}
+		matching := func(revisions ...int64) lab.Intent {
+			intent := somebody()
+			intent.Match = revisions
+			return intent
+		}
+		secret := lab.Secret{Name: "A", Bytes: 10, SetAt: f.now, SetBy: "Ada"}
+		wantCode(t, second(f.BeginSecret(ctx, matching(1), owner, secret)), lab.CodeNotFound)
+		first := f.secret(owner, "A")
+		wantEqual(t, first.Revision, int64(1))
+		wantEqual(t, wantCode(t, second(f.BeginSecret(ctx, matching(2), owner, secret)), lab.CodeStale).Current, any(first))
+		wantCode(t, f.DeleteSecret(ctx, matching(2), owner, "A", f.audit("x", "x")), lab.CodeStale)
+
+		// Of two that set it at the same revision, one gets through; of two that set it
+		// at any, the first one is told.
+		one, err := f.BeginSecret(ctx, matching(1), owner, secret)
+		f.must(err)
+		wantCode(t, second(f.BeginSecret(ctx, matching(1), owner, secret)), lab.CodeStale)
+		other, err := f.BeginSecret(ctx, somebody(), owner, secret)
+		f.must(err)
+		secret.Revision = one
+		wantCode(t, f.KeepSecret(ctx, somebody(), owner, secret, f.audit("x", "x")), lab.CodeConflict)
+		secret.Revision = other
+		f.must(f.KeepSecret(ctx, somebody(), owner, secret, f.audit("secret.set", owner.ID)))
+		f.must(f.DeleteSecret(ctx, matching(other), owner, "A", f.audit("secret.delete", owner.ID)))
+		wantCode(t, f.KeepSecret(ctx, somebody(), owner, secret, f.audit("x", "x")), lab.CodeConflict)
 	})
 }

@@ -55,11 +55,15 @@ func (s *Store) Workspaces(ctx context.Context, f lab.WorkspaceFilter, p lab.Pag
 
 func workspaceConditions(f lab.WorkspaceFilter) conditions {
 	var chosen conditions
-	const theirs = `w.student_id IN (` + studentsOfUser + `)`
+	// An OR would be read past all indexes.
+	const (
+		theirs = `SELECT id FROM workspaces WHERE student_id IN (` + studentsOfUser + `)`
+		of     = `SELECT id FROM workspaces WHERE class_id IN `
+	)
 	chosen.seenBy(f.For, map[lab.Role]string{
-		lab.RoleInstructor: `w.class_id IN (` + taughtByUser + `) OR ` + theirs,
-		lab.RoleAssistant:  `w.class_id IN (` + assistedByUser + `) OR ` + theirs,
-		lab.RoleStudent:    theirs,
+		lab.RoleInstructor: `w.id IN (` + of + `(` + taughtByUser + `) UNION ` + theirs + `)`,
+		lab.RoleAssistant:  `w.id IN (` + of + `(` + assistedByUser + `) UNION ` + theirs + `)`,
+		lab.RoleStudent:    `w.id IN (` + theirs + `)`,
 	})
 	chosen.is("class", "w.class_id", f.ClassID)
 	chosen.is("student", "w.student_id", f.StudentID)

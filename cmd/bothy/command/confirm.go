@@ -21,7 +21,7 @@ func (c *confirmFlags) flags(f *flags) {
 // ask says what is about to happen and wants its name typed. Without a person at
 // the terminal it refuses. act is the act's name: "delete".
 func (c *confirmFlags) ask(e *Env, act, what, name string) error {
-	undone := map[string]string{"delete": "not deleted", "reset": "not reset", "withdraw": "not withdrawn", "import": "nothing was imported"}[act]
+	undone := map[string]string{"delete": "not deleted", "reset": "not reset", "withdraw": "not withdrawn", "import": "nothing was imported", "apply": "nothing was changed"}[act]
 	if c.yes {
 		return nil
 	}

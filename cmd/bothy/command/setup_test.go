@@ -1,13 +1,44 @@
 package command
 
-import "testing"
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
 
-func TestSetupFirewallPrintsTheRules(t *testing.T) {
-	newWorld(t).run("setup", "firewall", "-dns", "10.0.0.2", "-allow", "10.0.5.3:443", "-door-port", "8090").ok().says(
-		"table inet bothy_nomad", "ip daddr 172.26.64.1 tcp dport 8090", "ip daddr 10.0.0.2 meta l4proto { tcp, udp } th dport 53",
-		"ip daddr 10.0.5.3 tcp dport 443", `oifname "nomad" counter drop comment "bothy-peers"`)
+// bareNomad has neither namespace nor policy until it is told. The real Nomad is
+// asked in service/nomad.
+type bareNomad struct{ told map[string]bool }
+
+func (n *bareNomad) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("X-Nomad-Token") != "the-operators" {
+		http.Error(w, "Permission denied", http.StatusForbidden)
+		return
+	}
+	if r.Method != http.MethodGet {
+		n.told[r.URL.Path] = true
+		_, _ = w.Write([]byte("{}"))
+		return
+	}
+	http.Error(w, "not found", http.StatusNotFound)
 }
 
-func TestSetupFirewallNamesWhatItCannotRead(t *testing.T) {
-	newWorld(t).run("setup", "firewall", "-subnet", "x", "-dns", "y", "-allow", "z").fails(exitLocal, "-subnet: ", "-dns: ", "-allow: ")
+func TestSetupShowsWhatDiffersAndAppliesItWhenToldTo(t *testing.T) {
+	nomad := &bareNomad{told: map[string]bool{}}
+	server := httptest.NewServer(nomad)
+	defer server.Close()
+	w := newWorld(t)
+	w.vars["NOMAD_ADDR"], w.vars["NOMAD_TOKEN"] = server.URL, "the-operators"
+	w.run("setup", "nomad", "-dry-run").fails(exitLocal).
+		says("namespace bothy", "policy bothy", `+namespace "bothy" {`, "2 differences; nothing was changed.")
+	w.run("setup", "nomad").fails(exitLocal, "Error: nothing was changed")
+	if len(nomad.told) != 0 {
+		t.Errorf("it told %v", nomad.told)
+	}
+	w.run("setup", "nomad", "-yes").ok().says("policy bothy: done")
+	if len(nomad.told) != 2 {
+		t.Errorf("it told %v", nomad.told)
+	}
+	w.vars["NOMAD_TOKEN"] = "another"
+	w.run("setup", "nomad", "-dry-run").fails(exitRemote, "Error: ")
 }

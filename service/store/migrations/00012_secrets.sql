@@ -27,6 +27,7 @@ CREATE TABLE secrets (
     bytes    BIGINT NOT NULL,
     set_at   BIGINT,
     set_by   TEXT   NOT NULL,
+    revision BIGINT NOT NULL,
     PRIMARY KEY (kind, owner_id, name),
     FOREIGN KEY (kind, owner_id) REFERENCES secret_owners (kind, id)
 );
