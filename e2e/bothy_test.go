@@ -52,6 +52,7 @@ func TestClass(t *testing.T) {
 		{"the API as its contract says", conformance},
 		{"job files without Bothy", filesAlone},
 		{"the adapters' own tests", adapters},
+		{"what a workspace reaches, and what not", separated},
 		{"faults", faults},
 		{"two instances share one role", instances},
 		{"the doctor", doctored},

@@ -133,7 +133,7 @@ func startOrigins(b *testing.B, page string) []*origin {
 		b.Fatal(err)
 	}
 	paths, err := toolchain.Ensure(b.Context(), toolchain.Config{SourceDir: source, Report: toolchain.TextReporter(os.Stderr)},
-		toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.Traefik, toolchain.CNI, toolchain.Iptables)
+		toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.Traefik, toolchain.CNI, toolchain.Iptables, toolchain.Nftables)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func TestStack(t *testing.T) {
 	}
 	paths, err := toolchain.Ensure(t.Context(), toolchain.Config{
 		SourceDir: root, CacheDir: cache, Report: toolchain.TextReporter(os.Stderr),
-	}, toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.CNI, toolchain.NGINX, toolchain.Iptables)
+	}, toolchain.Nomad, toolchain.Consul, toolchain.Vault, toolchain.Fabio, toolchain.CNI, toolchain.NGINX, toolchain.Iptables, toolchain.Nftables)
 	if err != nil {
 		t.Fatal(err)
 	}

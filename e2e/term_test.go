@@ -177,6 +177,11 @@ func (e endpoint) people(t *testing.T) {
 	e.change(t, "importRoster", cohort.with("name,email\nBo Contract,bo.contract@example.edu\n"), http.StatusOK)
 	e.expect(t, "listStudents", cohort, http.StatusOK)
 	e.change(t, "withdrawStudent", on("student", student), http.StatusOK)
+	e.expect(t, "exportStudent", on("student", student), http.StatusOK)
+	e.expect(t, "eraseStudent", on("student", student).with(map[string]any{"email": "somebody.else@example.edu"}), http.StatusBadRequest)
+	erase := on("student", student).with(map[string]any{"email": "ada.contract@example.edu"})
+	e.change(t, "eraseStudent", erase, http.StatusOK)
+	e.expect(t, "eraseStudent", on("student", student).with(map[string]any{"email": student + "@erased.invalid"}), http.StatusConflict)
 }
 
 // users: who may sign in, and what they are given.
@@ -196,6 +201,7 @@ func (e endpoint) users(t *testing.T, cohort call) {
 // teaching: templates, courses and classes, and keys that were used.
 func (e endpoint) teaching(t *testing.T) {
 	e.expect(t, "getStatus", call{}, http.StatusOK)
+	e.expect(t, "listAudit", call{}, http.StatusOK)
 	e.expect(t, "listTemplates", call{}, http.StatusOK)
 	shell := on("template", "shell")
 	source := e.expect(t, "getTemplate", shell, http.StatusOK).member("source")

@@ -18,6 +18,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AuditResult.
+const (
+	AuditResultDone    AuditResult = "done"
+	AuditResultRefused AuditResult = "refused"
+)
+
+// Valid indicates whether the value is a known member of the AuditResult enum.
+func (e AuditResult) Valid() bool {
+	switch e {
+	case AuditResultDone:
+		return true
+	case AuditResultRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Desired.
 const (
 	DesiredDeleted Desired = "deleted"
@@ -828,6 +846,56 @@ type AppointmentInput struct {
 	Users []UserRef `json:"users"`
 }
 
+// Audit defines model for Audit.
+type Audit struct {
+	// Action What was done: `class.launch`. Of a refused act the operation's name: `launchClass`. More may come.
+	Action string     `json:"action"`
+	Actor  AuditActor `json:"actor"`
+
+	// After What is: all of a thing that came, and what differs of one that changed.
+	After *map[string]interface{} `json:"after"`
+	At    time.Time               `json:"at"`
+
+	// Before What was: all of a thing that went, and what differs of one that changed.
+	Before *map[string]interface{} `json:"before"`
+
+	// Detail More about the act.
+	Detail map[string]interface{} `json:"detail"`
+
+	// ID Sorts in the order of time.
+	ID string `json:"id"`
+
+	// Result `done`, or `refused` to somebody who has no right to it.
+	Result AuditResult `json:"result"`
+
+	// Target The id of what was changed.
+	Target string `json:"target"`
+}
+
+// AuditActor defines model for AuditActor.
+type AuditActor struct {
+	// Name The credential, or the user's login.
+	Name string `json:"name"`
+
+	// Remote The address that it came from.
+	Remote string `json:"remote"`
+
+	// Role Empty for Bothy itself.
+	Role string `json:"role"`
+
+	// UserID Empty for the operator's token and for Bothy itself.
+	UserID string `json:"user_id"`
+}
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Items      []Audit `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// AuditResult `done`, or `refused` to somebody who has no right to it.
+type AuditResult string
+
 // Class defines model for Class.
 type Class struct {
 	// Cohort The cohort's key.
@@ -1057,6 +1125,27 @@ type DependencyStatus struct {
 // Desired What a workspace should be.
 type Desired string
 
+// ErasedRows defines model for ErasedRows.
+type ErasedRows struct {
+	// Rows In how many rows something was removed or replaced.
+	Rows  int64  `json:"rows"`
+	Table string `json:"table"`
+}
+
+// Erasure defines model for Erasure.
+type Erasure struct {
+	Erased    []ErasedRows `json:"erased"`
+	ErasedAt  time.Time    `json:"erased_at"`
+	Kept      []KeptData   `json:"kept"`
+	StudentID string       `json:"student_id"`
+}
+
+// ErasureInput defines model for ErasureInput.
+type ErasureInput struct {
+	// Email The student's address, to confirm who is meant.
+	Email string `json:"email"`
+}
+
 // Event The `data` of all other messages. Beside its id, type and time it has the one
 // member that the type begins with: how that is since the change, or was when it
 // was deleted.
@@ -1187,6 +1276,12 @@ type EventWorkspace struct {
 	StudentID string     `json:"student_id"`
 }
 
+// KeptData defines model for KeptData.
+type KeptData struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
 // Key A part of a workspace's name. Unique, and never changed.
 type Key = string
 
@@ -1293,6 +1388,20 @@ type Overrides map[string]interface{}
 
 // Parameters Values for the template's variables.
 type Parameters map[string]interface{}
+
+// PersonalExport defines model for PersonalExport.
+type PersonalExport struct {
+	ExportedAt time.Time `json:"exported_at"`
+
+	// Records The rows by their tables; more tables may come.
+	Records map[string][]map[string]interface{} `json:"records"`
+
+	// StudentIds The person's memberships in cohorts.
+	StudentIds []string `json:"student_ids"`
+
+	// UserIds Who the person is as a user.
+	UserIds []string `json:"user_ids"`
+}
 
 // Phase What a workspace is: `queued` (wanted, waiting for Nomad or for room), `placing`,
 // `starting`, `ready` (it can be opened), `stopping`, `stopped` (nothing runs, the
@@ -2594,6 +2703,18 @@ type WithdrawStudentParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// EraseStudentParams defines parameters for EraseStudent.
+type EraseStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListStudentSecretsParams defines parameters for ListStudentSecrets.
 type ListStudentSecretsParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -2949,6 +3070,9 @@ type SetCourseInstructorsJSONRequestBody = AppointmentInput
 // SetCourseSecretJSONRequestBody defines body for SetCourseSecret for application/json ContentType.
 type SetCourseSecretJSONRequestBody = SecretInput
 
+// EraseStudentJSONRequestBody defines body for EraseStudent for application/json ContentType.
+type EraseStudentJSONRequestBody = ErasureInput
+
 // SetStudentSecretJSONRequestBody defines body for SetStudentSecret for application/json ContentType.
 type SetStudentSecretJSONRequestBody = SecretInput
 
@@ -3107,6 +3231,12 @@ type ServerInterface interface {
 	// GetStudent Show a student
 	// (GET /v1/students/{student})
 	GetStudent(c *gin.Context, student PathStudent)
+	// EraseStudent Erase a person
+	// (POST /v1/students/{student}/erase)
+	EraseStudent(c *gin.Context, student PathStudent, params EraseStudentParams)
+	// ExportStudent Export all that is kept of a person
+	// (GET /v1/students/{student}/export)
+	ExportStudent(c *gin.Context, student PathStudent)
 	// ListStudentSecrets List the secrets of a student
 	// (GET /v1/students/{student}/secrets)
 	ListStudentSecrets(c *gin.Context, student PathStudent, params ListStudentSecretsParams)
@@ -5617,6 +5747,88 @@ func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
 	siw.Handler.GetStudent(c, student)
 }
 
+// EraseStudent operation middleware
+func (siw *ServerInterfaceWrapper) EraseStudent(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "student" -------------
+	var student PathStudent
+
+	err = runtime.BindStyledParameterWithOptions("simple", "student", c.Param("student"), &student, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter student: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EraseStudentParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.EraseStudent(c, student, params)
+}
+
+// ExportStudent operation middleware
+func (siw *ServerInterfaceWrapper) ExportStudent(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "student" -------------
+	var student PathStudent
+
+	err = runtime.BindStyledParameterWithOptions("simple", "student", c.Param("student"), &student, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter student: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExportStudent(c, student)
+}
+
 // ListStudentSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListStudentSecrets(c *gin.Context) {
 
@@ -7083,6 +7295,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/status", wrapper.GetStatus)
 	router.DELETE(options.BaseURL+"/v1/students/:student", wrapper.WithdrawStudent)
 	router.GET(options.BaseURL+"/v1/students/:student", wrapper.GetStudent)
+	router.POST(options.BaseURL+"/v1/students/:student/erase", wrapper.EraseStudent)
+	router.GET(options.BaseURL+"/v1/students/:student/export", wrapper.ExportStudent)
 	router.GET(options.BaseURL+"/v1/students/:student/secrets", wrapper.ListStudentSecrets)
 	router.DELETE(options.BaseURL+"/v1/students/:student/secrets/:secret", wrapper.DeleteStudentSecret)
 	router.PUT(options.BaseURL+"/v1/students/:student/secrets/:secret", wrapper.SetStudentSecret)
@@ -8536,6 +8750,64 @@ func (response GetStudent200JSONResponse) VisitGetStudentResponse(w http.Respons
 	return err
 }
 
+type EraseStudentRequestObject struct {
+	Student PathStudent `json:"student"`
+	Params  EraseStudentParams
+	Body    *EraseStudentJSONRequestBody
+}
+
+type EraseStudentResponseObject interface {
+	VisitEraseStudentResponse(w http.ResponseWriter) error
+}
+
+type EraseStudent200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type EraseStudent200JSONResponse struct {
+	Body    Erasure
+	Headers EraseStudent200ResponseHeaders
+}
+
+func (response EraseStudent200JSONResponse) VisitEraseStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportStudentRequestObject struct {
+	Student PathStudent `json:"student"`
+}
+
+type ExportStudentResponseObject interface {
+	VisitExportStudentResponse(w http.ResponseWriter) error
+}
+
+type ExportStudent200JSONResponse PersonalExport
+
+func (response ExportStudent200JSONResponse) VisitExportStudentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListStudentSecretsRequestObject struct {
 	Student PathStudent `json:"student"`
 	Params  ListStudentSecretsParams
@@ -9443,6 +9715,12 @@ type StrictServerInterface interface {
 	// GetStudent Show a student
 	// (GET /v1/students/{student})
 	GetStudent(ctx context.Context, request GetStudentRequestObject) (GetStudentResponseObject, error)
+	// EraseStudent Erase a person
+	// (POST /v1/students/{student}/erase)
+	EraseStudent(ctx context.Context, request EraseStudentRequestObject) (EraseStudentResponseObject, error)
+	// ExportStudent Export all that is kept of a person
+	// (GET /v1/students/{student}/export)
+	ExportStudent(ctx context.Context, request ExportStudentRequestObject) (ExportStudentResponseObject, error)
 	// ListStudentSecrets List the secrets of a student
 	// (GET /v1/students/{student}/secrets)
 	ListStudentSecrets(ctx context.Context, request ListStudentSecretsRequestObject) (ListStudentSecretsResponseObject, error)
@@ -11012,6 +11290,77 @@ func (sh *strictHandler) GetStudent(ctx *gin.Context, student PathStudent) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetStudentResponseObject); ok {
 		if err := validResponse.VisitGetStudentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EraseStudent operation middleware
+func (sh *strictHandler) EraseStudent(ctx *gin.Context, student PathStudent, params EraseStudentParams) {
+	var request EraseStudentRequestObject
+
+	request.Student = student
+	request.Params = params
+
+	var body EraseStudentJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseStudent(ctx, request.(EraseStudentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseStudent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(EraseStudentResponseObject); ok {
+		if err := validResponse.VisitEraseStudentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportStudent operation middleware
+func (sh *strictHandler) ExportStudent(ctx *gin.Context, student PathStudent) {
+	var request ExportStudentRequestObject
+
+	request.Student = student
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportStudent(ctx, request.(ExportStudentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportStudent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExportStudentResponseObject); ok {
+		if err := validResponse.VisitExportStudentResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -33,6 +33,7 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 			}
 			return errors.New("nothing came")
 		},
+		"listAudit":    func() error { return ignored(c.Audit(ctx, client.AuditFilter{Action: "class."})) },
 		"listCohorts":  func() error { return ignored(c.Cohorts(ctx)) },
 		"createCohort": func() error { return ignored(c.CreateCohort(ctx, client.CohortInput{Name: name})) },
 		"getCohort":    func() error { return ignored(c.Cohort(ctx, "fall-26")) },
@@ -44,6 +45,8 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"importRoster": func() error {
 			return ignored(c.ImportRoster(ctx, "fall-26", strings.NewReader("name,email\nAda,ada@example.edu\n"), client.RosterOptions{}))
 		},
+		"exportStudent":   func() error { return ignored(c.ExportStudent(ctx, "id-student")) },
+		"eraseStudent":    func() error { return ignored(c.EraseStudent(ctx, "id-student", "ada@example.edu")) },
 		"getStudent":      func() error { return ignored(c.Student(ctx, "id-student")) },
 		"withdrawStudent": func() error { return ignored(c.WithdrawStudent(ctx, "id-student")) },
 		"listCourses":     func() error { return ignored(c.Courses(ctx)) },

@@ -37,6 +37,8 @@ type fakeRegistrar struct {
 
 	mu    sync.Mutex
 	calls []call
+	// refused is what was written down of forbidden acts.
+	refused [][]any
 }
 
 func (f *fakeRegistrar) note(method string, intent lab.Intent, args ...any) error {
@@ -96,6 +98,11 @@ var (
 	anOperation = lab.Operation{
 		ID: "id-operation", Kind: lab.OperationLaunch, ClassID: "id-class", ClassKey: "fall-26/py101", Actor: "token:test",
 		State: lab.OperationRunning, Counts: lab.OperationCounts{Total: 2, Pending: 1, Done: 1}, Affected: 1, CreatedAt: noon,
+	}
+	anAudit = lab.Audit{
+		ID: "id-audit", At: noon, Actor: lab.Actor{Name: "token:test", Role: lab.RoleAdmin, Remote: "192.0.2.1"}, Action: "workspace.stop",
+		Target: "id-workspace", Detail: map[string]any{"slug": "=HYPERLINK()"}, Before: map[string]any{"desired": "running"},
+		After: map[string]any{"desired": "stopped"}, Result: lab.AuditDone,
 	}
 	aPlan = placement.Plan{
 		Create: 1, Unplaceable: 1, Needs: placement.Amounts{CPU: 100, Memory: 100}, SampledAt: noon, Warnings: []string{"Nomad may know better."},
@@ -282,6 +289,29 @@ func (f *fakeRegistrar) ActOnWorkspace(_ context.Context, intent lab.Intent, ref
 
 func (f *fakeRegistrar) DeleteWorkspace(_ context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error) {
 	return aWorkspace, f.note("DeleteWorkspace", intent, ref, releaseHome)
+}
+
+func (f *fakeRegistrar) Audits(_ context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error) {
+	return listOf(page, anAudit), f.note("Audits", lab.Intent{}, filter, page)
+}
+
+func (f *fakeRegistrar) ExportStudent(_ context.Context, intent lab.Intent, id string) (registrar.PersonalExport, error) {
+	return registrar.PersonalExport{At: noon, PersonalData: lab.PersonalData{
+		StudentIDs: []string{"id-student"}, Records: map[string][]map[string]any{"students": {{"name": "Ada Lovelace"}}, "users": {}},
+	}}, f.note("ExportStudent", intent, id)
+}
+
+func (f *fakeRegistrar) EraseStudent(_ context.Context, intent lab.Intent, id, email string) (registrar.Erasure, error) {
+	return registrar.Erasure{
+		StudentID: id, Revision: 5, At: noon, Erased: []registrar.Erased{{Table: "students", Rows: 1}}, Kept: []registrar.Kept{{What: "ids", Why: "needed"}},
+	}, f.note("EraseStudent", intent, id, email)
+}
+
+func (f *fakeRegistrar) RecordRefused(_ context.Context, actor lab.Actor, operation, target string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused = append(f.refused, []any{actor, operation, target})
+	return nil
 }
 
 func (f *fakeRegistrar) RecordExec(_ context.Context, intent lab.Intent, w registrar.WorkspaceView, exec lab.ExecRequest) error {

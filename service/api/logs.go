@@ -48,7 +48,7 @@ func (h *handler) getWorkspaceLogs(c *gin.Context) {
 		return
 	}
 	defer func() { _ = log.Close() }() // what went wrong with it was told while it was read
-	h.copyText(ctx, c, log)
+	h.copyText(ctx, c, "text/plain; charset=utf-8", log)
 }
 
 // mark is what the workspace's job must bear.

@@ -59,6 +59,7 @@ func (h *handler) observe(c *gin.Context) {
 				"request_id", requestID(c), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			fail(c, lab.Errorf(lab.CodeInternal, "panic: %v", cause))
 		}
+		h.recordRefused(c)
 		took := h.config.Now().Sub(started)
 		h.metrics.observe(name, c.Writer.Status(), took, streamed(c.Writer.Header()))
 		h.logAccess(c, name, slog.Duration("took", took))

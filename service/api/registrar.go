@@ -29,6 +29,8 @@ type Registrar interface {
 	ImportRoster(ctx context.Context, intent lab.Intent, cohort string, in registrar.RosterInput) (registrar.RosterReport, error)
 	Students(ctx context.Context, cohort string, filter lab.StudentFilter, page lab.Page) (lab.List[lab.Student], error)
 	Student(ctx context.Context, id string) (lab.Student, error)
+	ExportStudent(ctx context.Context, intent lab.Intent, id string) (registrar.PersonalExport, error)
+	EraseStudent(ctx context.Context, intent lab.Intent, id, email string) (registrar.Erasure, error)
 	WithdrawStudent(ctx context.Context, intent lab.Intent, id string) (lab.Student, error)
 
 	CreateCourse(ctx context.Context, intent lab.Intent, in registrar.CourseInput) (lab.Course, error)
@@ -66,6 +68,10 @@ type Registrar interface {
 	DeleteWorkspace(ctx context.Context, intent lab.Intent, ref string, releaseHome bool) (registrar.WorkspaceView, error)
 	PlanWorkspace(ctx context.Context, ref string) (registrar.WorkspacePlan, error)
 
+	// Audits gives a page of the record of changes.
+	Audits(ctx context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error)
+	// RecordRefused writes down that somebody asked for what they have no right to.
+	RecordRefused(ctx context.Context, actor lab.Actor, operation, target string) error
 	// RecordExec writes down that somebody runs a command inside a workspace.
 	RecordExec(ctx context.Context, intent lab.Intent, workspace registrar.WorkspaceView, exec lab.ExecRequest) error
 

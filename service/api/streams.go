@@ -87,13 +87,13 @@ func (s *Streams) End(ctx context.Context) {
 
 // copyText answers with text as it comes, and takes the server's time limits away.
 // ctx is the stream's.
-func (h *handler) copyText(ctx context.Context, c *gin.Context, text io.Reader) {
+func (h *handler) copyText(ctx context.Context, c *gin.Context, media string, text io.Reader) {
 	limits := http.NewResponseController(c.Writer)
 	// Each write has a limit of its own in place of the server's; a test's recorder has none.
 	unblock := context.AfterFunc(ctx, func() { _ = limits.SetWriteDeadline(time.Now().Add(lastWords)) })
 	defer unblock()
 
-	c.Header("Content-Type", "text/plain; charset=utf-8")
+	c.Header("Content-Type", media)
 	c.Header("X-Accel-Buffering", "no") // NGINX between would hold lines back
 	c.Status(http.StatusOK)
 	c.Writer.WriteHeaderNow()

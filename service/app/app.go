@@ -30,6 +30,7 @@ import (
 	"github.com/bothylabs/bothy/service/nomad"
 	"github.com/bothylabs/bothy/service/reconcile"
 	"github.com/bothylabs/bothy/service/registrar"
+	"github.com/bothylabs/bothy/service/retention"
 	"github.com/bothylabs/bothy/service/store"
 	"github.com/bothylabs/bothy/service/vault"
 )
@@ -71,6 +72,7 @@ type App struct {
 	// people knows who is signed in; letters writes to them, nil where no mail is sent.
 	people  *auth.People
 	letters *auth.Letters
+	keeper  *retention.Keeper
 	lock    lock
 	guard   guard
 }
@@ -229,7 +231,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	if a.loop, err = reconcile.New(reconcile.Config{
 		Store: a.store, Nomad: a.nomad, Health: a.consul, Secrets: a.keyring, Jobs: jobs{library: library, settings: settings},
 		Installation: installation, Logger: deps.Logger.With("part", "reconciler"), Registry: a.metrics, Traces: deps.traces,
-		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, Now: deps.Now, Passed: a.role.passed,
+		Workers: a.cfg.Reconcile.Workers, Tick: a.cfg.Reconcile.Interval, HomeRetention: a.cfg.Home.Retention, NewID: deps.NewID, Now: deps.Now, Passed: a.role.passed,
 	}); err != nil {
 		return fmt.Errorf("make the reconciler: %w", err)
 	}
@@ -257,6 +259,12 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}
 	if err := a.makePeople(deps); err != nil {
 		return err
+	}
+	if a.keeper, err = retention.New(retention.Config{
+		Record: a.store, MaxAge: a.cfg.Audit.MaxAge, Logger: deps.Logger.With("part", "retention"), Registry: a.metrics, Now: deps.Now,
+		Active: func() bool { return a.role.state(a.lock).Active },
+	}); err != nil {
+		return fmt.Errorf("make what ends retentions: %w", err)
 	}
 	if err := a.makeDoor(ctx, people, deps); err != nil {
 		return err
@@ -321,8 +329,12 @@ func (a *App) makeAPI(people *registrar.Registrar, installation string, deps Dep
 	if err != nil {
 		return err
 	}
+	front, err := a.hardened(a.console(handler, rest))
+	if err != nil {
+		return err
+	}
 	a.http = &http.Server{
-		Handler:           a.console(handler, rest),
+		Handler:           front,
 		ReadHeaderTimeout: api.ReadHeaderTimeout,
 		ReadTimeout:       api.ReadTimeout,
 		WriteTimeout:      api.WriteTimeout,

@@ -78,6 +78,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.consul.Run(ctx) })
 	g.Go(func() error { return a.vault.Run(ctx) })
 	g.Go(func() error { return a.feed.Run(ctx) })
+	g.Go(func() error { return a.keeper.Run(ctx) })
 	a.guarding(ctx, g)
 	g.Go(func() error { return a.election().Run(ctx) })
 	err := g.Wait()

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -192,15 +193,9 @@ func (s *site) wantCode(err error, want lab.Code) *lab.Error {
 	if lab.CodeOf(err) != want {
 		s.t.Fatalf("got %v, want %s", err, want)
 	}
-	for e := err; e != nil; {
-		if coded, ok := e.(*lab.Error); ok {
-			return coded
-		}
-		u, ok := e.(interface{ Unwrap() error })
-		if !ok {
-			break
-		}
-		e = u.Unwrap()
+	var known *lab.Error
+	if errors.As(err, &known) {
+		return known
 	}
 	return &lab.Error{}
 }
@@ -208,11 +203,11 @@ func (s *site) wantCode(err error, want lab.Code) *lab.Error {
 // actions are what the record of changes has, the oldest first.
 func (s *site) actions() string {
 	s.t.Helper()
-	rows, err := s.store.Audits(s.t.Context(), 100)
+	rows, err := s.store.Audits(s.t.Context(), lab.AuditFilter{}, lab.Page{Limit: 100, Sort: "id"})
 	s.must(err)
 	var all []string
-	for i := len(rows) - 1; i >= 0; i-- {
-		all = append(all, rows[i].Action)
+	for _, row := range rows.Items {
+		all = append(all, row.Action)
 	}
 	return strings.Join(all, " ")
 }

@@ -57,6 +57,8 @@ func Rules() []Rule {
 		{"importRoster", write, Any, Own, Never, Never},
 		{"getStudent", read, Any, Own, Never, Own},
 		{"withdrawStudent", write, Any, Own, Never, Never},
+		{"exportStudent", read, Any, Never, Never, Own},
+		{"eraseStudent", write, Any, Never, Never, Never},
 
 		{"listCourses", read, Any, Own, Never, Never},
 		{"createCourse", write, Any, Own, Never, Never},
@@ -89,6 +91,8 @@ func Rules() []Rule {
 		{"planClass", operate, Any, Own, Own, Never},
 		{"getClassAssistants", read, Any, Own, Own, Never},
 		{"setClassAssistants", write, Any, Own, Never, Never},
+
+		{"listAudit", read, Any, Never, Never, Never},
 
 		{"listOperations", read, Any, Own, Own, Never},
 		{"getOperation", read, Any, Own, Own, Never},

@@ -46,7 +46,7 @@ func TestAWrongPasswordAndAnUnknownLoginAreRefusedAlike(t *testing.T) {
 	if got := s.actions(); strings.Count(got, "session.refuse") != 4 {
 		t.Error(got)
 	}
-	rows, err := s.store.Audits(t.Context(), 10)
+	rows, err := s.store.Audits(t.Context(), lab.AuditFilter{}, lab.Page{Limit: 10})
 	s.must(err)
 	if text := fmt.Sprint(rows); strings.Contains(text, "eve@") || strings.Contains(text, "wrong") {
 		t.Errorf("the record has what was typed: %s", text)

@@ -17,6 +17,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AuditResult.
+const (
+	AuditResultDone    AuditResult = "done"
+	AuditResultRefused AuditResult = "refused"
+)
+
+// Valid indicates whether the value is a known member of the AuditResult enum.
+func (e AuditResult) Valid() bool {
+	switch e {
+	case AuditResultDone:
+		return true
+	case AuditResultRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Desired.
 const (
 	DesiredDeleted Desired = "deleted"
@@ -401,6 +419,51 @@ func (e WorkspacePlanType) Valid() bool {
 	case WorkspacePlanTypeEdited:
 		return true
 	case WorkspacePlanTypeNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAuditParamsRole.
+const (
+	ListAuditParamsRoleAdmin      ListAuditParamsRole = "admin"
+	ListAuditParamsRoleAssistant  ListAuditParamsRole = "assistant"
+	ListAuditParamsRoleInstructor ListAuditParamsRole = "instructor"
+	ListAuditParamsRoleStudent    ListAuditParamsRole = "student"
+)
+
+// Valid indicates whether the value is a known member of the ListAuditParamsRole enum.
+func (e ListAuditParamsRole) Valid() bool {
+	switch e {
+	case ListAuditParamsRoleAdmin:
+		return true
+	case ListAuditParamsRoleAssistant:
+		return true
+	case ListAuditParamsRoleInstructor:
+		return true
+	case ListAuditParamsRoleStudent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAuditParamsFormat.
+const (
+	ListAuditParamsFormatCsv    ListAuditParamsFormat = "csv"
+	ListAuditParamsFormatJSON   ListAuditParamsFormat = "json"
+	ListAuditParamsFormatNdjson ListAuditParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ListAuditParamsFormat enum.
+func (e ListAuditParamsFormat) Valid() bool {
+	switch e {
+	case ListAuditParamsFormatCsv:
+		return true
+	case ListAuditParamsFormatJSON:
+		return true
+	case ListAuditParamsFormatNdjson:
 		return true
 	default:
 		return false
@@ -827,6 +890,56 @@ type AppointmentInput struct {
 	Users []UserRef `json:"users"`
 }
 
+// Audit defines model for Audit.
+type Audit struct {
+	// Action What was done: `class.launch`. Of a refused act the operation's name: `launchClass`. More may come.
+	Action string     `json:"action"`
+	Actor  AuditActor `json:"actor"`
+
+	// After What is: all of a thing that came, and what differs of one that changed.
+	After *map[string]interface{} `json:"after"`
+	At    time.Time               `json:"at"`
+
+	// Before What was: all of a thing that went, and what differs of one that changed.
+	Before *map[string]interface{} `json:"before"`
+
+	// Detail More about the act.
+	Detail map[string]interface{} `json:"detail"`
+
+	// ID Sorts in the order of time.
+	ID string `json:"id"`
+
+	// Result `done`, or `refused` to somebody who has no right to it.
+	Result AuditResult `json:"result"`
+
+	// Target The id of what was changed.
+	Target string `json:"target"`
+}
+
+// AuditActor defines model for AuditActor.
+type AuditActor struct {
+	// Name The credential, or the user's login.
+	Name string `json:"name"`
+
+	// Remote The address that it came from.
+	Remote string `json:"remote"`
+
+	// Role Empty for Bothy itself.
+	Role string `json:"role"`
+
+	// UserID Empty for the operator's token and for Bothy itself.
+	UserID string `json:"user_id"`
+}
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Items      []Audit `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// AuditResult `done`, or `refused` to somebody who has no right to it.
+type AuditResult string
+
 // Class defines model for Class.
 type Class struct {
 	// Cohort The cohort's key.
@@ -1056,6 +1169,27 @@ type DependencyStatus struct {
 // Desired What a workspace should be.
 type Desired string
 
+// ErasedRows defines model for ErasedRows.
+type ErasedRows struct {
+	// Rows In how many rows something was removed or replaced.
+	Rows  int64  `json:"rows"`
+	Table string `json:"table"`
+}
+
+// Erasure defines model for Erasure.
+type Erasure struct {
+	Erased    []ErasedRows `json:"erased"`
+	ErasedAt  time.Time    `json:"erased_at"`
+	Kept      []KeptData   `json:"kept"`
+	StudentID string       `json:"student_id"`
+}
+
+// ErasureInput defines model for ErasureInput.
+type ErasureInput struct {
+	// Email The student's address, to confirm who is meant.
+	Email string `json:"email"`
+}
+
 // Event The `data` of all other messages. Beside its id, type and time it has the one
 // member that the type begins with: how that is since the change, or was when it
 // was deleted.
@@ -1186,6 +1320,12 @@ type EventWorkspace struct {
 	StudentID string     `json:"student_id"`
 }
 
+// KeptData defines model for KeptData.
+type KeptData struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
 // Key A part of a workspace's name. Unique, and never changed.
 type Key = string
 
@@ -1292,6 +1432,20 @@ type Overrides map[string]interface{}
 
 // Parameters Values for the template's variables.
 type Parameters map[string]interface{}
+
+// PersonalExport defines model for PersonalExport.
+type PersonalExport struct {
+	ExportedAt time.Time `json:"exported_at"`
+
+	// Records The rows by their tables; more tables may come.
+	Records map[string][]map[string]interface{} `json:"records"`
+
+	// StudentIds The person's memberships in cohorts.
+	StudentIds []string `json:"student_ids"`
+
+	// UserIds Who the person is as a user.
+	UserIds []string `json:"user_ids"`
+}
 
 // Phase What a workspace is: `queued` (wanted, waiting for Nomad or for room), `placing`,
 // `starting`, `ready` (it can be opened), `stopping`, `stopped` (nothing runs, the
@@ -2063,6 +2217,45 @@ type OperationStarted = Operation
 // WorkspaceAct defines model for WorkspaceAct.
 type WorkspaceAct = Workspace
 
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Limit The most items of one page; 100 when it is left out.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters and the same `sort`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Actor Only acts of this credential or user, by its name or the user's id.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Role Only acts in this role.
+	Role *ListAuditParamsRole `form:"role,omitempty" json:"role,omitempty"`
+
+	// Action Only this action, `class.launch`; or, with a dot at its end, all of one kind, `class.`.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Target Only acts on the thing with this id.
+	Target *string `form:"target,omitempty" json:"target,omitempty"`
+
+	// Result Only acts that were done, or that were refused.
+	Result *AuditResult `form:"result,omitempty" json:"result,omitempty"`
+
+	// From Only what was at this moment or later.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what was before this moment.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Format What to answer with, whatever `Accept` says.
+	Format *ListAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListAuditParamsRole defines parameters for ListAudit.
+type ListAuditParamsRole string
+
+// ListAuditParamsFormat defines parameters for ListAudit.
+type ListAuditParamsFormat string
+
 // ListClassesParams defines parameters for ListClasses.
 type ListClassesParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -2593,6 +2786,18 @@ type WithdrawStudentParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// EraseStudentParams defines parameters for EraseStudent.
+type EraseStudentParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListStudentSecretsParams defines parameters for ListStudentSecrets.
 type ListStudentSecretsParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -2948,6 +3153,9 @@ type SetCourseInstructorsJSONRequestBody = AppointmentInput
 // SetCourseSecretJSONRequestBody defines body for SetCourseSecret for application/json ContentType.
 type SetCourseSecretJSONRequestBody = SecretInput
 
+// EraseStudentJSONRequestBody defines body for EraseStudent for application/json ContentType.
+type EraseStudentJSONRequestBody = ErasureInput
+
 // SetStudentSecretJSONRequestBody defines body for SetStudentSecret for application/json ContentType.
 type SetStudentSecretJSONRequestBody = SecretInput
 
@@ -3039,6 +3247,21 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// ListAudit List the record of changes
+	//
+	// Every change and every look inside a workspace: who, in which role, from where,
+	// what, what was before and what is after, and the result; the newest first. Acts
+	// that were refused to somebody with a known credential are in it too, under the
+	// name of the operation. Rows are kept as long as `audit.max_age` says; the
+	// database refuses to change them.
+	//
+	// As `application/x-ndjson` (a row a line) or `text/csv`, by `Accept` or `format`,
+	// it is an export: all rows that the filters choose, streamed, without pages. An
+	// export that breaks off is not whole.
+	//
+	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
+	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListClasses List the classes
 	//
@@ -3626,6 +3849,42 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/students/{student} (the `GetStudent` operationId).
 	GetStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// EraseStudentWithBody Erase a person
+	//
+	// Takes the person who the student is out of Bothy, in whatever cohort: name and
+	// address are replaced wherever they stand, the person is withdrawn, workspaces are
+	// deleted with their homes, and nobody can sign in as them any more. The answer
+	// says what is kept and why. It can't be undone; the address in the body confirms
+	// who is meant. Somebody who is more than a student is not erased.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+	EraseStudentWithBody(ctx context.Context, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseStudent Erase a person
+	//
+	// Takes the person who the student is out of Bothy, in whatever cohort: name and
+	// address are replaced wherever they stand, the person is withdrawn, workspaces are
+	// deleted with their homes, and nobody can sign in as them any more. The answer
+	// says what is kept and why. It can't be undone; the address in the body confirms
+	// who is meant. Somebody who is more than a student is not erased.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+	EraseStudent(ctx context.Context, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportStudent Export all that is kept of a person
+	//
+	// One document with every row about the person who the student is, in whatever
+	// cohort: by the names of tables and columns, the record of changes among them.
+	// Hashes of credentials are left out. What the person wrote is in their homes,
+	// and not in it. That it was given away is recorded.
+	//
+	// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
+	ExportStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListStudentSecrets List the secrets of a student
 	//
 	// The names of the student's secrets, when each was set and by whom. Their values are
@@ -3923,6 +4182,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/stop (the `StopWorkspace` operationId).
 	StopWorkspace(ctx context.Context, workspace PathWorkspace, params *StopWorkspaceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListAudit List the record of changes
+//
+// Every change and every look inside a workspace: who, in which role, from where,
+// what, what was before and what is after, and the result; the newest first. Acts
+// that were refused to somebody with a known credential are in it too, under the
+// name of the operation. Rows are kept as long as `audit.max_age` says; the
+// database refuses to change them.
+//
+// As `application/x-ndjson` (a row a line) or `text/csv`, by `Accept` or `format`,
+// it is an export: all rows that the filters choose, streamed, without pages. An
+// export that breaks off is not whole.
+//
+// Corresponds with GET /v1/audit (the `ListAudit` operationId).
+func (c *Raw) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListClasses List the classes
@@ -5091,6 +5375,72 @@ func (c *Raw) GetStudent(ctx context.Context, student PathStudent, reqEditors ..
 	return c.Client.Do(req)
 }
 
+// EraseStudentWithBody Erase a person
+//
+// Takes the person who the student is out of Bothy, in whatever cohort: name and
+// address are replaced wherever they stand, the person is withdrawn, workspaces are
+// deleted with their homes, and nobody can sign in as them any more. The answer
+// says what is kept and why. It can't be undone; the address in the body confirms
+// who is meant. Somebody who is more than a student is not erased.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+func (c *Raw) EraseStudentWithBody(ctx context.Context, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseStudentRequestWithBody(c.Server, student, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseStudent Erase a person
+//
+// Takes the person who the student is out of Bothy, in whatever cohort: name and
+// address are replaced wherever they stand, the person is withdrawn, workspaces are
+// deleted with their homes, and nobody can sign in as them any more. The answer
+// says what is kept and why. It can't be undone; the address in the body confirms
+// who is meant. Somebody who is more than a student is not erased.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+func (c *Raw) EraseStudent(ctx context.Context, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseStudentRequest(c.Server, student, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportStudent Export all that is kept of a person
+//
+// One document with every row about the person who the student is, in whatever
+// cohort: by the names of tables and columns, the record of changes among them.
+// Hashes of credentials are left out. What the person wrote is in their homes,
+// and not in it. That it was given away is recorded.
+//
+// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
+func (c *Raw) ExportStudent(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportStudentRequest(c.Server, student)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListStudentSecrets List the secrets of a student
 //
 // The names of the student's secrets, when each was set and by whom. Their values are
@@ -5697,6 +6047,168 @@ func (c *Raw) StopWorkspace(ctx context.Context, workspace PathWorkspace, params
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListAuditRequest constructs an http.Request for the ListAudit method
+func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Role != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "role", *params.Role, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Target != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "target", *params.Target, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Result != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "result", *params.Result, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListClassesRequest constructs an http.Request for the ListClasses method
@@ -9209,6 +9721,129 @@ func NewGetStudentRequest(server string, student PathStudent) (*http.Request, er
 	return req, nil
 }
 
+// NewEraseStudentRequest calls the generic EraseStudent builder with application/json body
+func NewEraseStudentRequest(server string, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEraseStudentRequestWithBody(server, student, params, "application/json", bodyReader)
+}
+
+// NewEraseStudentRequestWithBody constructs an http.Request for the EraseStudent method, with any body, and a specified content type
+func NewEraseStudentRequestWithBody(server string, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "student", student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/erase", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportStudentRequest constructs an http.Request for the ExportStudent method
+func NewExportStudentRequest(server string, student PathStudent) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "student", student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/students/%s/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListStudentSecretsRequest constructs an http.Request for the ListStudentSecrets method
 func NewListStudentSecretsRequest(server string, student PathStudent, params *ListStudentSecretsParams) (*http.Request, error) {
 	var err error
@@ -11267,6 +11902,23 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListAuditWithResponse List the record of changes
+	//
+	// Every change and every look inside a workspace: who, in which role, from where,
+	// what, what was before and what is after, and the result; the newest first. Acts
+	// that were refused to somebody with a known credential are in it too, under the
+	// name of the operation. Rows are kept as long as `audit.max_age` says; the
+	// database refuses to change them.
+	//
+	// As `application/x-ndjson` (a row a line) or `text/csv`, by `Accept` or `format`,
+	// it is an export: all rows that the filters choose, streamed, without pages. An
+	// export that breaks off is not whole.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
+	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
+
 	// ListClassesWithResponse List the classes
 	//
 	// All classes, those that are being deleted among them.
@@ -11919,6 +12571,44 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/students/{student} (the `GetStudent` operationId).
 	GetStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*GetStudentResponse, error)
 
+	// EraseStudentWithBodyWithResponse Erase a person
+	//
+	// Takes the person who the student is out of Bothy, in whatever cohort: name and
+	// address are replaced wherever they stand, the person is withdrawn, workspaces are
+	// deleted with their homes, and nobody can sign in as them any more. The answer
+	// says what is kept and why. It can't be undone; the address in the body confirms
+	// who is meant. Somebody who is more than a student is not erased.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+	EraseStudentWithBodyWithResponse(ctx context.Context, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseStudentResponse, error)
+
+	// EraseStudentWithResponse Erase a person
+	//
+	// Takes the person who the student is out of Bothy, in whatever cohort: name and
+	// address are replaced wherever they stand, the person is withdrawn, workspaces are
+	// deleted with their homes, and nobody can sign in as them any more. The answer
+	// says what is kept and why. It can't be undone; the address in the body confirms
+	// who is meant. Somebody who is more than a student is not erased.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+	EraseStudentWithResponse(ctx context.Context, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseStudentResponse, error)
+
+	// ExportStudentWithResponse Export all that is kept of a person
+	//
+	// One document with every row about the person who the student is, in whatever
+	// cohort: by the names of tables and columns, the record of changes among them.
+	// Hashes of credentials are left out. What the person wrote is in their homes,
+	// and not in it. That it was given away is recorded.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
+	ExportStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*ExportStudentResponse, error)
+
 	// ListStudentSecretsWithResponse List the secrets of a student
 	//
 	// The names of the student's secrets, when each was set and by whom. Their values are
@@ -12254,6 +12944,39 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/workspaces/{workspace}/stop (the `StopWorkspace` operationId).
 	StopWorkspaceWithResponse(ctx context.Context, workspace PathWorkspace, params *StopWorkspaceParams, reqEditors ...RequestEditorFn) (*StopWorkspaceResponse, error)
+}
+
+type ListAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAuditResponse) GetJSON200() *AuditList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
 }
 
 type ListClassesResponse struct {
@@ -14005,6 +14728,80 @@ func (r GetStudentResponse) StatusCode() int {
 	return 0
 }
 
+// EraseStudentResponse200Headers the declared response headers of an HTTP 200 response for EraseStudent
+type EraseStudentResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type EraseStudentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Erasure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EraseStudentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EraseStudentResponse) GetJSON200() *Erasure {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r EraseStudentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EraseStudentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EraseStudentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ExportStudentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonalExport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExportStudentResponse) GetJSON200() *PersonalExport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportStudentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportStudentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportStudentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListStudentSecretsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14972,6 +15769,29 @@ func (r StopWorkspaceResponse) StatusCode() int {
 		return r.HTTPResponse.StatusCode
 	}
 	return 0
+}
+
+// ListAuditWithResponse List the record of changes
+//
+// Every change and every look inside a workspace: who, in which role, from where,
+// what, what was before and what is after, and the result; the newest first. Acts
+// that were refused to somebody with a known credential are in it too, under the
+// name of the operation. Rows are kept as long as `audit.max_age` says; the
+// database refuses to change them.
+//
+// As `application/x-ndjson` (a row a line) or `text/csv`, by `Accept` or `format`,
+// it is an export: all rows that the filters choose, streamed, without pages. An
+// export that breaks off is not whole.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/audit (the `ListAudit` operationId).
+func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error) {
+	rsp, err := c.ListAudit(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAuditResponse(rsp)
 }
 
 // ListClassesWithResponse List the classes
@@ -15974,6 +16794,62 @@ func (c *ClientWithResponses) GetStudentWithResponse(ctx context.Context, studen
 	return ParseGetStudentResponse(rsp)
 }
 
+// EraseStudentWithBodyWithResponse Erase a person
+//
+// Takes the person who the student is out of Bothy, in whatever cohort: name and
+// address are replaced wherever they stand, the person is withdrawn, workspaces are
+// deleted with their homes, and nobody can sign in as them any more. The answer
+// says what is kept and why. It can't be undone; the address in the body confirms
+// who is meant. Somebody who is more than a student is not erased.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+func (c *ClientWithResponses) EraseStudentWithBodyWithResponse(ctx context.Context, student PathStudent, params *EraseStudentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseStudentResponse, error) {
+	rsp, err := c.EraseStudentWithBody(ctx, student, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseStudentResponse(rsp)
+}
+
+// EraseStudentWithResponse Erase a person
+//
+// Takes the person who the student is out of Bothy, in whatever cohort: name and
+// address are replaced wherever they stand, the person is withdrawn, workspaces are
+// deleted with their homes, and nobody can sign in as them any more. The answer
+// says what is kept and why. It can't be undone; the address in the body confirms
+// who is meant. Somebody who is more than a student is not erased.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/students/{student}/erase (the `EraseStudent` operationId).
+func (c *ClientWithResponses) EraseStudentWithResponse(ctx context.Context, student PathStudent, params *EraseStudentParams, body EraseStudentJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseStudentResponse, error) {
+	rsp, err := c.EraseStudent(ctx, student, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseStudentResponse(rsp)
+}
+
+// ExportStudentWithResponse Export all that is kept of a person
+//
+// One document with every row about the person who the student is, in whatever
+// cohort: by the names of tables and columns, the record of changes among them.
+// Hashes of credentials are left out. What the person wrote is in their homes,
+// and not in it. That it was given away is recorded.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/students/{student}/export (the `ExportStudent` operationId).
+func (c *ClientWithResponses) ExportStudentWithResponse(ctx context.Context, student PathStudent, reqEditors ...RequestEditorFn) (*ExportStudentResponse, error) {
+	rsp, err := c.ExportStudent(ctx, student, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportStudentResponse(rsp)
+}
+
 // ListStudentSecretsWithResponse List the secrets of a student
 //
 // The names of the student's secrets, when each was set and by whom. Their values are
@@ -16494,6 +17370,35 @@ func (c *ClientWithResponses) StopWorkspaceWithResponse(ctx context.Context, wor
 		return nil, err
 	}
 	return ParseStopWorkspaceResponse(rsp)
+}
+
+// ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
+func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	return response, nil
 }
 
 // ParseListClassesResponse parses an HTTP response from a ListClassesWithResponse call
@@ -18353,6 +19258,78 @@ func ParseGetStudentResponse(rsp *http.Response) (*GetStudentResponse, error) {
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEraseStudentResponse parses an HTTP response from a EraseStudentWithResponse call
+func ParseEraseStudentResponse(rsp *http.Response) (*EraseStudentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EraseStudentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Erasure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EraseStudentResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportStudentResponse parses an HTTP response from a ExportStudentWithResponse call
+func ParseExportStudentResponse(rsp *http.Response) (*ExportStudentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportStudentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonalExport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil

@@ -41,6 +41,8 @@ type Config struct {
 	Telemetry Telemetry
 	Reconcile Reconcile
 	Events    Events
+	Audit     Audit
+	Limits    Limits
 }
 
 // ListenerTLS is the certificate that Bothy itself serves; empty for plain HTTP.
@@ -195,7 +197,9 @@ type Home struct {
 	Type string
 	// UID and GID own a home's directory.
 	UID, GID int
-	CSI      CSI
+	// Retention is how long the home of a deleted workspace is kept; 0 for ever.
+	Retention time.Duration
+	CSI       CSI
 }
 
 // CSI is where homes come from while Home.Type is "csi".
@@ -239,6 +243,19 @@ type Reconcile struct {
 	LockDelay time.Duration
 }
 
+// Limits are how fast one may ask: requests a second, 0 for no limit. Ten seconds'
+// worth may come at once.
+type Limits struct {
+	RequestsPerAddress int
+	RequestsPerCaller  int
+}
+
+// Audit is how long the record of changes is kept.
+type Audit struct {
+	// MaxAge is 0 for ever.
+	MaxAge time.Duration
+}
+
 // Events is how long changes are kept for those who follow them and were away.
 type Events struct {
 	// MaxAge is how old an event gets.
@@ -270,13 +287,15 @@ func Default() Config {
 			Address: "http://127.0.0.1:8200", Mount: "bothy", PeopleMount: "bothy-people", Role: "bothy-workspace",
 			AppRole: AppRole{Mount: "approle"}, JWT: JWT{Mount: "jwt-nomad"},
 		},
-		Home: Home{Type: "host", UID: 1000, GID: 1000},
+		Home: Home{Type: "host", UID: 1000, GID: 1000, Retention: 90 * 24 * time.Hour},
 		Log:  Log{Level: "info", Format: "text"},
 		Reconcile: Reconcile{
 			Workers: 8, Interval: 15 * time.Second,
 			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,
 		},
 		Events: Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
+		Limits: Limits{RequestsPerAddress: 500, RequestsPerCaller: 200},
+		Audit:  Audit{MaxAge: 2 * 365 * 24 * time.Hour},
 	}
 }
 

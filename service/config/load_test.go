@@ -89,6 +89,10 @@ func everySetting(t *testing.T) []settingCase {
 		{"log.format", `"json"`, "text", "json", func(c Config) any { return c.Log.Format }},
 		{"reconcile.workers", `3`, "4", "5", func(c Config) any { return c.Reconcile.Workers }},
 		{"reconcile.interval", `"3s"`, "4s", "5s", func(c Config) any { return c.Reconcile.Interval.String() }},
+		{"home.retention", `"30h0m0s"`, "40h0m0s", "0s", func(c Config) any { return c.Home.Retention.String() }},
+		{"limits.requests_per_address", `30`, "40", "0", func(c Config) any { return c.Limits.RequestsPerAddress }},
+		{"limits.requests_per_caller", `30`, "40", "0", func(c Config) any { return c.Limits.RequestsPerCaller }},
+		{"audit.max_age", `"30h0m0s"`, "40h0m0s", "0s", func(c Config) any { return c.Audit.MaxAge.String() }},
 		{"events.max_age", `"3m0s"`, "4m0s", "5m0s", func(c Config) any { return c.Events.MaxAge.String() }},
 		{"events.max_rows", `3000`, "4000", "5000", func(c Config) any { return c.Events.MaxRows }},
 	}

@@ -101,6 +101,21 @@ func duration(target *time.Duration, low, high time.Duration) value {
 	})
 }
 
+// longestRetention is a hundred years.
+const longestRetention = 876_000 * time.Hour
+
+// retention takes how long something is kept, 0 for ever.
+func retention(target *time.Duration) value {
+	return scalar(func(s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d != 0 && (d < 24*time.Hour || d > longestRetention) {
+			return valueError{fmt.Sprintf("%q is neither 0 nor a duration from 24h to 876000h", s), `write for example "2160h" for 90 days, or "0" to keep it for ever`}
+		}
+		*target = d
+		return nil
+	})
+}
+
 func oneOf(target *string, choices ...string) value {
 	return scalar(func(s string) error {
 		if !slices.Contains(choices, s) {

@@ -23,6 +23,9 @@ const (
 	doorPort    = 8082
 )
 
+// DefaultDoorPort is where the door listens on the gateway of the workspaces' bridge.
+const DefaultDoorPort = 8082
+
 // Config says what to run and where its state lives.
 type Config struct {
 	// Stack is handed on; its Binaries, ChrootEnv and Report are filled in here.
@@ -67,6 +70,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Port += c.Offset
 	c.Stack = c.Stack.Offset(c.Offset)
+	c.Stack.GatewayPorts = []uint16{uint16(DefaultDoorPort + c.Offset)} //nolint:gosec // an offset is at most 9000
 	if c.LogLevel == "" {
 		c.LogLevel = "info"
 	}

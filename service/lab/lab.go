@@ -185,4 +185,37 @@ type Audit struct {
 	Target string
 	// Detail says what changed, as JSON; never a secret.
 	Detail map[string]any
+	// Before and After are what was and what is: all of a thing that came or went, and
+	// of one that changed what differs. Nil where there was or is nothing to tell.
+	Before map[string]any
+	After  map[string]any
+	// Result is "" for AuditDone.
+	Result AuditResult
+}
+
+// AuditResult says what became of an act.
+type AuditResult string
+
+// What becomes of acts.
+const (
+	// AuditDone: it was done, in the transaction that wrote the row.
+	AuditDone AuditResult = "done"
+	// AuditRefused: somebody with a known credential asked for it without the right;
+	// Action is the operation's name in the API's contract.
+	AuditRefused AuditResult = "refused"
+)
+
+// AuditFilter chooses rows of the record of changes; the zero value all.
+type AuditFilter struct {
+	// Actor is the name or the user id of who acted, "" for anybody.
+	Actor string
+	Role  Role
+	// Action is a whole action, or the first part of several with a dot at its end: "class.".
+	Action string
+	// Target is the id of what was changed, "" for anything.
+	Target string
+	Result AuditResult
+	// From and To bound when it was, From included and To not; zero for no bound.
+	From time.Time
+	To   time.Time
 }

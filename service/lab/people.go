@@ -75,6 +75,16 @@ type UserFilter struct {
 	Disabled *bool
 }
 
+// PersonalData is all that is kept of a person.
+type PersonalData struct {
+	// StudentIDs are the person's memberships in cohorts, UserIDs who they are as users.
+	StudentIDs []string
+	UserIDs    []string
+	// Records are the rows about the person by the names of tables and columns.
+	// Credentials' hashes are not among them.
+	Records map[string][]map[string]any
+}
+
 // Trust is what is given to users: a cohort or a course to instructors, a class to assistants.
 type Trust string
 

@@ -61,6 +61,16 @@ type ClassChange struct {
 	Audit  Audit
 }
 
+// KeptHome is the home of a deleted workspace, whose files are kept until the
+// retention of homes ends. Written by the store when the workspace is released.
+type KeptHome struct {
+	Slug        Slug
+	WorkspaceID string
+	StudentID   string
+	// Since is when the workspace was deleted.
+	Since time.Time
+}
+
 // OperationFilter chooses operations; the zero value all.
 type OperationFilter struct {
 	// For is whose list it is.

@@ -32,6 +32,8 @@ func (e effects) do(ctx context.Context, t task) error {
 		return e.reset(ctx, t.item)
 	case KindRelease:
 		return e.release(ctx, t.item)
+	case KindReleaseHome:
+		return e.releaseHome(ctx, t.item)
 	default:
 		return nil
 	}

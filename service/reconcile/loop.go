@@ -34,6 +34,11 @@ type Config struct {
 	// Traces takes the spans of passes and actions; nil for none.
 	Traces trace.TracerProvider
 
+	// HomeRetention is how long the home of a deleted workspace is kept; 0 for ever.
+	HomeRetention time.Duration
+	// NewID makes the ids of audit rows.
+	NewID func() string
+
 	// Workers bounds how many actions are under way at once. Default 8.
 	Workers int
 	// Tick is the longest time between two passes. Default 15 s.

@@ -43,11 +43,18 @@ func (r *round) pass(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("read templates: %w", err)
 	}
+	homes, err := r.dueHomes(ctx, start)
+	if err != nil {
+		return err
+	}
 	snap := r.observe(items)
 	unreadable = snap.Unreadable
-	actions := Plan(r.cfg.Installation, items, snap, start)
+	actions := append(Plan(r.cfg.Installation, items, snap, start), PlanHomes(r.cfg.Installation, homes, snap)...)
 
-	byJob := make(map[string]Item, len(items))
+	byJob := make(map[string]Item, len(items)+len(homes))
+	for _, home := range homes {
+		byJob[home.Slug.JobID()] = keptItem(home)
+	}
 	for _, item := range items {
 		byJob[item.Slug.JobID()] = item
 	}

@@ -31,6 +31,8 @@ const (
 	KindRelease Kind = "release"
 	// KindRegister submits the job as it is rendered now.
 	KindRegister Kind = "register"
+	// KindReleaseHome deletes a home that was kept when its workspace was deleted.
+	KindReleaseHome Kind = "release_home"
 	// KindReport changes nothing: it names a job that Bothy leaves alone.
 	KindReport Kind = "report"
 )
@@ -38,7 +40,7 @@ const (
 // order is the sequence in which actions are taken: what makes room first, what
 // takes it last.
 func (k Kind) order() int {
-	return slices.Index([]Kind{KindStop, KindConfirm, KindRestart, KindEvict, KindReset, KindRelease, KindRegister, KindReport}, k)
+	return slices.Index([]Kind{KindStop, KindConfirm, KindRestart, KindEvict, KindReset, KindRelease, KindReleaseHome, KindRegister, KindReport}, k)
 }
 
 // Action is the one thing to do about one job.

@@ -21,6 +21,10 @@ type Store interface {
 	// RecordStatuses writes statuses by workspace id.
 	RecordStatuses(ctx context.Context, epoch int64, statuses map[string]lab.Status) error
 	RecordDeleted(ctx context.Context, epoch int64, workspaceID string, at time.Time) error
+	// DueHomes gives homes that were kept before a moment or are not wanted any longer.
+	DueHomes(ctx context.Context, before time.Time) ([]lab.KeptHome, error)
+	AnnounceHomeRelease(ctx context.Context, epoch int64, slug lab.Slug, at time.Time) error
+	RecordHomeReleased(ctx context.Context, epoch int64, slug lab.Slug, audit lab.Audit) error
 }
 
 // Nomad is what the loop needs of the cluster. What the methods change is in the

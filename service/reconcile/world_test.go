@@ -47,6 +47,9 @@ type world struct {
 	owed map[string]int
 	// owedHomes is how often a home had been made when its last reset was asked for.
 	owedHomes map[string]int
+	// kept are the homes that outlived their workspaces, released what is recorded of their end.
+	kept     []lab.KeptHome
+	released []lab.Audit
 	// calls counts what was done, by operation.
 	calls map[string]int
 	// under way, and the most that ever were.
@@ -236,6 +239,33 @@ func (w *world) RecordDeleted(_ context.Context, epoch int64, id string, at time
 			return err
 		}
 		w.items[id].DeletedAt = &at
+		return nil
+	})
+}
+
+func (w *world) DueHomes(_ context.Context, before time.Time) ([]lab.KeptHome, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var due []lab.KeptHome
+	for _, home := range w.kept {
+		if home.Since.Before(before) {
+			due = append(due, home)
+		}
+	}
+	return due, nil
+}
+
+func (w *world) AnnounceHomeRelease(_ context.Context, epoch int64, slug lab.Slug, _ time.Time) error {
+	return w.call("announce release", slug.JobID(), func() error { return w.held(epoch) })
+}
+
+func (w *world) RecordHomeReleased(_ context.Context, epoch int64, slug lab.Slug, audit lab.Audit) error {
+	return w.call("record home released", slug.JobID(), func() error {
+		if err := w.held(epoch); err != nil {
+			return err
+		}
+		w.kept = slices.DeleteFunc(w.kept, func(home lab.KeptHome) bool { return home.Slug == slug })
+		w.released = append(w.released, audit)
 		return nil
 	})
 }

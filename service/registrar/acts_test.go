@@ -32,6 +32,7 @@ func TestALaunchGivesEveryStudentARunningWorkspace(t *testing.T) {
 	wantEqual(t, o.lastAct(), lab.Audit{
 		ID: o.lastAct().ID, At: result.CreatedAt, Actor: o.intent.Actor, Action: "class.launch", Target: class.ID,
 		Detail: map[string]any{"key": "fall-26/py101", "affected": 3.0, "new": 3.0, "operation": result.ID},
+		Before: map[string]any{"running": 0.0}, After: map[string]any{"running": 3.0}, Result: lab.AuditDone,
 	})
 
 	// Once more changes nothing; a newcomer gets what is missing, a stopped one runs again.

@@ -48,6 +48,7 @@ func (r *Registrar) ActOnClass(ctx context.Context, intent lab.Intent, ref strin
 		change.Audit = r.audit(intent, string(act.kind()), state.ID, map[string]any{
 			"key": state.Key(), "affected": operation.Affected, "new": len(change.Add), "operation": operation.ID,
 		})
+		change.Audit = became(change.Audit, wishes(state.Workspaces), wishesAfter(state.Workspaces, change))
 		return change, nil
 	})
 	if err := r.done(intent, err); err != nil {

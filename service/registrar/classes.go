@@ -79,6 +79,7 @@ func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in Class
 	class.Audit = r.audit(intent, "class.create", class.ID, map[string]any{
 		"key": class.Key(), "students": len(students), "new_cohort": newCohort, "new_course": newCourse,
 	})
+	class.Audit = came(class.Audit, stateOfClass(class.Class))
 	err = r.done(intent, r.Store.CreateClass(ctx, intent, class, func(enrolled []lab.Student) ([]lab.Student, error) {
 		return merge(enrolled, cohort.ID, students, now, r.NewID), nil
 	}))
@@ -228,8 +229,10 @@ func (r *Registrar) UpdateClass(ctx context.Context, intent lab.Intent, ref stri
 		if class.Deleting {
 			return lab.Class{}, lab.Audit{}, lab.Errorf(lab.CodeConflict, "class %s is being deleted", class.Key())
 		}
+		before := stateOfClass(class)
 		class.Parameters, class.UpdatedAt = orEmpty(parameters), r.now()
 		audit := r.audit(intent, "class.update", class.ID, map[string]any{"key": class.Key(), "parameters": class.Parameters})
+		audit = became(audit, before, stateOfClass(class))
 		return class, audit, r.checkClass(class, course)
 	})
 	return class, r.done(intent, err)
@@ -278,6 +281,7 @@ func (r *Registrar) DeleteClass(ctx context.Context, intent lab.Intent, ref stri
 		change.Audit = r.audit(intent, "class.delete", state.ID, map[string]any{
 			"key": state.Key(), "release_homes": releaseHomes, "workspaces": len(change.Update), "operation": operation.ID,
 		})
+		change.Audit = went(change.Audit, stateOfClass(state.Class))
 		return change, nil
 	})
 	if err := r.done(intent, err); err != nil {

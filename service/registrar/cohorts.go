@@ -20,7 +20,7 @@ func (r *Registrar) CreateCohort(ctx context.Context, intent lab.Intent, in Coho
 	if err := p.err("the cohort can't be made"); err != nil {
 		return lab.Cohort{}, err
 	}
-	audit := r.audit(intent, "cohort.create", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
+	audit := came(r.audit(intent, "cohort.create", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name}), stateOfCohort(cohort))
 	if err := r.done(intent, r.Store.CreateCohort(ctx, intent, cohort, audit)); err != nil {
 		return lab.Cohort{}, err
 	}
@@ -53,6 +53,6 @@ func (r *Registrar) DeleteCohort(ctx context.Context, intent lab.Intent, ref str
 	if err != nil {
 		return err
 	}
-	audit := r.audit(intent, "cohort.delete", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name})
+	audit := went(r.audit(intent, "cohort.delete", cohort.ID, map[string]any{"key": cohort.Key, "name": cohort.Name}), stateOfCohort(cohort))
 	return r.done(intent, r.Store.DeleteCohort(ctx, intent, cohort.ID, audit))
 }

@@ -44,6 +44,7 @@ func (r *Registrar) CreateCourse(ctx context.Context, intent lab.Intent, in Cour
 		"key": course.Key, "name": course.Name, "template": course.Template,
 		"template_version": course.TemplateVersion, "parameters": course.Parameters,
 	})
+	audit = came(audit, stateOfCourse(course))
 	if err := r.done(intent, r.Store.CreateCourse(ctx, intent, course, audit)); err != nil {
 		return lab.Course{}, err
 	}
@@ -90,7 +91,8 @@ func (r *Registrar) UpdateCourse(ctx context.Context, intent lab.Intent, ref str
 	}
 	course, err = r.Store.ChangeCourse(ctx, intent, course.ID, func(state lab.CourseState) (lab.Course, lab.Audit, error) {
 		changed, detail, err := r.patch(state, patch)
-		return changed, r.audit(intent, "course.update", state.ID, detail), err
+		audit := r.audit(intent, "course.update", state.ID, detail)
+		return changed, became(audit, stateOfCourse(state.Course), stateOfCourse(changed)), err
 	})
 	return course, r.done(intent, err)
 }
@@ -152,6 +154,6 @@ func (r *Registrar) DeleteCourse(ctx context.Context, intent lab.Intent, ref str
 	if err != nil {
 		return err
 	}
-	audit := r.audit(intent, "course.delete", course.ID, map[string]any{"key": course.Key, "name": course.Name})
+	audit := went(r.audit(intent, "course.delete", course.ID, map[string]any{"key": course.Key, "name": course.Name}), stateOfCourse(course))
 	return r.done(intent, r.Store.DeleteCourse(ctx, intent, course.ID, audit))
 }

@@ -330,11 +330,11 @@ func (o *office) everything() map[string]any {
 	o.must(err)
 	workspaces, err := o.Workspaces(ctx, registrar.WorkspaceFilter{IncludeDeleted: true})
 	o.must(err)
-	audits, err := o.store.Audits(ctx, 1_000)
+	audits, err := o.store.Audits(ctx, lab.AuditFilter{}, lab.Page{Limit: 1_000})
 	o.must(err)
 	templates, err := o.Templates(ctx)
 	o.must(err)
-	all := map[string]any{"cohorts": cohorts, "courses": courses, "classes": classes, "workspaces": workspaces, "audits": audits, "templates": templates}
+	all := map[string]any{"cohorts": cohorts, "courses": courses, "classes": classes, "workspaces": workspaces, "audits": audits.Items, "templates": templates}
 	for _, c := range cohorts {
 		all["students of "+c.Key], err = o.Students(ctx, c.ID)
 		o.must(err)
@@ -345,12 +345,12 @@ func (o *office) everything() map[string]any {
 // lastAct is the newest row of the audit.
 func (o *office) lastAct() lab.Audit {
 	o.t.Helper()
-	audits, err := o.store.Audits(context.Background(), 1)
+	audits, err := o.store.Audits(context.Background(), lab.AuditFilter{}, lab.Page{Limit: 1})
 	o.must(err)
-	if len(audits) == 0 {
+	if len(audits.Items) == 0 {
 		o.t.Fatal("nothing was recorded")
 	}
-	return audits[0]
+	return audits.Items[0]
 }
 
 // refused says that an act fails with a code and changes nothing.

@@ -71,6 +71,10 @@ type Store interface {
 	ChangeWorkspace(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.Workspace) (lab.Workspace, lab.Audit, error)) (lab.WorkspaceDetail, error)
 
+	Personal(ctx context.Context, studentID string) (lab.PersonalData, error)
+	Erase(ctx context.Context, intent lab.Intent, studentID string, at time.Time, decide func(lab.Student) (lab.Audit, error)) (lab.Student, map[string]int64, error)
+
+	Audits(ctx context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error)
 	Secrets(ctx context.Context, owner lab.SecretOwner, page lab.Page) (lab.List[lab.Secret], error)
 	BeginSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret) (revision int64, err error)
 	KeepSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret, audit lab.Audit) error
@@ -140,7 +144,9 @@ func New(cfg Config) *Registrar {
 func (r *Registrar) now() time.Time { return r.Now().UTC().Truncate(time.Microsecond) }
 
 func (r *Registrar) audit(intent lab.Intent, action, target string, detail map[string]any) lab.Audit {
-	return lab.Audit{ID: r.NewID(), At: r.now(), Actor: intent.Actor, Action: action, Target: target, Detail: detail}
+	return lab.Audit{
+		ID: r.NewID(), At: r.now(), Actor: intent.Actor, Action: action, Target: target, Detail: detail, Result: lab.AuditDone,
+	}
 }
 
 // done wakes the reconciler when an act was written.

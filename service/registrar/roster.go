@@ -98,6 +98,7 @@ func (r *Registrar) ImportRoster(ctx context.Context, intent lab.Intent, cohortR
 			"cohort": cohort.Key, "new": report.Counts.New, "changed": report.Counts.Changed,
 			"unchanged": report.Counts.Unchanged, "withdrawn": report.Counts.Withdrawn,
 		})
+		change.Audit = came(change.Audit, rosterIDs(change, enrolled))
 		return change, nil
 	})
 	if err != nil {

@@ -30,6 +30,7 @@ func (r *Registrar) EnrollStudent(ctx context.Context, intent lab.Intent, cohort
 	audit := r.audit(intent, "student.enroll", student.ID, map[string]any{
 		"cohort": cohort.Key, "name": student.Name, "email": student.Email,
 	})
+	audit = came(audit, stateOfStudent(student))
 	// Whether the address is free is the database's to say.
 	var enrolled []lab.Student
 	_, err = r.Store.Enroll(ctx, intent, cohort.ID, func([]lab.Student) ([]lab.Student, lab.Audit, error) {
@@ -72,7 +73,12 @@ func (r *Registrar) WithdrawStudent(ctx context.Context, intent lab.Intent, id s
 		return lab.Student{}, err
 	}
 	audit := r.audit(intent, "student.withdraw", student.ID, map[string]any{"name": student.Name, "email": student.Email})
-	student, err = r.Store.Withdraw(ctx, intent, student.ID, r.now(), audit)
+	if student.WithdrawnAt == nil {
+		after := student
+		after.WithdrawnAt = &audit.At
+		audit = became(audit, stateOfStudent(student), stateOfStudent(after))
+	}
+	student, err = r.Store.Withdraw(ctx, intent, student.ID, audit.At, audit)
 	return student, r.done(intent, err)
 }
 

@@ -205,10 +205,11 @@ func (r *Registrar) register(
 		next := first
 		next.Version = state.Newest.Version + 1
 		*version = next
-		return &next, r.audit(intent, action, next.ID, map[string]any{
+		made := map[string]any{
 			"name": next.Name, "version": next.Version, "digest": next.Digest, "origin": string(next.Origin.Kind),
 			"revision": next.Origin.Revision, "dirty": next.Origin.Dirty, "message": next.Message,
-		}), nil
+		}
+		return &next, came(r.audit(intent, action, next.ID, map[string]any{"name": next.Name, "version": next.Version}), made), nil
 	})
 	return isNew, err
 }

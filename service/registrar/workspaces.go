@@ -129,8 +129,9 @@ func (r *Registrar) ActOnWorkspace(ctx context.Context, intent lab.Intent, ref s
 		}
 	}
 	return r.changeWorkspace(ctx, intent, detail.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
-		w, _, err := act.apply(w, r.now())
-		return w, r.audit(intent, "workspace."+string(act), w.ID, map[string]any{"slug": w.Slug}), err
+		after, _, err := act.apply(w, r.now())
+		audit := r.audit(intent, "workspace."+string(act), w.ID, map[string]any{"slug": w.Slug})
+		return after, became(audit, stateOfWorkspace(w), stateOfWorkspace(after)), err
 	})
 }
 
@@ -148,7 +149,8 @@ func (r *Registrar) DeleteWorkspace(ctx context.Context, intent lab.Intent, ref 
 			return w, lab.Audit{}, lab.Errorf(lab.CodeConflict, "workspace %s is deleted already, and its home was kept", w.Slug).
 				WithHint("the home is Nomad's volume %s: delete it there", w.Slug.HomeVolume())
 		}
-		return after, r.audit(intent, "workspace.delete", w.ID, map[string]any{"slug": w.Slug, "release_home": releaseHome}), nil
+		audit := r.audit(intent, "workspace.delete", w.ID, map[string]any{"slug": w.Slug, "release_home": releaseHome})
+		return after, became(audit, stateOfWorkspace(w), stateOfWorkspace(after)), nil
 	})
 }
 

@@ -95,6 +95,15 @@ func (s site) acts() map[string]act {
 			one, err := st.Student(ctx, s.student.ID)
 			return one.Revision, one, err
 		}},
+		"erase": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			_, _, err := st.Erase(ctx, intent, s.student.ID, s.now, func(lab.Student) (lab.Audit, error) {
+				return s.audit("student.erase", s.student.ID), nil
+			})
+			return err
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			one, err := st.Student(ctx, s.student.ID)
+			return one.Revision, one, err
+		}},
 		"keep a secret": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			owner := lab.SecretOwner{Kind: lab.SecretOfClass, ID: s.class.ID}
 			return st.KeepSecret(ctx, intent, owner, lab.Secret{Name: "BEGUN", Bytes: 9, SetAt: s.now, SetBy: "Ada", Revision: 1}, s.audit("class.secret.set", s.class.ID))

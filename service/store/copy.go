@@ -38,6 +38,7 @@ func copied() []struct{ name, key string } {
 		{"class_assistants", "class_id, user_id"},
 		{"slugs", "slug"},
 		{"workspaces", "id"},
+		{"kept_homes", "slug"},
 		{"sessions", "id"},
 		{"devices", "user_id, hash"},
 		{"api_tokens", "id"},
@@ -49,6 +50,7 @@ func copied() []struct{ name, key string } {
 		{"secret_owners", "kind, id"},
 		{"secrets", "kind, owner_id, name"},
 		{"audit", "id"},
+		{"audit_guard", "one"},
 		{"idempotency_keys", "actor, key"},
 		{"operations", "id"},
 		{"operation_items", "operation_id, workspace_id"},
@@ -196,6 +198,8 @@ func (c copier) wantEmpty(ctx context.Context) error {
 			query += ` WHERE epoch > 0`
 		case "event_counter":
 			query += ` WHERE last > 0`
+		case "audit_guard":
+			query += ` WHERE before > 0 OR erasing`
 		}
 		var n int64
 		if err := c.tx.get(ctx, &n, query); err != nil {
@@ -209,7 +213,7 @@ func (c copier) wantEmpty(ctx context.Context) error {
 		return lab.Errorf(lab.CodeConflict, "the target is not empty: it has rows in %s", strings.Join(used, ", ")).
 			WithHint("nothing was changed; name a new database in which no server was started")
 	}
-	for _, name := range []string{"reconciler", "event_counter"} {
+	for _, name := range []string{"reconciler", "event_counter", "audit_guard"} {
 		if _, err := c.tx.exec(ctx, `DELETE FROM `+name); err != nil {
 			return err
 		}

@@ -189,10 +189,10 @@ func TestACopyThatFailsLeavesNothing(t *testing.T) {
 	f.lived(300)
 	// PostgreSQL cannot store this, SQLite can.
 	raw := openRaw(t, f.db, f.where)
-	_, err := raw.ExecContext(t.Context(), `UPDATE audit SET target = 'a' || char(0) || 'b' WHERE id = (SELECT MAX(id) FROM audit)`)
+	_, err := raw.ExecContext(t.Context(), `UPDATE operation_items SET reason = 'a' || char(0) || 'b' WHERE slug = (SELECT MAX(slug) FROM operation_items)`)
 	f.must(err)
 	target := newFixture(t, d)
-	if _, err := store.Copy(t.Context(), f.config(), target.config(), quiet); err == nil || !strings.Contains(err.Error(), "audit") {
+	if _, err := store.Copy(t.Context(), f.config(), target.config(), quiet); err == nil || !strings.Contains(err.Error(), "operation_items") {
 		t.Fatalf("got %v, want one that names the table", err)
 	}
 	wantEqual(t, target.everything()["cohorts"], []lab.Cohort{})

@@ -31,6 +31,11 @@ func (s *Store) PlanWorkspaces(ctx context.Context, f lab.WorkspaceFilter, p lab
 	return lines, nil
 }
 
+// PersonalTables are the tables that exports and erasures look at.
+func PersonalTables() []string {
+	return convert(personalTables(), func(t personalTable) string { return t.name })
+}
+
 // PlanAdmission gives how SQLite reads what is known of a pass; nothing for
 // PostgreSQL, whose plans for empty tables say nothing.
 func (s *Store) PlanAdmission(ctx context.Context) ([]string, error) {

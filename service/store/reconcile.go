@@ -244,6 +244,11 @@ func (s *Store) RecordDeleted(ctx context.Context, epoch int64, workspaceID stri
 		if err != nil {
 			return err
 		}
+		if !w.ReleaseHome {
+			if err := keepHome(ctx, tx, w, at); err != nil {
+				return err
+			}
+		}
 		if err := tx.tellWorkspaces(ctx, lab.EventWorkspaceDeleted, workspaceID); err != nil {
 			return err
 		}

@@ -83,5 +83,5 @@ func settlePostgres(ctx context.Context, tx session) error {
 			return err
 		}
 	}
-	return nil
+	return guardPostgres(ctx, tx)
 }

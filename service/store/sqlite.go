@@ -24,6 +24,7 @@ const sqliteReaders = 4
 func sqlite() dialect {
 	return dialect{
 		goose:     goose.DialectSQLite3,
+		settle:    settleSQLite,
 		openWrite: openSQLiteWriter,
 		openRead:  openSQLiteReaders,
 		violated:  sqliteViolated,

@@ -124,10 +124,16 @@ func (f *fixture) instances() []*store.Store {
 // id makes ids that sort in the order in which they were made, as UUIDv7 do.
 func (f *fixture) id(kind string) string { return fmt.Sprintf("%06d-%s", f.ids.Add(1), kind) }
 
+// Audits are the newest rows of the record of changes.
+func (f *fixture) Audits(ctx context.Context, limit int) ([]lab.Audit, error) {
+	all, err := f.Store.Audits(ctx, lab.AuditFilter{}, lab.Page{Limit: limit})
+	return all.Items, err
+}
+
 func (f *fixture) audit(action, target string) lab.Audit {
 	return lab.Audit{
 		ID: f.id("audit"), At: f.now, Actor: somebody().Actor,
-		Action: action, Target: target, Detail: map[string]any{"key": "value"},
+		Action: action, Target: target, Detail: map[string]any{"key": "value"}, Result: lab.AuditDone,
 	}
 }
 

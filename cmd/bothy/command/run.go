@@ -47,6 +47,7 @@ func guardExec(env *Env, args []string) []string {
 // actions are all commands by their names.
 func actions(env *Env) map[string]func() action {
 	return map[string]func() action{
+		"audit":              func() action { return &auditCommand{env: env} },
 		"class assistants":   func() action { return &appoint{env: env, of: classTrust()} },
 		"class create":       func() action { return &classCreate{env: env} },
 		"class delete":       func() action { return &classDelete{env: env} },
@@ -100,6 +101,7 @@ func actions(env *Env) map[string]func() action {
 		"setup nomad":        func() action { return &setupServer{env: env, server: "nomad"} },
 		"setup vault":        func() action { return &setupServer{env: env, server: "vault"} },
 		"server":             func() action { return &serverCommand{env: env} },
+		"setup firewall":     func() action { return &setupFirewall{env: env} },
 		"start":              func() action { return &shortAct{classAct{env: env, act: start()}} },
 		"status":             func() action { return &status{env: env} },
 		"stop":               func() action { return &shortAct{classAct{env: env, act: stop()}} },
@@ -111,6 +113,8 @@ func actions(env *Env) map[string]func() action {
 		"token revoke":       func() action { return &tokenRevoke{env: env} },
 		"store migrate":      func() action { return &storeMigrate{env: env} },
 		"student enroll":     func() action { return &studentEnroll{env: env} },
+		"student erase":      func() action { return &studentErase{env: env} },
+		"student export":     func() action { return &studentExport{env: env} },
 		"student list":       func() action { return &studentList{env: env} },
 		"student show":       func() action { return &studentShow{env: env} },
 		"student withdraw":   func() action { return &studentWithdraw{env: env} },
@@ -151,7 +155,7 @@ func groups() map[string]string {
 		"setup":     "Prepare an installation",
 		"token":     "Make, show and revoke API tokens",
 		"store":     "Move a server's database",
-		"student":   "Enroll, show and withdraw students",
+		"student":   "Enroll, show and withdraw students; export and erase what is kept of one",
 		"template":  "Register and show the templates that workspaces are made from",
 		"user":      "Create, change and show who may sign in",
 		"workspace": "Start, stop and show single workspaces",

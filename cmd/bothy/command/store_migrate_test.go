@@ -22,7 +22,7 @@ func TestAStoreIsCopiedAndSaysSo(t *testing.T) {
 	}
 	w := newWorld(t)
 	r := w.run("store", "migrate", "-from", "sqlite:"+old, "-to", "sqlite:"+target).ok()
-	r.says("Copied 3 rows of ", "compared each with its original: all are equal", `store.driver = "sqlite"`)
+	r.says("Copied 4 rows of ", "compared each with its original: all are equal", `store.driver = "sqlite"`)
 	r.fails(exitOK, "installation 1 of 1 rows")
 
 	w.run("store", "migrate", "-from", "sqlite:"+old, "-to", "sqlite:"+target).fails(exitLocal, "the target is not empty: it has rows in installation (1)", "Nothing was changed")

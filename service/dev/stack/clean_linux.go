@@ -171,6 +171,9 @@ func (inv inventory) remove(ctx context.Context, cfg Config) error {
 	for _, name := range inv.links {
 		errs = append(errs, removeLink(name))
 	}
+	for _, table := range inv.tables {
+		errs = append(errs, removeTable(ctx, table))
+	}
 	for _, r := range inv.rules {
 		errs = append(errs, r.apply(ctx))
 	}

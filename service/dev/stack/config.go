@@ -44,6 +44,9 @@ type Config struct {
 	// BridgeSubnet is the bridge's IPv4 network; its first address is the host's.
 	// Default 172.26.64.0/20.
 	BridgeSubnet string
+	// GatewayPorts are TCP ports of the bridge's gateway that workspaces may reach:
+	// the door's. All others of the host are closed to them.
+	GatewayPorts []uint16
 	// ChrootEnv is added to what the exec driver shows to tasks: a path on this
 	// machine to a path in the task. Paths that do not exist are left out.
 	ChrootEnv map[string]string

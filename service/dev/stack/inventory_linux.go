@@ -36,6 +36,7 @@ type inventory struct {
 	netns      []string
 	links      []string // network interfaces, the bridge last
 	rules      []removal
+	tables     []string // of the rules that separate workspaces
 	cni        []string // files of the CNI plugins
 	cgroups    []string // innermost first
 }
@@ -62,6 +63,7 @@ func (inv inventory) list() []string {
 	for _, r := range inv.rules {
 		out = append(out, r.list()...)
 	}
+	add("firewall table", inv.tables)
 	add("CNI state", inv.cni)
 	add("cgroup", inv.cgroups)
 	return out
@@ -106,6 +108,9 @@ func take(ctx context.Context, cfg Config, l layout, r record) (inventory, error
 		return inv, err
 	}
 	if inv.links, err = ownLinks(r.BridgeName, l.id()); err != nil {
+		return inv, err
+	}
+	if inv.tables, err = ownTables(ctx, r.BridgeName, l.id()); err != nil {
 		return inv, err
 	}
 	for _, rs := range tables {
@@ -243,18 +248,30 @@ func leasedAddresses(own owner) (map[string]string, error) {
 	return out, nil
 }
 
-// ownLinks lists the bridge, if it is the stack's, and what is attached to it.
-func ownLinks(bridge, id string) ([]string, error) {
-	link, err := netlink.LinkByName(bridge)
+// findLink looks for a network interface; nil when there is none.
+func findLink(name string) (netlink.Link, error) {
+	link, err := netlink.LinkByName(name)
 	var missing netlink.LinkNotFoundError
 	if errors.As(err, &missing) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look for the bridge %s: %w", bridge, err)
+		return nil, fmt.Errorf("look for the bridge %s: %w", name, err)
 	}
-	if link.Attrs().Alias != id {
-		return nil, nil
+	return link, nil
+}
+
+// foreignLink tells whether there is a bridge of that name that is not the stack's.
+func foreignLink(bridge, id string) (bool, error) {
+	link, err := findLink(bridge)
+	return link != nil && link.Attrs().Alias != id, err
+}
+
+// ownLinks lists the bridge, if it is the stack's, and what is attached to it.
+func ownLinks(bridge, id string) ([]string, error) {
+	link, err := findLink(bridge)
+	if err != nil || link == nil || link.Attrs().Alias != id {
+		return nil, err
 	}
 	all, err := netlink.LinkList()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bothylabs/bothy/service/dev/stack"
+	"github.com/bothylabs/bothy/service/firewall"
 )
 
 var processLine = regexp.MustCompile(`^process: (\S+) \(pid (\d+)\)$`)
@@ -88,6 +89,9 @@ func TestKilledStackIsClearedAndComesBack(t *testing.T) {
 			}
 			if len(found) == 0 {
 				t.Error("nothing was found to clean")
+			}
+			if rules := "firewall table: table inet " + firewall.Table(cfg.BridgeName); !slices.Contains(found, rules) {
+				t.Errorf("%q was not found: %q", rules, found)
 			}
 			nothingLeft(t, cfg)
 

@@ -100,6 +100,9 @@ func checkMachine(cfg Config) error {
 			fields = append(fields, lab.Field{Name: tool, Problem: "is not installed", Remedy: "apt-get install iptables"})
 		}
 	}
+	if _, err := exec.LookPath("nft"); err != nil {
+		fields = append(fields, lab.Field{Name: "nft", Problem: "is not installed", Remedy: "apt-get install nftables"})
+	}
 	if len(fields) > 0 {
 		return lab.Invalid("this machine cannot run the development stack", fields...)
 	}
@@ -123,6 +126,9 @@ func (s *Stack) start(ctx context.Context) error {
 	}
 	if err := makeBridge(s.cfg, s.layout.id()); err != nil {
 		return err
+	}
+	if err := separate(ctx, s.cfg); err != nil {
+		return fmt.Errorf("separate the workspaces: %w", err)
 	}
 	for _, part := range []func(context.Context) error{s.startConsul, s.startVault, s.startNomad, s.startClient, s.startRouter} {
 		if err := part(ctx); err != nil {

@@ -60,6 +60,8 @@ type Paths struct {
 	Nomad, Consul, Vault     string
 	Fabio, Traefik           string
 	NGINX, Iptables, Ripgrep string
+	// Nftables is the program nft.
+	Nftables string
 	// CNI is the folder with the plugins bridge, firewall, host-local, loopback and portmap.
 	CNI string
 	// CodeServer is a folder; the program in it is bin/code-server.
@@ -111,6 +113,8 @@ func (p *Paths) set(tool Tool, path string) {
 		p.CNI = path
 	case Iptables:
 		p.Iptables = path
+	case Nftables:
+		p.Nftables = path
 	case Ripgrep:
 		p.Ripgrep = path
 	case CodeServer:

@@ -24,6 +24,8 @@ func packageOf(tool Tool) (debianPackage, bool) {
 		return debianPackage{"containernetworking-plugins", "the network of each workspace"}, true
 	case Iptables:
 		return debianPackage{"iptables", "the firewall rules of the workspaces' network"}, true
+	case Nftables:
+		return debianPackage{"nftables", "the firewall rules that separate workspaces"}, true
 	case Ripgrep:
 		return debianPackage{"ripgrep", "search in the editor"}, true
 	case Chromium:
@@ -55,6 +57,8 @@ func (e *ensurer) findPackaged(tool Tool) (path, detail string) {
 		programs = []string{"nginx"}
 	case Iptables:
 		programs = []string{"iptables"}
+	case Nftables:
+		programs = []string{"nft"}
 	case Ripgrep:
 		programs = []string{"rg"}
 	case Chromium:

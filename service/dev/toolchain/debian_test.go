@@ -10,13 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var packaged = []Tool{NGINX, CNI, Iptables, Ripgrep}
+var packaged = []Tool{NGINX, CNI, Iptables, Nftables, Ripgrep}
 
-// aptInstalls makes the fake apt-get install the four packages.
+// aptInstalls makes the fake apt-get install the packages.
 func (b *bench) aptInstalls() {
 	b.host.runs["apt-get"] = func(c command) error {
 		if slices.Contains(c.Args, "install") && !slices.Contains(c.Args, "--download-only") {
-			b.host.installAll("nginx", "iptables", "rg")
+			b.host.installAll("nginx", "iptables", "nft", "rg")
 			b.host.installCNI()
 		}
 		return nil
@@ -25,7 +25,7 @@ func (b *bench) aptInstalls() {
 
 func TestInstalledPackagesAreFoundWherePeoplePutThem(t *testing.T) {
 	b := newBench(t, bareDebian())
-	b.host.installAll("nginx", "iptables", "rg")
+	b.host.installAll("nginx", "iptables", "nft", "rg")
 	for _, plugin := range []string{"bridge", "firewall", "host-local", "loopback", "portmap"} {
 		b.host.files["/opt/cni/bin/"+plugin] = ""
 	}
@@ -33,7 +33,7 @@ func TestInstalledPackagesAreFoundWherePeoplePutThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Paths{NGINX: "/usr/bin/nginx", CNI: "/opt/cni/bin", Iptables: "/usr/bin/iptables", Ripgrep: "/usr/bin/rg"}
+	want := Paths{NGINX: "/usr/bin/nginx", CNI: "/opt/cni/bin", Iptables: "/usr/bin/iptables", Nftables: "/usr/bin/nft", Ripgrep: "/usr/bin/rg"}
 	if diff := cmp.Diff(want, paths); diff != "" {
 		t.Error(diff)
 	}
@@ -60,11 +60,11 @@ func TestMissingPackagesAreToldThenInstalledAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Paths{NGINX: "/usr/bin/nginx", CNI: "/usr/lib/cni", Iptables: "/usr/bin/iptables", Ripgrep: "/usr/bin/rg"}
+	want := Paths{NGINX: "/usr/bin/nginx", CNI: "/usr/lib/cni", Iptables: "/usr/bin/iptables", Nftables: "/usr/bin/nft", Ripgrep: "/usr/bin/rg"}
 	if diff := cmp.Diff(want, paths); diff != "" {
 		t.Error(diff)
 	}
-	if !b.host.didRun("install -y --no-install-recommends nginx-light containernetworking-plugins ripgrep") {
+	if !b.host.didRun("install -y --no-install-recommends nginx-light containernetworking-plugins nftables ripgrep") {
 		t.Errorf("not what is missing, or not only that: %v", b.host.ran)
 	}
 	if b.host.didRun("update") {
@@ -119,8 +119,8 @@ func TestPackagesThatCannotBeInstalledHere(t *testing.T) {
 	}{
 		"not root": {
 			func(h *fakeHost) { h.root = false },
-			"nginx-light, containernetworking-plugins, iptables, ripgrep are missing, and only root",
-			"sudo apt-get install -y --no-install-recommends nginx-light containernetworking-plugins iptables ripgrep",
+			"nginx-light, containernetworking-plugins, iptables, nftables, ripgrep are missing, and only root",
+			"sudo apt-get install -y --no-install-recommends nginx-light containernetworking-plugins iptables nftables ripgrep",
 		},
 		"not Debian": {
 			func(h *fakeHost) { delete(h.programs, "apt-get") },

@@ -1,6 +1,6 @@
 // Package toolchain finds or makes the programs that a development stack runs:
 // HashiCorp's servers, Fabio and Traefik from the Go modules pinned below tools/, Debian's
-// NGINX, CNI plugins, iptables and ripgrep, code-server from npm, and a packaged
+// NGINX, CNI plugins, iptables, nftables and ripgrep, code-server from npm, and a packaged
 // web terminal.
 //
 // For each the order is the same: what a setting names, what PATH has in an

@@ -21,6 +21,7 @@ const (
 	NGINX    Tool = "nginx"
 	CNI      Tool = "cni" // a folder with the standard plugins
 	Iptables Tool = "iptables"
+	Nftables Tool = "nftables"
 	Ripgrep  Tool = "ripgrep"
 
 	// CodeServer is a folder that holds all that code-server needs, Node.js
@@ -44,7 +45,7 @@ const (
 // Development lists what `bothy dev` needs with one of the routers, Fabio or
 // Traefik.
 func Development(router Tool) []Tool {
-	return []Tool{Nomad, Consul, Vault, router, NGINX, CNI, Iptables, Ripgrep, CodeServer, WebTerminal}
+	return []Tool{Nomad, Consul, Vault, router, NGINX, CNI, Iptables, Nftables, Ripgrep, CodeServer, WebTerminal}
 }
 
 // server says how a server that is pinned below tools/ is recognised and built.

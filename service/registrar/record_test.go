@@ -1,0 +1,74 @@
+package registrar_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/registrar"
+)
+
+// recorded wants what the newest row says of before and after.
+func (o *office) recorded(action string, before, after map[string]any) {
+	o.t.Helper()
+	act := o.lastAct()
+	if act.Action != action || act.Result != lab.AuditDone {
+		o.t.Errorf("the newest act is %s, %s", act.Action, act.Result)
+	}
+	if diff := cmp.Diff([]map[string]any{before, after}, []map[string]any{act.Before, act.After}); diff != "" {
+		o.t.Errorf("%s, before and after: %s", action, diff)
+	}
+}
+
+func TestTheRecordSaysWhatWasAndWhatIs(t *testing.T) {
+	o := open(t)
+	ctx := t.Context()
+	cohort, err := o.CreateCohort(ctx, lab.Intent{}, registrar.CohortInput{Name: "Fall 26"})
+	o.must(err)
+	o.recorded("cohort.create", nil, map[string]any{"key": "fall-26", "name": "Fall 26"})
+
+	student, err := o.EnrollStudent(ctx, lab.Intent{}, cohort.ID, registrar.StudentInput{Name: "Ada", Email: "ada@example.edu"})
+	o.must(err)
+	o.recorded("student.enroll", nil, map[string]any{"name": "Ada", "email": "ada@example.edu"})
+
+	_, err = o.WithdrawStudent(ctx, lab.Intent{}, student.ID)
+	o.must(err)
+	if act := o.lastAct(); act.Before != nil || act.After["withdrawn_at"] == nil || len(act.After) != 1 {
+		t.Errorf("of a withdrawal: %v, %v", act.Before, act.After)
+	}
+	o.must(o.DeleteCohort(ctx, lab.Intent{}, cohort.ID))
+	o.recorded("cohort.delete", map[string]any{"key": "fall-26", "name": "Fall 26"}, nil)
+
+	class := o.launched("Bo")
+	workspaces, err := o.Workspaces(ctx, registrar.WorkspaceFilter{})
+	o.must(err)
+	_, err = o.ActOnWorkspace(ctx, lab.Intent{}, workspaces[0].ID, registrar.ActStop)
+	o.must(err)
+	o.recorded("workspace.stop", map[string]any{"desired": "running"}, map[string]any{"desired": "stopped"})
+	_, err = o.ActOnClass(ctx, lab.Intent{}, class.ID, registrar.ActStart)
+	o.must(err)
+	o.recorded("class.start", map[string]any{"running": 0.0, "stopped": 1.0}, map[string]any{"running": 1.0, "stopped": 0.0})
+	_, err = o.UpdateClass(ctx, lab.Intent{}, class.ID, map[string]any{"cpu": 512.0})
+	o.must(err)
+	o.recorded("class.update", map[string]any{"parameters": map[string]any{}}, map[string]any{"parameters": map[string]any{"cpu": 512.0}})
+}
+
+func TestWhatIsRefusedIsRecordedToo(t *testing.T) {
+	o := open(t)
+	who := lab.Actor{Name: "bo", UserID: "u7", Role: lab.RoleStudent, Remote: "192.0.2.9"}
+	o.must(o.RecordRefused(t.Context(), who, "launchClass", "fall-26~py101"))
+	act := o.lastAct()
+	if act.Actor != who || act.Action != "launchClass" || act.Target != "fall-26~py101" || act.Result != lab.AuditRefused {
+		t.Errorf("%+v", act)
+	}
+	list, err := o.Audits(t.Context(), lab.AuditFilter{Result: lab.AuditRefused}, lab.Page{})
+	o.must(err)
+	if len(list.Items) != 1 {
+		t.Errorf("%d refused acts", len(list.Items))
+	}
+	_, err = o.Audits(t.Context(), lab.AuditFilter{From: act.At, To: act.At}, lab.Page{})
+	if lab.CodeOf(err) != lab.CodeInvalid {
+		t.Errorf("an empty span of time: %v", err)
+	}
+}

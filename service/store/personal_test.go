@@ -1,0 +1,185 @@
+package store_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/store"
+)
+
+// known is a student of two cohorts with a user, a workspace that runs and a home
+// that outlived its workspace.
+func (f *fixture) known() (student lab.Student, running, deleted lab.Workspace) {
+	f.t.Helper()
+	cohort, course := f.cohort("fall-26"), f.course("py101")
+	student = f.student(cohort, "Ada Lovelace", "Ada@Example.org")
+	f.student(f.cohort("spring-27"), "Ada King", "ada@example.org")
+	running = f.workspace(f.class(cohort, course), student, "fall-26-py101-ada")
+	deleted = f.workspace(f.class(cohort, f.course("go101")), student, "fall-26-go101-ada")
+	epoch := f.epoch()
+	_, err := f.ChangeWorkspace(f.t.Context(), somebody(), deleted.ID, func(w lab.Workspace) (lab.Workspace, lab.Audit, error) {
+		w.Desired = lab.DesiredDeleted
+		return w, f.audit("workspace.delete", w.ID), nil
+	})
+	f.must(err)
+	f.must(f.RecordDeleted(f.t.Context(), epoch, deleted.ID, f.now))
+
+	audit := f.audit("student.enroll", student.ID)
+	audit.Detail = map[string]any{"email": student.Email, "rows": []any{map[string]any{"name": student.Name}}}
+	audit.After = map[string]any{"name": student.Name}
+	f.must(f.Record(f.t.Context(), audit))
+	other := f.audit("roster.import", cohort.ID)
+	other.Detail = map[string]any{"first": student.Email}
+	f.must(f.Record(f.t.Context(), other))
+	f.must(f.KeepAnswer(f.t.Context(), keyedBy("k", "f"), lab.Answer{}))
+	return student, running, deleted
+}
+
+func TestAllThatIsKeptOfAPersonIsExported(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		student, running, deleted := f.known()
+		stranger := f.student(f.cohort("other"), "Bob", "bob@example.org")
+		data, err := f.Personal(t.Context(), student.ID)
+		f.must(err)
+		wantEqual(t, len(data.StudentIDs), 2)
+		text, err := json.Marshal(data.Records)
+		f.must(err)
+		for _, part := range []string{
+			"Ada Lovelace", "Ada King", "Ada@Example.org", running.ID, deleted.ID, string(running.Slug), "student.enroll", "2026-",
+		} {
+			if !strings.Contains(string(text), part) {
+				t.Errorf("the export lacks %s", part)
+			}
+		}
+		if strings.Contains(string(text), stranger.ID) || strings.Contains(string(text), "bob@") {
+			t.Error("it has somebody else in it")
+		}
+		wantEqual(t, len(data.Records["kept_homes"]), 1)
+		wantCode(t, second(f.Personal(t.Context(), "nobody")), lab.CodeNotFound)
+	})
+}
+
+// everywhere is the text of all rows of all tables.
+func (f *fixture) everywhere() string {
+	f.t.Helper()
+	db, err := f.db.open(f.where)
+	f.must(err)
+	defer db.Close()
+	var b strings.Builder
+	var tables []string
+	var columns []string
+	f.must(db.Select(&columns, f.db.columns))
+	for _, c := range columns {
+		table, _, _ := strings.Cut(c, ".")
+		if !slices.Contains(tables, table) {
+			tables = append(tables, table)
+		}
+	}
+	for _, table := range tables {
+		f.tableText(&b, db, table)
+	}
+	return b.String()
+}
+
+func (f *fixture) tableText(b *strings.Builder, db *sqlx.DB, table string) {
+	rows, err := db.QueryxContext(f.t.Context(), `SELECT * FROM `+table) //nolint:sqlclosecheck // closed below, with its error looked at
+	f.must(err)
+	defer func() { f.must(rows.Close()) }()
+	for rows.Next() {
+		values, err := rows.SliceScan()
+		f.must(err)
+		for _, v := range values {
+			if text, ok := v.([]byte); ok {
+				v = string(text)
+			}
+			text, err := json.Marshal(v)
+			f.must(err)
+			b.WriteString(table + " " + string(text) + "\n")
+		}
+	}
+	f.must(rows.Err())
+}
+
+func TestAnErasedPersonIsNowhereAnyMore(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		student, running, deleted := f.known()
+		epoch := f.epoch()
+		erase := func(intent lab.Intent) error {
+			_, _, err := f.Erase(t.Context(), intent, student.ID, f.now, func(lab.Student) (lab.Audit, error) {
+				return f.audit("student.erase", student.ID), nil
+			})
+			return err
+		}
+		before := f.everywhere()
+		f.must(erase(lab.Intent{DryRun: true}))
+		wantEqual(t, f.everywhere(), before)
+		f.must(erase(somebody()))
+
+		for _, line := range strings.Split(f.everywhere(), "\n") {
+			low := strings.ToLower(line)
+			if strings.Contains(low, "ada@") || strings.Contains(low, "lovelace") || strings.Contains(low, "ada king") {
+				t.Errorf("left: %s", line)
+			}
+		}
+		w, err := f.Workspace(t.Context(), running.ID)
+		f.must(err)
+		wantEqual(t, []any{w.Desired, w.ReleaseHome}, []any{lab.DesiredDeleted, true})
+		// Nothing was before the first moment: only what is unwanted is due.
+		due, err := f.DueHomes(t.Context(), time.Time{})
+		f.must(err)
+		wantEqual(t, due, []lab.KeptHome{{Slug: deleted.Slug, WorkspaceID: deleted.ID, StudentID: student.ID, Since: f.now}})
+		f.must(f.RecordDeleted(t.Context(), epoch, running.ID, f.now))
+		wantCode(t, erase(somebody()), lab.CodeConflict)
+	})
+}
+
+func TestKeptHomesAreReleasedByTheHolderOfTheRole(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		_, _, deleted := f.known()
+		epoch := f.epoch()
+		none, err := f.DueHomes(t.Context(), f.now)
+		f.must(err)
+		wantEqual(t, len(none), 0)
+		due, err := f.DueHomes(t.Context(), f.now.Add(time.Microsecond))
+		f.must(err)
+		wantEqual(t, len(due), 1)
+		wantCode(t, f.AnnounceHomeRelease(t.Context(), epoch-1, deleted.Slug, f.now), lab.CodeConflict)
+		f.must(f.AnnounceHomeRelease(t.Context(), epoch, deleted.Slug, f.now))
+		audit := f.audit("home.release", deleted.ID)
+		wantCode(t, f.RecordHomeReleased(t.Context(), epoch-1, deleted.Slug, audit), lab.CodeConflict)
+		f.must(f.RecordHomeReleased(t.Context(), epoch, deleted.Slug, audit))
+		f.must(f.RecordHomeReleased(t.Context(), epoch, deleted.Slug, audit)) // once more changes nothing
+		newest, err := f.Audits(t.Context(), 1)
+		f.must(err)
+		wantEqual(t, newest[0].Action, "home.release")
+	})
+}
+
+// Whoever adds a table with somebody's id in it says what an export and an erasure
+// make of it.
+func TestEveryTableWithPeopleInItIsKnownToExportsAndErasures(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		db, err := f.db.open(f.where)
+		f.must(err)
+		defer db.Close()
+		var columns []string
+		f.must(db.SelectContext(t.Context(), &columns, f.db.columns))
+		for _, c := range columns {
+			table, column, _ := strings.Cut(c, ".")
+			if slices.Contains([]string{"user_id", "student_id", "email", "login", "actor_user", "workspace_id"}, column) &&
+				!slices.Contains(store.PersonalTables(), table) {
+				t.Errorf("%s says something about people and is in no export", c)
+			}
+		}
+	})
+}
