@@ -269,7 +269,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	if err := a.makeDoor(ctx, people, deps); err != nil {
 		return err
 	}
-	return a.makeAPI(people, installation, deps)
+	return a.makeAPI(people, installation, deps) //nolint:contextcheck // what answers a request has the request's own
 }
 
 // Templates gives the templates that the binary holds, and those of an operator's

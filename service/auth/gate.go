@@ -80,7 +80,7 @@ func (p *People) sessionAgain(ctx context.Context, caller lab.Caller) (lab.Calle
 }
 
 // credentialHint says how to be somebody.
-const credentialHint = `sign in with a browser, or send the header "Authorization: Bearer <token>" with a token of this installation`
+const credentialHint = `sign in with a browser, or send the header "Authorization: Bearer <token>" with a token of this installation` //nolint:gosec // G101: a hint
 
 // bearer gives the token of a request's Authorization header, and whether it has one.
 func bearer(r *http.Request) (token string, given bool, err error) {

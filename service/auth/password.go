@@ -33,7 +33,7 @@ const (
 // CheckNewPassword says what is wrong with a password that somebody is to have:
 // CodeInvalid, or nil for a good one.
 func CheckNewPassword(user lab.User, password string) error {
-	problem := ""
+	var problem string
 	local, _, _ := strings.Cut(user.Login, "@")
 	folded := strings.ToLower(password)
 	different := map[rune]bool{}

@@ -77,7 +77,7 @@ func (p *People) cookies(r *http.Request, name string) []string {
 }
 
 func (p *People) cookie(name, value string, age time.Duration) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // G124: where browsers come by http, as in development, a secure cookie would not come back
 		Name: p.cookieName(name), Value: value, Path: "/", MaxAge: int(age / time.Second),
 		Secure: p.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}

@@ -34,7 +34,7 @@ func (f *fixture) refused(a lab.Attempt, wait time.Duration) {
 
 func TestAnAccountIsForgottenItsFailuresWhenItIsQuiet(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(_ *testing.T, f *fixture) {
 		ada := f.attempt("ada")
 		for range 3 {
 			f.must(f.try(ada, lab.AttemptWrong))
@@ -50,7 +50,7 @@ func TestAnAccountIsForgottenItsFailuresWhenItIsQuiet(t *testing.T) {
 
 func TestWhoSignedInWithTheBrowserBeforeHasABudgetOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(_ *testing.T, f *fixture) {
 		attacker, ada := f.attempt("ada"), f.attempt("ada")
 		ada.Known = true
 		for range 3 {
@@ -67,7 +67,7 @@ func TestWhoSignedInWithTheBrowserBeforeHasABudgetOfTheirOwn(t *testing.T) {
 
 func TestARightPasswordMakesFailuresForgottenAndAVoidTryIsNone(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(_ *testing.T, f *fixture) {
 		ada := f.attempt("ada")
 		for range 4 {
 			f.must(f.try(ada, lab.AttemptVoid))
@@ -83,7 +83,7 @@ func TestARightPasswordMakesFailuresForgottenAndAVoidTryIsNone(t *testing.T) {
 
 func TestOneAddressHasSoManyFailuresOverAllAccounts(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(_ *testing.T, f *fixture) {
 		for i := range 5 {
 			f.must(f.try(f.attempt(fmt.Sprint("right ", i)), lab.AttemptRight))
 			f.must(f.try(f.attempt(fmt.Sprint("account ", i)), lab.AttemptWrong))
@@ -107,12 +107,11 @@ func TestOfManyAttemptsAtOnceNoMoreAreMadeThanThereIsRoomFor(t *testing.T) {
 		a := f.attempt("ada")
 		begun := 0
 		for _, err := range together(16, func(i int) error { return stores[i%2].BeginAttempt(t.Context(), a, limits()) }) {
-			switch {
-			case err == nil:
+			if err == nil {
 				begun++
-			default:
-				wantCode(t, err, lab.CodeTooMany)
+				continue
 			}
+			wantCode(t, err, lab.CodeTooMany)
 		}
 		wantEqual(t, begun, 3)
 		f.must(f.EndAttempt(t.Context(), a, lab.AttemptVoid))

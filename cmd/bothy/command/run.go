@@ -144,7 +144,7 @@ func actions(env *Env) map[string]func() action {
 
 // groups are the commands that only hold others: what they are about.
 func groups() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // G101: what commands do
 		"class":     "Create, change, launch, stop and show classes",
 		"cohort":    "Create, show and delete cohorts",
 		"context":   "Show and choose the servers that you are signed in to",
