@@ -7,10 +7,12 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-const ( //nolint:gosec // G101: statements
-	selectTokens = `SELECT t.id, t.user_id, u.login, t.name, t.scope, t.created_at, t.expires_at, t.used_at, t.revoked_at
+const (
+	selectTokens = //nolint:gosec // G101: a statement
+	`SELECT t.id, t.user_id, u.login, t.name, t.scope, t.created_at, t.expires_at, t.used_at, t.revoked_at
 		FROM api_tokens t JOIN users u ON u.id = t.user_id `
-	insertToken = `INSERT INTO api_tokens (id, hash, user_id, name, scope, created_at, expires_at)
+	insertToken = //nolint:gosec // G101: a statement
+	`INSERT INTO api_tokens (id, hash, user_id, name, scope, created_at, expires_at)
 		VALUES (:id, :hash, :user_id, :name, :scope, :created_at, :expires_at)`
 )
 
