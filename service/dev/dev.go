@@ -233,8 +233,9 @@ type Addresses struct {
 	// Router is where the router shows its routes, RouterName which one it is.
 	Router     string
 	RouterName stack.Router
-	// Dir holds all state, EnvFile what a shell can source, Logs a file for each part.
-	Dir, EnvFile, Logs string
+	// Dir holds all state, EnvFile what a shell can source, Logs a file for each part,
+	// Mail the mails that people would get.
+	Dir, EnvFile, Logs, Mail string
 }
 
 // Addresses gives them.
@@ -243,6 +244,7 @@ func (d *Dev) Addresses() Addresses {
 	return Addresses{
 		Console: d.cfg.consoleURL(), API: d.cfg.apiAddr(), Nomad: env.NomadAddr, Consul: env.ConsulAddr, Vault: env.VaultAddr,
 		Router: routesURL(d.cfg.Stack.Router, env.RouterUIAddr), RouterName: d.cfg.Stack.Router, Dir: d.cfg.Stack.Dir, EnvFile: d.cfg.envFile(), Logs: d.cfg.logs(),
+		Mail: d.cfg.mailDir(),
 	}
 }
 

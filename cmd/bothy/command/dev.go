@@ -181,7 +181,8 @@ func (c *devCommand) summary(a dev.Addresses, workspaces []client.Workspace) {
 	}
 	t.add("Nomad, Consul", a.Nomad+"  "+a.Consul)
 	t.add("Vault, "+string(a.RouterName), a.Vault+"  "+a.Router)
-	t.add("In a shell", ". "+a.EnvFile)
+	t.add("Sign in as a student", "with the temporary password of their mail in "+a.Mail)
+	t.add("In a shell", ". "+a.EnvFile+"  then, to see a workspace: bothy open <name>")
 	t.add("Logs", a.Logs)
 	c.say("\n" + t.String() + "\n\nCtrl-C ends everything; the class and its homes come back at the next start.")
 }
