@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bothylabs/bothy/service/client"
+	"github.com/bothylabs/bothy/service/firewall"
 )
 
 // A server is a `bothy server` of its own beside that of `bothy dev`: another
@@ -109,7 +110,13 @@ func (d *dev) ownDoor(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listen := net.JoinHostPort(d.gateway(t).String(), strconv.Itoa(port))
+	gateway := d.gateway(t).String()
+	// The stack's firewall knows the door of `bothy dev` alone. The rule goes with its table.
+	rule := fmt.Sprintf("ip daddr %s tcp dport %d accept", gateway, port)
+	if out, err := exec.CommandContext(t.Context(), "nft", "insert", "rule", "inet", firewall.Table(d.stackConfig().BridgeName), "input", rule).CombinedOutput(); err != nil {
+		t.Fatalf("let workspaces reach %s:%d: %v: %s", gateway, port, err, out)
+	}
+	listen := net.JoinHostPort(gateway, strconv.Itoa(port))
 	return fmt.Sprintf("\nlabs {\n  own_hosts = true\n}\n\ndoor {\n  listen   = %q\n  url      = %q\n  register = false\n}\n", listen, "http://"+listen)
 }
 
