@@ -76,6 +76,12 @@ func (e endpoint) all(t *testing.T, status int) {
 			if id == "streamEvents" {
 				c.query.Set("cohort", "fall-26") // a stream without a filter asks the database nothing
 			}
+			switch id { // the operator's token is nobody's: it has to be said whose
+			case "createToken":
+				c.body = map[string]any{"name": "troubled", "user": "ada@example.edu"}
+			case "endSessions":
+				c.query.Set("user", "ada@example.edu")
+			}
 			if id == "pushTemplate" {
 				c.body = map[string]any{"source": shellSource(t)}
 			}
@@ -117,6 +123,9 @@ func (e endpoint) strange(t *testing.T, s *server, token, good string) {
 
 	write(t, token, "00000000-0000-0000-0000-000000000000")
 	for _, id := range e.ids() {
+		if _, held := heldElsewhere()[id+" 502"]; held {
+			continue
+		}
 		if op := e.operations[id]; op.declares(http.StatusBadGateway) && !strings.HasPrefix(id, "start") && id != "execInWorkspace" {
 			c := sample(op)
 			c.path = maps.Clone(on.path)
