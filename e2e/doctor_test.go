@@ -138,9 +138,9 @@ func illnesses() []illness {
 		},
 		{
 			name: "the shell has an operator's token", begin: func(t *testing.T, d *dev) ([]string, []string, func()) {
-				return nil, []string{"VAULT_TOKEN=" + d.secret(t, "vault-root.token")}, good
+				return nil, []string{"NOMAD_TOKEN=" + d.secret(t, "nomad-management.token")}, good
 			},
-			finding: "vault.token", state: doctor.Warn, detail: "that of the environment variable VAULT_TOKEN", remedy: "env -u VAULT_TOKEN bothy doctor",
+			finding: "nomad.token", state: doctor.Warn, detail: "that of the environment variable NOMAD_TOKEN", remedy: "env -u NOMAD_TOKEN bothy doctor",
 		},
 		{
 			name: "the namespace is missing", begin: func(t *testing.T, d *dev) ([]string, []string, func()) {

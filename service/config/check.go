@@ -197,9 +197,14 @@ func (l *loader) checkToken(block string, token Credential) {
 	}
 }
 
-// checkVaultLogin sees to it that Bothy has one way to get a token, not two.
+// checkVaultLogin sees to it that Bothy has one way to get a token, not two. A
+// shell's VAULT_TOKEN is whoever's who works in it, and none for a Bothy that logs in
+// by itself.
 func (l *loader) checkVaultLogin() {
-	v := l.config.Vault
+	v := &l.config.Vault
+	if l.origins["vault.token"] == "environment variable VAULT_TOKEN" && (v.AppRole.RoleID != "" || v.JWT.Role != "") {
+		v.Token = Credential{}
+	}
 	ways := []string{}
 	for _, way := range []struct {
 		setting string

@@ -393,7 +393,7 @@ func TestBadInputNamesPlaceSettingProblemAndRemedy(t *testing.T) {
 		"a reference":                         {file: `listen = var.x`, name: "%s:1:10: listen", problem: "variables not allowed"},
 		"a role id without its secret id":     {file: "vault {\n  app_role {\n    role_id = \"x\"\n  }\n}", name: "%s:3:15: vault.app_role.secret_id_file", problem: "not set", remedy: "mode 0600"},
 		"a secret id without its role id":     {env: map[string]string{"BOTHY_VAULT_APP_ROLE_SECRET_ID": "s"}, name: "vault.app_role.role_id", problem: "missing", remedy: "role id"},
-		"two ways to a Vault token":           {file: "vault {\n  jwt {\n    role = \"bothy\"\n  }\n}", env: map[string]string{"VAULT_TOKEN": "s.x"}, name: "%s:3:12: vault.jwt.role", problem: "beside vault.token", remedy: "leave out one"},
+		"two ways to a Vault token":           {file: "vault {\n  jwt {\n    role = \"bothy\"\n  }\n}", env: map[string]string{"BOTHY_VAULT_TOKEN": "s.x"}, name: "%s:3:12: vault.jwt.role", problem: "beside vault.token", remedy: "leave out one"},
 		"a secret in the file":                {file: "nomad {\n  token = \"s.hush\"\n}", name: "%s:2:11: nomad.token", problem: "no place in this file", remedy: "BOTHY_NOMAD_TOKEN"},
 		"a list where a word belongs":         {file: `listen = ["a"]`, name: "%s:1:10: listen", problem: "tuple", remedy: "one value"},
 		"a word where a list belongs":         {file: `nomad { datacenters = "dc1" }`, name: "nomad.datacenters", problem: "string, not a list", remedy: `["dc1"]`},
@@ -589,3 +589,12 @@ func read(t *testing.T, c Credential) string {
 }
 
 func quote(s string) string { return `"` + s + `"` }
+
+func TestAShellsVaultTokenIsNoneForABothyThatLogsInByItself(t *testing.T) {
+	src := newSources(t)
+	src.env["BOTHY_VAULT_APP_ROLE_ROLE_ID"], src.env["BOTHY_VAULT_APP_ROLE_SECRET_ID"] = "bothy", "a-secret-id-of-bothys"
+	src.env["VAULT_TOKEN"] = "an-operators"
+	if got := src.mustLoad().Vault.Token; got.IsSet() {
+		t.Errorf("the token is from %s", got.From)
+	}
+}

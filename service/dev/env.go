@@ -48,7 +48,6 @@ func envText(c Config, token config.Secret, e stack.Env, user toolchain.User) st
 		// Bothy's programs are Bothy to the servers, also beside an operator's tokens.
 		{"BOTHY_NOMAD_TOKEN_FILE", c.serverTokenFile("nomad")},
 		{"BOTHY_CONSUL_TOKEN_FILE", c.serverTokenFile("consul")},
-		{"BOTHY_VAULT_TOKEN_FILE", c.serverTokenFile("vault")},
 		{"BOTHY_HOME_UID", strconv.Itoa(user.UID)},
 		{"BOTHY_HOME_GID", strconv.Itoa(user.GID)},
 	}
