@@ -117,6 +117,9 @@ func (s *Sender) message(m lab.Mail) (*mail.Msg, error) {
 	message.SetMessageID()
 	// Programs that answer mails by themselves leave these alone (RFC 3834).
 	message.SetGenHeader("Auto-Submitted", "auto-generated")
+	if s.cfg.Folder != "" {
+		message.SetEncoding(mail.NoEncoding) // no program decodes these: people read the files as they are
+	}
 	message.SetBodyString(mail.TypeTextPlain, m.Text)
 	return message, nil
 }
