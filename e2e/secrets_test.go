@@ -235,7 +235,7 @@ func (d *dev) notIn(t *testing.T, what string, something any) {
 func (d *dev) notInFiles(t *testing.T) {
 	t.Helper()
 	belongs := []string{
-		filepath.Join(d.state(), "secrets"), filepath.Join(d.state(), "env"), filepath.Join(d.state(), "bothy", "api.token"),
+		filepath.Join(d.state(), "secrets"), filepath.Join(d.state(), "env"), filepath.Join(d.state(), "bothy", "api.token"), filepath.Join(d.state(), "mail"),
 		filepath.Join(d.state(), "data", "consul"), filepath.Join(d.state(), "data", "nomad"),
 	}
 	tokens, err := filepath.Glob(filepath.Join(d.dir, "*", "api.token")) // of the servers beside
