@@ -229,7 +229,7 @@ func (d *dev) notIn(t *testing.T, what string, something any) {
 }
 
 // notInFiles looks into all that the run has left in its folder. Left out is where
-// secrets belong: the stack's own folder of them, .dev/env, the tasks' secret
+// secrets belong: the stack's own folder of them, .dev/env, mails, the tasks' secret
 // folders, which are in memory, and what Consul's and Nomad's servers keep of
 // their own: tokens (Vault encrypts).
 func (d *dev) notInFiles(t *testing.T) {
