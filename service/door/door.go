@@ -23,8 +23,8 @@ import (
 const (
 	// ticketLife is how long a ticket may be used.
 	ticketLife = time.Minute
-	// tokenPassLife is how long a pass is good that hangs on no session, sessionPassLife
-	// how long one may be that does, whatever the session's own end.
+	// tokenPassLife is how long a pass is good at most that hangs on no session,
+	// sessionPassLife how long one may be that does, whatever the session's own end.
 	tokenPassLife   = time.Hour
 	sessionPassLife = 30 * 24 * time.Hour
 	// Fresh is how long a workspace's NGINX may go on with a yes: the templates'
@@ -35,6 +35,10 @@ const (
 	// a session's last sight may become.
 	sweep = 5 * time.Second
 	touch = time.Minute
+	// presence is how long before a session has gone unseen for too long its editors are
+	// made to come back, half of that time at most: what is typed goes over connections
+	// that are open, where nobody is asked for a pass.
+	presence = 10 * time.Minute
 	// kept is how long tickets and passes are kept after their end, and the interval of their removal.
 	kept = 24 * time.Hour
 )
@@ -47,6 +51,7 @@ type Store interface {
 	Admission(ctx context.Context, hashes []string, slug lab.Slug, host lab.DoorHost, now, seen time.Time) (lab.Admission, error)
 	TouchSessions(ctx context.Context, seen map[string]time.Time) error
 	EndPasses(ctx context.Context, now, seen, evictAfter time.Time) (int, error)
+	AskPresence(ctx context.Context, now, seen, unseen, evictAfter time.Time) (int, error)
 	CleanDoor(ctx context.Context, before time.Time) error
 	Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error)
 }
@@ -157,7 +162,7 @@ func (d *Door) Link(ctx context.Context, caller lab.Caller, remote, ref string, 
 func (d *Door) entry(caller lab.Caller, workspace lab.WorkspaceDetail, as lab.EntryAs) (lab.Entry, error) {
 	entry := lab.Entry{
 		WorkspaceID: workspace.ID, Host: lab.HostShared,
-		UserID: caller.UserID, SessionID: caller.SessionID, Actor: caller.Name, Role: caller.Role,
+		UserID: caller.UserID, SessionID: caller.SessionID, TokenID: caller.TokenID, Actor: caller.Name, Role: caller.Role,
 	}
 	belonging := lab.Belonging{ClassID: workspace.ClassID, StudentID: workspace.StudentID}
 	if as != lab.AsLookerIn {
@@ -228,8 +233,9 @@ func (d *Door) admission(ctx context.Context, passes []string, slug lab.Slug, ho
 	return found, nil
 }
 
-// Run writes when sessions were seen, and ends the passes that count no more where
-// this instance is the one to do so, until ctx ends, which is no error.
+// Run writes when sessions were seen, and where this instance is the one to do so
+// ends the passes that count no more, and asks who is still there before a session
+// ends for not being used. Until ctx ends, which is no error.
 func (d *Door) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweep)
 	defer ticker.Stop()
@@ -240,7 +246,7 @@ func (d *Door) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if err := errors.Join(d.touchSessions(ctx), d.endPasses(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(d.touchSessions(ctx), d.endPasses(ctx), d.askPresence(ctx)); err != nil && ctx.Err() == nil {
 			d.cfg.Logger.WarnContext(ctx, "passes can't be looked after", "error", err)
 		}
 		if now := d.now(); d.cfg.Sweeps() && now.Sub(cleaned) > kept {
@@ -278,6 +284,19 @@ func (d *Door) endPasses(ctx context.Context) error {
 	ended, err := d.cfg.Store.EndPasses(ctx, now, now.Add(-d.cfg.Idle), now.Add(Fresh+underWay))
 	if ended > 0 {
 		d.cfg.Logger.InfoContext(ctx, "passes have ended", "number", ended)
+		d.cfg.Wake()
+	}
+	return err
+}
+
+func (d *Door) askPresence(ctx context.Context) error {
+	if !d.cfg.Sweeps() {
+		return nil
+	}
+	now := d.now()
+	n, err := d.cfg.Store.AskPresence(ctx, now, now.Add(-d.cfg.Idle), now.Add(min(presence, d.cfg.Idle/2)-d.cfg.Idle), now.Add(Fresh+underWay))
+	if n > 0 {
+		d.cfg.Logger.InfoContext(ctx, "sessions have gone unseen for long: their editors are made to connect anew", "passes", n)
 		d.cfg.Wake()
 	}
 	return err

@@ -19,9 +19,11 @@ type Entry struct {
 	Host        DoorHost
 	// LooksIn says that it is not the workspace's student.
 	LooksIn bool
-	// UserID is "" for the operator's token, SessionID for any token.
+	// UserID is "" for the operator's token, SessionID for any token, TokenID for a
+	// session and for the operator's token.
 	UserID    string
 	SessionID string
+	TokenID   string
 	// Actor is the credential's name, Role the person's, for the record.
 	Actor string
 	Role  Role
@@ -39,8 +41,8 @@ type Ticket struct {
 	RedeemedAt *time.Time
 }
 
-// Pass lets one browser into one workspace, for as long as its session lives and
-// its user may. Written by the door.
+// Pass lets one browser into one workspace, for as long as its session or its token
+// lives and its user may. Written by the door.
 type Pass struct {
 	ID string
 	// Hash is the SHA-256 of what the browser has, in hex.
@@ -56,7 +58,7 @@ type Pass struct {
 // Admission is what is known of a pass at one moment.
 type Admission struct {
 	Pass
-	// Lives says that neither the pass nor its session has ended.
+	// Lives says that neither the pass nor its session or its token has ended.
 	Lives bool
 	// May says that its user may still be in the workspace.
 	May bool

@@ -10,18 +10,19 @@ import (
 )
 
 const (
-	insertTicket = `INSERT INTO tickets (hash, workspace_id, host, looks_in, user_id, session_id, actor, role, remote, created_at, expires_at)
-		VALUES (:hash, :workspace_id, :host, :looks_in, :user_id, :session_id, :actor, :role, :remote, :created_at, :expires_at)`
-	insertPass = `INSERT INTO passes (id, hash, workspace_id, host, looks_in, user_id, session_id, actor, role, created_at, expires_at)
-		VALUES (:id, :hash, :workspace_id, :host, :looks_in, :user_id, :session_id, :actor, :role, :created_at, :expires_at)`
+	insertTicket = `INSERT INTO tickets (hash, workspace_id, host, looks_in, user_id, session_id, token_id, actor, role, remote, created_at, expires_at)
+		VALUES (:hash, :workspace_id, :host, :looks_in, :user_id, :session_id, :token_id, :actor, :role, :remote, :created_at, :expires_at)`
+	insertPass = `INSERT INTO passes (id, hash, workspace_id, host, looks_in, user_id, session_id, token_id, actor, role, created_at, expires_at)
+		VALUES (:id, :hash, :workspace_id, :host, :looks_in, :user_id, :session_id, :token_id, :actor, :role, :created_at, :expires_at)`
 	insertLookIn = `INSERT INTO look_ins (id, workspace_id, user_id, actor, role, at) VALUES (:id, :workspace_id, :user_id, :actor, :role, :at)`
 
 	// admissions joins each pass with all that it depends on. Its parameters are now,
-	// now, and the moment after which a session must have been seen.
-	admissions = `SELECT p.id, p.hash, p.workspace_id, p.host, p.looks_in, p.user_id, p.session_id, p.actor, p.role,
-			p.created_at, p.expires_at, p.ended_at, e.seen_at,
+	// now, the moment after which a session must have been seen, and now.
+	admissions = `SELECT p.id, p.hash, p.workspace_id, p.host, p.looks_in, p.user_id, p.session_id, p.token_id, p.actor, p.role,
+			p.created_at, p.expires_at, p.ended_at, p.asked_at, e.seen_at,
 			(p.ended_at IS NULL AND p.expires_at > ? AND (p.session_id = ''
-				OR e.id IS NOT NULL AND e.ended_at IS NULL AND e.expires_at > ? AND e.seen_at > ?)) AS lives,
+				OR e.id IS NOT NULL AND e.ended_at IS NULL AND e.expires_at > ? AND e.seen_at > ?)
+				AND (p.token_id = '' OR k.id IS NOT NULL AND k.revoked_at IS NULL AND k.expires_at > ?)) AS lives,
 			(w.deleted_at IS NULL AND (p.user_id = '' OR u.id IS NOT NULL AND u.disabled_at IS NULL AND (
 				(NOT p.looks_in AND s.user_id = p.user_id AND s.withdrawn_at IS NULL)
 				OR (p.looks_in AND (u.role = 'admin' OR u.role IN ('instructor', 'assistant') AND (
@@ -32,7 +33,8 @@ const (
 		JOIN classes c ON c.id = w.class_id
 		JOIN students s ON s.id = w.student_id
 		LEFT JOIN users u ON u.id = p.user_id
-		LEFT JOIN sessions e ON e.id = p.session_id `
+		LEFT JOIN sessions e ON e.id = p.session_id
+		LEFT JOIN api_tokens k ON k.id = p.token_id `
 )
 
 type entryRow struct {
@@ -41,6 +43,7 @@ type entryRow struct {
 	LooksIn     bool   `db:"looks_in"`
 	UserID      string `db:"user_id"`
 	SessionID   string `db:"session_id"`
+	TokenID     string `db:"token_id"`
 	Actor       string `db:"actor"`
 	Role        string `db:"role"`
 }
@@ -48,14 +51,14 @@ type entryRow struct {
 func (r entryRow) entry() lab.Entry {
 	return lab.Entry{
 		WorkspaceID: r.WorkspaceID, Host: lab.DoorHost(r.Host), LooksIn: r.LooksIn,
-		UserID: r.UserID, SessionID: r.SessionID, Actor: r.Actor, Role: lab.Role(r.Role),
+		UserID: r.UserID, SessionID: r.SessionID, TokenID: r.TokenID, Actor: r.Actor, Role: lab.Role(r.Role),
 	}
 }
 
 func rowOfEntry(e lab.Entry) entryRow {
 	return entryRow{
 		WorkspaceID: e.WorkspaceID, Host: string(e.Host), LooksIn: e.LooksIn,
-		UserID: e.UserID, SessionID: e.SessionID, Actor: e.Actor, Role: string(e.Role),
+		UserID: e.UserID, SessionID: e.SessionID, TokenID: e.TokenID, Actor: e.Actor, Role: string(e.Role),
 	}
 }
 
@@ -86,9 +89,10 @@ func (r passRow) pass() lab.Pass {
 
 type admissionRow struct {
 	passRow
-	SeenAt stamp `db:"seen_at"`
-	Lives  bool  `db:"lives"`
-	May    bool  `db:"may"`
+	AskedAt stamp `db:"asked_at"`
+	SeenAt  stamp `db:"seen_at"`
+	Lives   bool  `db:"lives"`
+	May     bool  `db:"may"`
 }
 
 func (r admissionRow) admission() lab.Admission {
@@ -124,7 +128,7 @@ func (s *Store) RedeemTicket(
 			return refused
 		}
 		var row ticketRow
-		if err := tx.get(ctx, &row, `SELECT hash, workspace_id, host, looks_in, user_id, session_id, actor, role, remote, created_at, expires_at, redeemed_at
+		if err := tx.get(ctx, &row, `SELECT hash, workspace_id, host, looks_in, user_id, session_id, token_id, actor, role, remote, created_at, expires_at, redeemed_at
 			FROM tickets WHERE hash = ?`, hash); err != nil {
 			return err
 		}
@@ -159,7 +163,7 @@ func (s *Store) Admission(ctx context.Context, hashes []string, slug lab.Slug, h
 	if len(hashes) == 0 {
 		return lab.Admission{}, lab.NotFound("pass", "")
 	}
-	args := []any{stamp(now), stamp(now), stamp(seen)}
+	args := moments(now, seen)
 	for _, hash := range hashes {
 		args = append(args, hash)
 	}
@@ -205,23 +209,49 @@ func (s *Store) TouchSessions(ctx context.Context, seen map[string]time.Time) er
 	})
 }
 
+// moments are the parameters of admissions.
+func moments(now, seen time.Time) []any {
+	return []any{stamp(now), stamp(now), stamp(seen), stamp(now)}
+}
+
 // EndPasses ends every pass that counts no more at a moment, and wants the open
 // connections of their workspaces ended from another moment on. It gives how many
 // passes it ended.
 func (s *Store) EndPasses(ctx context.Context, now, seen, evictAfter time.Time) (int, error) {
 	var rows []admissionRow
-	err := s.reader().list(ctx, &rows, `SELECT * FROM (`+admissions+`WHERE p.ended_at IS NULL) q WHERE NOT (q.lives AND q.may)`,
-		stamp(now), stamp(now), stamp(seen))
+	err := s.reader().list(ctx, &rows, `SELECT * FROM (`+admissions+`WHERE p.ended_at IS NULL) q WHERE NOT (q.lives AND q.may)`, moments(now, seen)...)
 	if err != nil {
 		return 0, s.failed(ctx, "look for passes that ended", err)
 	}
-	if len(rows) == 0 {
-		return 0, nil
+	return len(rows), s.evict(ctx, "end passes", rows, now, evictAfter,
+		`UPDATE passes SET ended_at = e.column2 FROM $rows AS e WHERE passes.id = e.column1 AND passes.ended_at IS NULL`)
+}
+
+// AskPresence wants the open connections ended, from a moment on, of the workspaces
+// that passes let into whose sessions were not seen after another: whoever is there
+// comes back by themselves, which is seen. It asks once after each time that a
+// session was seen, and gives for how many passes it did.
+func (s *Store) AskPresence(ctx context.Context, now, seen, unseen, evictAfter time.Time) (int, error) {
+	var rows []admissionRow
+	err := s.reader().list(ctx, &rows, `SELECT * FROM (`+admissions+`WHERE p.ended_at IS NULL AND e.seen_at <= ?
+			AND (p.asked_at IS NULL OR p.asked_at <= e.seen_at)) q WHERE q.lives AND q.may`, append(moments(now, seen), stamp(unseen))...)
+	if err != nil {
+		return 0, s.failed(ctx, "look for sessions that are not seen", err)
 	}
-	var ended [][]any
+	return len(rows), s.evict(ctx, "ask who is there", rows, now, evictAfter,
+		`UPDATE passes SET asked_at = e.column2 FROM $rows AS e WHERE passes.id = e.column1 AND passes.ended_at IS NULL`)
+}
+
+// evict writes a moment into passes by a statement, and wants the open connections of
+// their workspaces ended from another moment on.
+func (s *Store) evict(ctx context.Context, what string, rows []admissionRow, now, evictAfter time.Time, statement string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	var passes [][]any
 	workspaces := map[string]bool{}
 	for _, row := range rows {
-		ended = append(ended, []any{row.ID, stamp(now)})
+		passes = append(passes, []any{row.ID, stamp(now)})
 		workspaces[row.WorkspaceID] = true
 	}
 	evicted := make([][]any, 0, len(workspaces))
@@ -229,26 +259,20 @@ func (s *Store) EndPasses(ctx context.Context, now, seen, evictAfter time.Time) 
 		evicted = append(evicted, []any{id, stamp(evictAfter), stamp(now)})
 	}
 	byID := func(a, b []any) int { return cmp.Compare(a[0].(string), b[0].(string)) } //nolint:errcheck // they were put there
-	slices.SortFunc(ended, byID)
+	slices.SortFunc(passes, byID)
 	slices.SortFunc(evicted, byID)
-	err = s.update(ctx, "end passes", func(tx session) error {
+	return s.update(ctx, what, func(tx session) error {
 		ids := convert(evicted, func(row []any) string { return row[0].(string) }) //nolint:errcheck // it was put there
 		if err := lockWorkspaces(ctx, tx, ids); err != nil {
 			return err
 		}
-		err := tx.updateRows(ctx, `UPDATE passes SET ended_at = e.column2 FROM $rows AS e WHERE passes.id = e.column1 AND passes.ended_at IS NULL`,
-			[]string{"TEXT", "BIGINT"}, ended)
-		if err != nil {
+		if err := tx.updateRows(ctx, statement, []string{"TEXT", "BIGINT"}, passes); err != nil {
 			return err
 		}
 		return tx.updateRows(ctx, `UPDATE workspaces SET evictions_wanted = evictions_wanted + 1, evict_after = e.column2, updated_at = e.column3,
 			revision = revision + 1 FROM $rows AS e WHERE workspaces.id = e.column1 AND workspaces.deleted_at IS NULL`,
 			[]string{"TEXT", "BIGINT", "BIGINT"}, evicted)
 	})
-	if err != nil {
-		return 0, err
-	}
-	return len(rows), nil
 }
 
 // CleanDoor removes tickets that were too old before a moment, and passes that had ended.

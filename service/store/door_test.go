@@ -190,6 +190,69 @@ func TestAPassCountsForAsLongAsItsHolderMay(t *testing.T) {
 	}
 }
 
+func TestAPassEndsWithTheTokenThatItWasAskedForWith(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(g guarded){
+		"revoked": func(g guarded) {
+			g.must(g.RevokeToken(g.t.Context(), somebody(), "", "token", g.now, g.audit("token.revoke", "token")))
+		},
+		"expired": func(g guarded) { g.exec(`UPDATE api_tokens SET expires_at = ?`, g.now.UnixMicro()) },
+		"gone":    func(g guarded) { g.exec(`DELETE FROM api_tokens`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, func(t *testing.T, f *fixture) {
+				g := newGuarded(f)
+				token := lab.APIToken{ID: "token", UserID: g.teacher.ID, Name: "ci", Scope: lab.TokenOperate, CreatedAt: g.now, ExpiresAt: g.now.Add(time.Hour)}
+				g.must(g.CreateToken(t.Context(), somebody(), token, "hash of a token", g.audit("token.create", token.ID)))
+				entry := g.entry(g.teacher)
+				entry.SessionID, entry.TokenID = "", token.ID
+				pass := g.enter(entry)
+				got, err := g.Admission(t.Context(), []string{pass}, g.workspace.Slug, lab.HostOwn, g.now, g.now.Add(-time.Hour))
+				g.must(err)
+				wantEqual(t, []any{got.Lives, got.May, got.Entry}, []any{true, true, entry})
+				change(g)
+				lives, may := g.admission(pass, lab.HostOwn, time.Minute)
+				wantEqual(t, []bool{lives, may}, []bool{false, true})
+				ended, err := g.EndPasses(t.Context(), g.now.Add(time.Minute), g.now.Add(-time.Hour), g.now)
+				g.must(err)
+				wantEqual(t, ended, 1)
+			})
+		})
+	}
+}
+
+func TestBeforeASessionIsIdleItIsAskedWhoIsThere(t *testing.T) {
+	t.Parallel()
+	const idle, margin = time.Hour, 10 * time.Minute
+	onEach(t, func(t *testing.T, f *fixture) {
+		g := newGuarded(f)
+		g.enter(g.entry(g.student))
+		g.enter(lab.Entry{WorkspaceID: g.workspace.ID, Host: lab.HostOwn, LooksIn: true, Actor: "token:operator", Role: lab.RoleAdmin}) // without a session
+		asks := func(at time.Duration, want int) {
+			t.Helper()
+			now := g.now.Add(at)
+			n, err := g.AskPresence(t.Context(), now, now.Add(-idle), now.Add(margin-idle), now.Add(6*time.Second))
+			g.must(err)
+			wantEqual(t, n, want)
+		}
+		asks(idle-margin-time.Second, 0)
+		asks(idle-margin, 1)
+		w := g.stored(g.workspace)
+		wantEqual(t, []any{w.EvictionsWanted, w.EvictAfter}, []any{int64(1), g.now.Add(idle - margin + 6*time.Second)})
+		asks(idle-margin+5*time.Second, 0) // once
+		// Whoever has come back is asked again when they were not seen for long.
+		g.must(g.TouchSessions(t.Context(), map[string]time.Time{"session-" + g.student.ID: g.now.Add(idle - margin + 15*time.Second)}))
+		asks(idle, 0)
+		asks(2*idle-2*margin+20*time.Second, 1)
+		// Whoever has not is not asked once the session is idle: the pass ends.
+		asks(3*idle, 0)
+		ended, err := g.EndPasses(t.Context(), g.now.Add(3*idle), g.now.Add(2*idle), g.now)
+		g.must(err)
+		wantEqual(t, ended, 1)
+	})
+}
+
 func TestAPassIsForItsHostAndWorkspaceAlone(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
