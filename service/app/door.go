@@ -106,8 +106,8 @@ func (a *App) doorAddress() (string, error) {
 
 // visitor says who is signed in at the console. Whoever must choose a password first
 // is nobody yet: the page to sign in sends them on to do that.
-func (a *App) visitor(r *http.Request) (lab.Caller, string, error) {
-	visitor, err := a.people.Visitor(r.Context(), r, nil)
+func (a *App) visitor(r *http.Request, answer http.Header) (lab.Caller, string, error) {
+	visitor, err := a.people.Visitor(r.Context(), r, answer)
 	if err != nil {
 		return lab.Caller{}, "", err
 	}

@@ -12,9 +12,9 @@ import (
 // pathOpen is the path on the console's origin, below which the slug follows.
 const pathOpen = "/open/"
 
-// Visitor says who makes a request of the console's origin: CodeUnauthenticated for
-// nobody who is signed in.
-type Visitor func(r *http.Request) (caller lab.Caller, remote string, err error)
+// Visitor says who makes a request of the console's origin, and may give the browser
+// cookies by the answer's header: CodeUnauthenticated for nobody who is signed in.
+type Visitor func(r *http.Request, answer http.Header) (caller lab.Caller, remote string, err error)
 
 // Console answers below /open/ on the console's origin: it sends whoever may come in
 // on to the workspace, with a ticket, and everybody else to sign in, or nowhere.
@@ -38,7 +38,7 @@ func (d *Door) Console(who Visitor) http.Handler {
 }
 
 func (d *Door) open(w http.ResponseWriter, r *http.Request, who Visitor) {
-	caller, remote, err := who(r)
+	caller, remote, err := who(r, w.Header())
 	if lab.CodeOf(err) == lab.CodeUnauthenticated {
 		seeOther(w, "/sign-in?to="+url.QueryEscape(r.URL.RequestURI()))
 		return

@@ -83,6 +83,10 @@ func (*shelf) TouchSessions(context.Context, map[string]time.Time) error { retur
 
 func (*shelf) EndPasses(context.Context, time.Time, time.Time, time.Time) (int, error) { return 0, nil }
 
+func (*shelf) AskPresence(context.Context, time.Time, time.Time, time.Time, time.Time) (int, error) {
+	return 0, nil
+}
+
 func (*shelf) CleanDoor(context.Context, time.Time) error { return nil }
 
 func (s *shelf) Workspace(_ context.Context, ref string) (lab.WorkspaceDetail, error) {
@@ -167,7 +171,7 @@ func (b *bench) request(handler http.Handler, at string, header ...string) answe
 
 func (b *bench) open(at string, header ...string) answer {
 	b.Helper()
-	who := func(*http.Request) (lab.Caller, string, error) { return b.caller, "192.0.2.7", b.whoErr }
+	who := func(*http.Request, http.Header) (lab.Caller, string, error) { return b.caller, "192.0.2.7", b.whoErr }
 	return b.request(b.Console(who), console+at, header...)
 }
 
