@@ -30,8 +30,10 @@ func (h *handler) signIn(c *gin.Context, status int, v view, login, to string) {
 
 func (h *handler) getSignIn(c *gin.Context) {
 	to := within(c.Query("to"))
-	_, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
+	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
 	switch {
+	case err == nil && visitor.Session.PasswordDue: // which lets them nowhere else
+		h.seeOther(c, passwordPath(to))
 	case err == nil:
 		h.seeOther(c, to)
 	case lab.CodeOf(err) != lab.CodeUnauthenticated:
@@ -55,9 +57,14 @@ func (h *handler) postSignIn(c *gin.Context) {
 	}
 	set(c, cookies)
 	if due {
-		to = "/password?" + url.Values{"to": {to}}.Encode()
+		to = passwordPath(to)
 	}
 	h.seeOther(c, to)
+}
+
+// passwordPath is where a password is chosen, and where that leads on to.
+func passwordPath(to string) string {
+	return "/password?" + url.Values{"to": {to}}.Encode()
 }
 
 func set(c *gin.Context, cookies []*http.Cookie) {
