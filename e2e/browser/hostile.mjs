@@ -1,6 +1,6 @@
 // What a page that a student controls can do in somebody's browser: a report of each thing that it tries.
 
-import { play } from './browser.mjs';
+import { goto, play } from './browser.mjs';
 
 /**
  * @typedef {{ do: 'goto', path: string }} Goto another address, in the same browser
@@ -77,7 +77,7 @@ await play(
   async (answers, page, step) => {
     switch (step.do) {
       case 'goto':
-        await page.goto(step.path, { waitUntil: 'domcontentloaded' });
+        await goto(page, step.path);
         return '';
       case 'attack': {
         answers.length = 0;

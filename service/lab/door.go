@@ -27,6 +27,17 @@ type Entry struct {
 	// Actor is the credential's name, Role the person's, for the record.
 	Actor string
 	Role  Role
+	// Browser is the SHA-256, in hex, of what the one browser that it is for has as a
+	// cookie. "" in a ticket that any browser may take, once its person has said so there.
+	Browser string
+}
+
+// Holder is whose an entry is: a browser belongs to one at a time.
+func (e Entry) Holder() string {
+	if e.UserID != "" {
+		return e.UserID
+	}
+	return e.Actor
 }
 
 // Ticket is a way from the console to a workspace, good once and for a minute.
@@ -39,6 +50,15 @@ type Ticket struct {
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	RedeemedAt *time.Time
+}
+
+// Offer is what is known of a ticket before it is taken in a browser.
+type Offer struct {
+	Ticket
+	// Login is whose the ticket is, or what the token is called.
+	Login string
+	// Owner is who the browser belongs to, where that is somebody else; "" where it is nobody.
+	Owner string
 }
 
 // Pass lets one browser into one workspace, for as long as its session or its token

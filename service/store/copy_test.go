@@ -82,7 +82,8 @@ func (f *fixture) visited(w lab.Workspace, by lab.User) {
 	f.must(err)
 	entry := lab.Entry{WorkspaceID: w.ID, Host: lab.HostOwn, LooksIn: true, UserID: by.ID, SessionID: "s", Actor: "user:t", Role: by.Role}
 	f.must(f.AddTicket(f.t.Context(), lab.Ticket{Hash: "t", Entry: entry, CreatedAt: f.now, ExpiresAt: f.now.Add(time.Minute)}))
-	f.must(f.RedeemTicket(f.t.Context(), "t", w.Slug, lab.HostOwn, f.now, func(t lab.Ticket) (lab.Pass, lab.Audit) {
+	f.must(f.RedeemTicket(f.t.Context(), "t", w.Slug, lab.HostOwn, "", f.now, func(t lab.Ticket) (lab.Pass, lab.Audit) {
+		t.Browser = "b"
 		return lab.Pass{ID: "p", Hash: "p", Entry: t.Entry, CreatedAt: f.now, ExpiresAt: f.now.Add(time.Hour)}, f.audit("workspace.look_in", w.ID)
 	}))
 }
