@@ -146,7 +146,7 @@ func forgets(t *testing.T, d *dev, root string) {
 	if at := elsewhere.get(t, "/sessions"); at.status != http.StatusSeeOther || !strings.HasPrefix(at.location, "/sign-in") {
 		t.Errorf("a session of before is good after a reset: status %d", at.status)
 	}
-	if again := d.signIn(t, login, people[login]); again.status != http.StatusUnauthorized {
+	if again := d.signIn(t, login, people[login]); again.status != http.StatusForbidden {
 		t.Errorf("the forgotten password: status %d", again.status)
 	}
 	d.signedIn(t, login, chosen)

@@ -240,7 +240,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}
 	people := registrar.New(registrar.Config{
 		Store: a.store, Library: library, Parser: a.nomad, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
-		NewID: deps.NewID, Now: deps.Now, Vault: a.vault,
+		NewID: deps.NewID, Now: deps.Now, Vault: a.vault, Mails: a.cfg.Mail.IsSet(),
 		Notify: func() {
 			a.loop.Wake()
 			a.keyring.Wake()
