@@ -261,7 +261,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		return err
 	}
 	if a.keeper, err = retention.New(retention.Config{
-		Record: a.store, MaxAge: a.cfg.Audit.MaxAge, Logger: deps.Logger.With("part", "retention"), Registry: a.metrics, Now: deps.Now,
+		Rules: a.retentions(), Logger: deps.Logger.With("part", "retention"), Registry: a.metrics, Now: deps.Now,
 		Active: func() bool { return a.role.state(a.lock).Active },
 	}); err != nil {
 		return fmt.Errorf("make what ends retentions: %w", err)
