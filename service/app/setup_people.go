@@ -61,7 +61,7 @@ func (m *personMaker) ensure(ctx context.Context, person Person) (good bool, err
 	case person.Renew:
 		return true, m.renew(ctx, user, person)
 	}
-	switch err := m.passwords.CheckPassword(ctx, user.ID, person.Password.Reveal()); lab.CodeOf(err) { //nolint:exhaustive // whatever else goes wrong says nothing
+	switch err := m.passwords.CheckPassword(ctx, user.ID, person.Password.Reveal()); lab.CodeOf(err) {
 	case lab.CodeUnauthenticated, lab.CodeForbidden:
 		return false, nil
 	default:

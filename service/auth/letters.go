@@ -41,8 +41,8 @@ type LettersConfig struct {
 	PerMinute int
 	// Lifetime is how long the temporary password of an invitation is good from when it is sent.
 	Lifetime time.Duration
-	Registry  *prometheus.Registry
-	Log       *slog.Logger
+	Registry *prometheus.Registry
+	Log      *slog.Logger
 
 	NewID  func() string
 	Now    func() time.Time
