@@ -87,6 +87,8 @@ func everySetting(t *testing.T) []settingCase {
 		{"home.retention", `"30h0m0s"`, "40h0m0s", "0s", func(c Config) any { return c.Home.Retention.String() }},
 		{"limits.requests_per_address", `30`, "40", "0", func(c Config) any { return c.Limits.RequestsPerAddress }},
 		{"limits.requests_per_caller", `30`, "40", "0", func(c Config) any { return c.Limits.RequestsPerCaller }},
+		{"mail.invitation_lifetime", `"2h0m0s"`, "3h0m0s", "4h0m0s", func(c Config) any { return c.Mail.InvitationLifetime.String() }},
+		{"operations.max_age", `"30h0m0s"`, "40h0m0s", "0s", func(c Config) any { return c.Operations.MaxAge.String() }},
 		{"audit.max_age", `"30h0m0s"`, "40h0m0s", "0s", func(c Config) any { return c.Audit.MaxAge.String() }},
 		{"events.max_age", `"3m0s"`, "4m0s", "5m0s", func(c Config) any { return c.Events.MaxAge.String() }},
 		{"events.max_rows", `3000`, "4000", "5000", func(c Config) any { return c.Events.MaxRows }},

@@ -121,6 +121,19 @@ func (s site) acts() map[string]act {
 			u, err := st.User(ctx, s.user.ID)
 			return u.Revision, u, err
 		}},
+		"invite a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.Invite(ctx, intent, lab.Invitees{UserID: s.user.ID}, func() string { return s.id("letter") }, s.now, func(lab.Invited) lab.Audit {
+				return s.audit("user.invite", s.user.ID)
+			}))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			u, err := st.User(ctx, s.user.ID)
+			return u.Revision, u, err
+		}},
+		"invite a cohort": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.Invite(ctx, intent, lab.Invitees{CohortID: s.cohort.ID}, func() string { return s.id("letter") }, s.now, func(lab.Invited) lab.Audit {
+				return s.audit("cohort.invite", s.cohort.ID)
+			}))
+		}, on: cohort(s.cohort.ID)},
 		"create a token": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			token := s.newToken(s.user)
 			return st.CreateToken(ctx, intent, token, token.ID, s.audit("token.create", token.ID))
