@@ -390,16 +390,14 @@ func (s *Store) evict(ctx context.Context, what string, rows []admissionRow, now
 // CleanDoor removes tickets that were too old before a moment, passes that had ended,
 // and whose a browser is that was not used after another moment.
 func (s *Store) CleanDoor(ctx context.Context, before, unused time.Time) error {
-	return s.update(ctx, "remove old tickets and passes", func(tx session) error {
-		if _, err := tx.exec(ctx, `DELETE FROM tickets WHERE expires_at < ?`, stamp(before)); err != nil {
-			return err
-		}
-		if _, err := tx.exec(ctx, `DELETE FROM passes WHERE ended_at IS NOT NULL AND ended_at < ?`, stamp(before)); err != nil {
-			return err
-		}
-		_, err := tx.exec(ctx, `DELETE FROM browsers WHERE used_at < ?`, stamp(unused))
+	if _, err := s.cleanTable(ctx, "tickets", "hash", "expires_at < ?", "expires_at", before); err != nil {
 		return err
-	})
+	}
+	if _, err := s.cleanTable(ctx, "passes", "id", "ended_at < ?", "ended_at", before); err != nil {
+		return err
+	}
+	_, err := s.cleanTable(ctx, "browsers", "hash", "used_at < ?", "used_at", unused)
+	return err
 }
 
 // LookIns gives the newest look-ins at the workspaces of a user, newest first, limit at most.
