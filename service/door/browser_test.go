@@ -11,7 +11,7 @@ import (
 )
 
 // page is what a browser sends where a person goes to an address.
-var page = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none"} //nolint:gochecknoglobals // a constant
+var page = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none"}
 
 func another() lab.Caller {
 	c := student()
