@@ -50,7 +50,7 @@ func demoSignsIn(t *testing.T, d *dev) {
 		}
 		class, want := as.get(t, "/v1/classes/demo~py101"), http.StatusOK
 		if role == "student" {
-			want = http.StatusForbidden
+			want = http.StatusNotFound
 		}
 		if class.status != want {
 			t.Errorf("%s asks for the demo class: status %d, not %d", login, class.status, want)
