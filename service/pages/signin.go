@@ -32,8 +32,8 @@ func (h *handler) getSignIn(c *gin.Context) {
 	to := within(c.Query("to"))
 	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
 	switch {
-	case err == nil && visitor.Session.PasswordDue: // which lets them nowhere else
-		h.seeOther(c, passwordPath(to))
+	case err == nil && visitor.Session.PasswordDue:
+		h.seeOther(c, due(to))
 	case err == nil:
 		h.seeOther(c, to)
 	case lab.CodeOf(err) != lab.CodeUnauthenticated:
@@ -46,7 +46,7 @@ func (h *handler) getSignIn(c *gin.Context) {
 
 func (h *handler) postSignIn(c *gin.Context) {
 	login, to := c.PostForm("login"), within(c.PostForm("to"))
-	cookies, due, err := h.People.SignInWithPassword(c.Request.Context(), h.visit(c), login, c.PostForm("password"))
+	cookies, isDue, err := h.People.SignInWithPassword(c.Request.Context(), h.visit(c), login, c.PostForm("password"))
 	if err != nil {
 		status, v := h.told(c, err)
 		if h.Mail && lab.CodeOf(err) == lab.CodeTooMany {
@@ -62,16 +62,14 @@ func (h *handler) postSignIn(c *gin.Context) {
 		return
 	}
 	set(c, cookies)
-	if due {
-		to = passwordPath(to)
+	if isDue {
+		to = due(to)
 	}
 	h.seeOther(c, to)
 }
 
-// passwordPath is where a password is chosen, and where that leads on to.
-func passwordPath(to string) string {
-	return "/password?" + url.Values{"to": {to}}.Encode()
-}
+// due is where another password is chosen before one goes on.
+func due(to string) string { return "/password?" + url.Values{"to": {to}}.Encode() }
 
 func set(c *gin.Context, cookies []*http.Cookie) {
 	for _, cookie := range cookies {
