@@ -90,7 +90,7 @@ func newCampus(t *testing.T, cfg store.Config) *campus {
 	catalog, err := app.Templates("")
 	c.must(err)
 	c.people = registrar.New(registrar.Config{
-		Store: c.store, Library: library, Parser: absent{}, Preflight: placing{}, Cluster: absent{},
+		Store: c.store, Library: library, Parser: absent{}, Preflight: placing{}, Cluster: absent{}, Mails: true,
 		Settings: jobspec.Settings{
 			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
 			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",

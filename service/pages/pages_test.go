@@ -251,6 +251,9 @@ func TestAFirstVisit(t *testing.T) {
 		b.get(path).goes(t, "/password")
 	}
 	b.post("/workspaces/fall-26-go102-ada/start").goes(t, "/password")
+	// What sends whoever is not signed in here gets them no further than to choose another.
+	b.get("/sign-in?to=%2Fopen%2Ffall-26-py101-ada").goes(t, "/password?to=%2Fopen%2Ffall-26-py101-ada")
+	b.get("/sign-in?to=%2Fopen%2Ffall-26-go102-ada%3Fto%3D%2Fa%253Fb").goes(t, "/password?to=%2Fopen%2Ffall-26-go102-ada%3Fto%3D%2Fa%253Fb")
 	b.get("/password?to=/sessions").says(t, 200, "Choose a password", "temporary password")
 	b.post("/password", "password", own, "again", "another").says(t, 400, "Is not the same")
 	b.post("/password", "password", "short", "again", "short").says(t, 400, "Has fewer than 10 characters")
@@ -435,4 +438,20 @@ func TestEveryPageKeepsThePolicyAndHasNoScript(t *testing.T) {
 		t.Errorf("%d, %v", got.status, got.header)
 	}
 	out.get("/assets/layout.html").says(t, 404)
+}
+
+func TestAnOldTemporaryPasswordSaysWhatToDo(t *testing.T) {
+	for mail, want := range map[bool]string{true: "a mailed link lets you choose one of your own", false: "Ask your instructor for a new invitation"} {
+		s := newSite(t, func(c *pages.Config) { c.Mail = mail })
+		_, err := s.store.ChangeUser(t.Context(), lab.Intent{}, s.user.ID, func(u lab.User) (lab.User, lab.Audit, error) {
+			past := u.CreatedAt.Add(-time.Hour)
+			u.PasswordUntil = &past
+			return u, lab.Audit{ID: "audit", At: u.CreatedAt, Action: "x", Target: "x"}, nil
+		})
+		s.must(err)
+		b := s.browser()
+		b.post("/sign-in", "login", ada, "password", temporary).says(t, 403, "This temporary password is too old", want)
+		b.get("/").goes(t, "/sign-in")
+		b.post("/sign-in", "login", ada, "password", "wrong-wrong").says(t, 403, "The login or the password is wrong")
+	}
 }

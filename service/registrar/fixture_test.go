@@ -242,7 +242,7 @@ func (o *office) start(t testing.TB) {
 	library, err := registrar.NewLibrary(o.store)
 	o.must(err)
 	o.Registrar = registrar.New(registrar.Config{
-		Store: o.store, Library: library, Parser: o.cluster, Preflight: o.cluster, Cluster: o.cluster,
+		Store: o.store, Library: library, Parser: o.cluster, Preflight: o.cluster, Cluster: o.cluster, Mails: true,
 		Settings: jobspec.Settings{
 			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
 			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",

@@ -37,7 +37,7 @@ func newSite(f *fixture) site {
 	s.class = f.class(s.cohort, s.course)
 	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
 	s.session, s.token = f.newSession(s.user), f.newToken(s.user)
-	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, "", f.audit("session.create", s.session.ID)))
+	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, nil, f.audit("session.create", s.session.ID), nil))
 	f.must(f.CreateToken(f.t.Context(), somebody(), s.token, s.name, f.audit("token.create", s.token.ID)))
 	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
 	f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN")
@@ -121,6 +121,19 @@ func (s site) acts() map[string]act {
 			u, err := st.User(ctx, s.user.ID)
 			return u.Revision, u, err
 		}},
+		"invite a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.Invite(ctx, intent, lab.Invitees{UserID: s.user.ID}, func() string { return s.id("letter") }, s.now, func(lab.Invited) lab.Audit {
+				return s.audit("user.invite", s.user.ID)
+			}))
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			u, err := st.User(ctx, s.user.ID)
+			return u.Revision, u, err
+		}},
+		"invite a cohort": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			return second(st.Invite(ctx, intent, lab.Invitees{CohortID: s.cohort.ID}, func() string { return s.id("letter") }, s.now, func(lab.Invited) lab.Audit {
+				return s.audit("cohort.invite", s.cohort.ID)
+			}))
+		}, on: cohort(s.cohort.ID)},
 		"create a token": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			token := s.newToken(s.user)
 			return st.CreateToken(ctx, intent, token, token.ID, s.audit("token.create", token.ID))
