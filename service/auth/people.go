@@ -98,6 +98,8 @@ const (
 type People struct {
 	Config
 	signIns *prometheus.CounterVec
+	// taken has something for each turn that is taken.
+	taken chan struct{}
 }
 
 // NewPeople makes it.
@@ -114,7 +116,7 @@ func NewPeople(cfg Config) (*People, error) {
 	if cfg.After == nil {
 		cfg.After = time.After
 	}
-	p := &People{Config: cfg, signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+	p := &People{Config: cfg, taken: make(chan struct{}, turns), signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bothy_sign_ins_total", Help: "Sign-ins tried, by how (password, link, provider) and what came of it.",
 	}, []string{"by", "outcome"})}
 	if cfg.Registry != nil {

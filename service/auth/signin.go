@@ -130,11 +130,16 @@ func (p *People) attempt(ctx context.Context, visit Visit, userID, account, pass
 			return err
 		}
 	}
+	done, err := p.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	attempt := lab.Attempt{Account: account, Address: network(visit.Remote), Known: known != "", At: p.now()}
 	if err := p.Store.BeginAttempt(ctx, attempt, attemptLimits()); err != nil {
 		return err
 	}
-	err := p.Passwords.CheckPassword(ctx, account, password)
+	err = p.Passwords.CheckPassword(ctx, account, password)
 	outcome := lab.AttemptVoid
 	switch lab.CodeOf(err) { //nolint:exhaustive // whatever else goes wrong says nothing about the password
 	case "":
