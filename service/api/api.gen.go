@@ -1099,7 +1099,7 @@ type CreatedToken struct {
 	Login string `json:"login"`
 	Name  string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope TokenScope `json:"scope"`
 
 	// Token The token itself; empty in a dry run and when the request is repeated.
@@ -1869,7 +1869,7 @@ type Token struct {
 	Login string `json:"login"`
 	Name  string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope TokenScope `json:"scope"`
 
 	// UsedAt When it was last used, to the minute.
@@ -1885,7 +1885,7 @@ type TokenInput struct {
 	// Name What it is for.
 	Name string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope *TokenScope `json:"scope,omitempty"`
 
 	// User A user's id or login, in whatever case.
@@ -1898,7 +1898,7 @@ type TokenList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+// TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 type TokenScope string
 
 // User defines model for User.

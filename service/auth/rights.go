@@ -108,9 +108,9 @@ func Rules() []Rule {
 		{"planWorkspace", operate, Any, Own, Own, Never},
 		{"getWorkspaceLogs", read, Any, Own, Own, Own},
 		{"execInWorkspace", write, Any, Own, Never, Own},
-		{"linkWorkspace", operate, Any, Own, Own, Own}, // as one of the two that follow
-		{OpenWorkspace, operate, Never, Never, Never, Own},
-		{LookIn, operate, Any, Own, Own, Never},
+		{"linkWorkspace", write, Any, Own, Own, Own}, // as one of the two that follow; all three are a shell, as exec is
+		{OpenWorkspace, write, Never, Never, Never, Own},
+		{LookIn, write, Any, Own, Own, Never},
 
 		// One's own, whoever one is; an admin's are everybody's.
 		{"listTokens", read, Any, Own, Own, Own},
