@@ -41,11 +41,13 @@ func (d *dev) commands(t *testing.T, slug string) {
 	if _, errs, exit := d.run(t.Context(), "", "exec", slug, "no-such-program"); exit != 127 || !strings.Contains(errs, "not found") {
 		t.Errorf("a program that is not there: exit %d, %q", exit, errs)
 	}
-	if got := d.must(t, "exec", "-i=false", "-task", "nginx", slug, "id", "-un"); got != "nobody\n" {
-		t.Errorf("in nginx: %q", got)
+	for _, task := range []string{"nginx", "nothing"} {
+		if _, errs, exit := d.run(t.Context(), "", "exec", "-task", task, slug, "id"); exit != 2 || !strings.Contains(errs, `"code-server"`) {
+			t.Errorf("in the task %s: exit %d, %q", task, exit, errs)
+		}
 	}
-	if _, errs, exit := d.run(t.Context(), "", "exec", "-task", "nothing", slug, "id"); exit != 2 || !strings.Contains(errs, "nginx") {
-		t.Errorf("an unknown task: exit %d, %q", exit, errs)
+	if got := d.must(t, "exec", "-i=false", "-task", "code-server", slug, "id", "-un"); got != "coder\n" {
+		t.Errorf("in the editor's task by its name: %q", got)
 	}
 }
 

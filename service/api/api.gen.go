@@ -1737,6 +1737,9 @@ type StudentList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
+// TaskName defines model for TaskName.
+type TaskName = string
+
 // Template defines model for Template.
 type Template struct {
 	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
@@ -2162,7 +2165,7 @@ type PathWorkspace = Ref
 type Search = string
 
 // Task defines model for Task.
-type Task = string
+type Task = TaskName
 
 // Whose A user's id or login, in whatever case.
 type Whose = UserRef

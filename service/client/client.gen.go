@@ -1781,6 +1781,9 @@ type StudentList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
+// TaskName defines model for TaskName.
+type TaskName = string
+
 // Template defines model for Template.
 type Template struct {
 	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
@@ -2206,7 +2209,7 @@ type PathWorkspace = Ref
 type Search = string
 
 // Task defines model for Task.
-type Task = string
+type Task = TaskName
 
 // Whose A user's id or login, in whatever case.
 type Whose = UserRef

@@ -11,9 +11,10 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// RunningTask finds a running task of a job's newest allocation by its name, or
-// by lab.MainTask. CodeConflict when it does not run, or when the job is not the
-// one that bears the mark; CodeInvalid when there is no such task.
+// RunningTask finds a running task of a job's newest allocation that commands may run
+// in: one that mounts the home, by its name, or by lab.MainTask. CodeConflict when it
+// does not run, or when the job is not the one that bears the mark; CodeForbidden for
+// any other task, CodeInvalid when there is no such task.
 func (c *Client) RunningTask(ctx context.Context, jobID string, mark lab.Mark, name string) (lab.TaskRef, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -24,7 +25,11 @@ func (c *Client) RunningTask(ctx context.Context, jobID string, mark lab.Mark, n
 	if v.newest == nil {
 		return lab.TaskRef{}, neverRan(jobID)
 	}
-	task, err := c.taskOf(ctx, v.newest.ID, name)
+	tasks, err := c.tasksOf(ctx, v.newest.ID)
+	if err != nil {
+		return lab.TaskRef{}, err
+	}
+	task, err := chooseExecTask(tasks, name)
 	if err != nil {
 		return lab.TaskRef{}, err
 	}
