@@ -2,9 +2,11 @@ package nomad
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -36,6 +38,30 @@ func TestCommandsRunWhereTheHomeIsAndNowhereElse(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	wantCode(t, second(chooseExecTask([]*api.Task{{Name: "nginx"}}, lab.MainTask)), lab.CodeConflict)
+}
+
+func TestACommandHasNoMorePrivilegesThanItsTask(t *testing.T) {
+	line := []string{
+		"/usr/bin/setpriv", "--regid=coder", "--clear-groups", "--ambient-caps=-all", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs",
+	}
+	args := []any{}
+	for _, arg := range append(slices.Clone(line[1:]), "/bin/sh", "-c", "exec code-server", "--auth=none") {
+		args = append(args, arg)
+	}
+	shell := []string{"/bin/sh", "-c", `exec "$@"`, "sh", "id", "--user"}
+	for name, c := range map[string]struct {
+		task *api.Task
+		want []string
+	}{
+		"a template's":   {&api.Task{Driver: "exec", Config: map[string]any{"command": "/usr/bin/setpriv", "args": args}}, append(line, shell...)},
+		"one without":    {&api.Task{Driver: "exec", Config: map[string]any{"command": "/usr/bin/editor", "args": args}}, shell},
+		"in a container": {&api.Task{Driver: "docker", Config: map[string]any{"command": "/usr/bin/setpriv", "args": args}}, shell[4:]},
+		"nobody's":       {nil, shell[4:]},
+	} {
+		if diff := cmp.Diff(c.want, runnable(c.task, []string{"id", "--user"})); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
 }
 
 func second[T any](_ T, err error) error { return err }
