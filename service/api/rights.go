@@ -122,7 +122,7 @@ func (h *handler) allows(ctx context.Context, op *operation, caller lab.Caller, 
 	}
 	err = auth.Allows(op.id, caller, b)
 	if lab.CodeOf(err) == lab.CodeNotFound {
-		err = lab.NotFound(kind, refOf(kind, ref))
+		err = lab.Unseen(kind, refOf(kind, ref))
 	}
 	return false, err
 }
@@ -138,8 +138,11 @@ func (h *handler) seesNamed(ctx context.Context, op *operation, caller lab.Calle
 		if err != nil && lab.CodeOf(err) != lab.CodeNotFound {
 			return err
 		}
-		if err != nil || !caller.Scope.Holds(b) {
+		if err != nil {
 			return lab.NotFound(kind, ref)
+		}
+		if !caller.Scope.Holds(b) {
+			return lab.Unseen(kind, ref)
 		}
 	}
 	return nil

@@ -136,7 +136,7 @@ func Rules() []Rule {
 }
 
 // Allows says whether a caller may do an operation on something that belongs so:
-// nil, CodeForbidden, or CodeNotFound for what the caller can't even see. The zero
+// nil, CodeForbidden, or CodeNotFound and lab.ErrUnseen for what the caller can't even see. The zero
 // Belonging is no single thing but a list, which is narrowed where it is read, or
 // something new. What has no rule is forbidden to everybody.
 func Allows(operation string, caller lab.Caller, b lab.Belonging) error {
@@ -148,7 +148,7 @@ func Allows(operation string, caller lab.Caller, b lab.Belonging) error {
 	rule := rules[i]
 	switch {
 	case !rule.permits(caller, b) && b != (lab.Belonging{}) && !caller.Scope.Holds(b):
-		return lab.Errorf(lab.CodeNotFound, "there is nothing of this name")
+		return lab.Wrap(lab.CodeNotFound, lab.ErrUnseen, "there is nothing of this name")
 	case !rule.permits(caller, b):
 		return lab.Errorf(lab.CodeForbidden, "%s may not do this", article(caller.Role)).
 			WithHint("ask somebody who may; the rights of each role are in docs/rights.md")

@@ -1,16 +1,21 @@
 package door
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
 
 // pathOpen is the path on the console's origin, below which the slug follows.
 const pathOpen = "/open/"
+
+// refusedTimeout bounds the writing down of what was refused.
+const refusedTimeout = 5 * time.Second
 
 // Visitor says who makes a request of the console's origin: CodeUnauthenticated for
 // nobody who is signed in.
@@ -63,10 +68,27 @@ func (d *Door) open(w http.ResponseWriter, r *http.Request, who Visitor) {
 		seeOther(w, link.URL)
 	case lab.CodeNotFound, lab.CodeForbidden:
 		d.unknown(w) // which of the two is not for everybody to know
+		if lab.IsRefusal(err) {
+			d.recordRefused(w, r, lab.Actor{Name: caller.Name, UserID: caller.UserID, Role: caller.Role, Remote: remote}, slug)
+		}
 	case lab.CodeConflict:
 		d.show(w, http.StatusConflict, page{Title: "It can't be opened", Text: told(err), Link: "/", LinkText: "To the console"})
 	default:
 		d.away(w, r, err)
+	}
+}
+
+// recordRefused writes down that somebody was refused, once they have their answer:
+// how long that takes tells nobody that there is such a workspace.
+func (d *Door) recordRefused(w http.ResponseWriter, r *http.Request, actor lab.Actor, slug lab.Slug) {
+	if d.cfg.Refused == nil {
+		return
+	}
+	_ = http.NewResponseController(w).Flush() // a writer that has no such thing sends it later
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), refusedTimeout)
+	defer cancel()
+	if err := d.cfg.Refused(ctx, actor, "openWorkspace", string(slug)); err != nil {
+		d.cfg.Logger.WarnContext(ctx, "what was refused was not recorded", "error", err)
 	}
 }
 

@@ -94,6 +94,12 @@ func (s *shelf) Workspace(_ context.Context, ref string) (lab.WorkspaceDetail, e
 	return s.workspace, s.err
 }
 
+// refusal is one row of what was refused.
+type refusal struct {
+	actor             lab.Actor
+	operation, target string
+}
+
 // bench is a door with all that it needs.
 type bench struct {
 	*testing.T
@@ -101,6 +107,7 @@ type bench struct {
 	shelf   *shelf
 	now     time.Time
 	started []lab.Intent
+	refused []refusal
 	caller  lab.Caller
 	whoErr  error
 }
@@ -130,6 +137,10 @@ func newBench(t *testing.T, change ...func(*door.Config)) *bench {
 		Store: b.shelf, Allows: auth.Allows, ConsoleURL: console, LabsURL: labs, OwnHosts: true, Idle: time.Hour,
 		Start: func(_ context.Context, intent lab.Intent, _ lab.Slug) error {
 			b.started = append(b.started, intent)
+			return nil
+		},
+		Refused: func(_ context.Context, actor lab.Actor, operation, target string) error {
+			b.refused = append(b.refused, refusal{actor, operation, target})
 			return nil
 		},
 		Sweeps: func() bool { return false }, Wake: func() {}, Logger: slog.New(slog.DiscardHandler),
@@ -195,6 +206,22 @@ func (b *bench) come(to string) (*http.Cookie, answer) {
 func (b *bench) check(host string, c *http.Cookie) int {
 	b.Helper()
 	return b.request(b.Labs(), "http://10.0.0.1/-/door/check/"+host+"/"+slug, "X-Bothy-Pass", "tossed,"+c.Value+",").status
+}
+
+func TestWhoMayNotOpenAWorkspaceIsWrittenDown(t *testing.T) {
+	b := newBench(t)
+	bob := lab.Caller{Name: "user:bob", UserID: "u-bob", Role: lab.RoleStudent, SessionID: "s-bob", Scope: lab.Scope{Students: []string{"bob"}}}
+	b.caller = bob
+	foreign, none := b.open("/open/"+slug), b.open("/open/fall-py-nobody")
+	if foreign.status != http.StatusNotFound || foreign.body != none.body {
+		t.Errorf("%d; a foreign one and none are told apart", foreign.status)
+	}
+	b.caller = student()
+	b.open("/open/" + slug)
+	want := []refusal{{lab.Actor{Name: "user:bob", UserID: "u-bob", Role: lab.RoleStudent, Remote: "192.0.2.7"}, "openWorkspace", slug}}
+	if !slices.Equal(b.refused, want) {
+		t.Errorf("written down: %+v", b.refused)
+	}
 }
 
 func TestAStudentComesInByTheSharedHost(t *testing.T) {

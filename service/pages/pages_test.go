@@ -317,6 +317,22 @@ func TestThePortalShowsOnesOwnWorkspacesInWords(t *testing.T) {
 	}
 }
 
+func TestWhatSomebodyHasNoRightToIsWrittenDown(t *testing.T) {
+	var refused []string
+	s := newSite(t, func(cfg *pages.Config) {
+		cfg.Refused = func(_ context.Context, actor lab.Actor, operation, target string) error {
+			refused = append(refused, fmt.Sprintf("%s as %s: %s %s", actor.Name, actor.Role, operation, target))
+			return nil
+		}
+	})
+	b := s.in()
+	b.post("/workspaces/fall-26-py101-bob/stop").says(t, 404, "There is nothing here")
+	b.post("/workspaces/fall-26-py101-nobody/stop").says(t, 404, "There is nothing here")
+	if got := strings.Join(refused, ", "); got != "user:"+ada+" as student: stopWorkspace fall-26-py101-bob" {
+		t.Errorf("written down: %s", got)
+	}
+}
+
 func TestWhatAnotherOriginSendsIsRefused(t *testing.T) {
 	s := newSite(t)
 	b := s.in()

@@ -132,11 +132,12 @@ type Config struct {
 // Registrar does what people ask for. Its methods may be called at the same time.
 type Registrar struct {
 	Config
+	refusals *refusals
 }
 
 // New makes a Registrar.
 func New(cfg Config) *Registrar {
-	return &Registrar{Config: cfg}
+	return &Registrar{Config: cfg, refusals: newRefusals()}
 }
 
 // now is the time at the precision that is stored, so that what an act gives
