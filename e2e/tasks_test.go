@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ func tasks(t *testing.T, d *dev) {
 	t.Run("a terminal has the caller's size, and its changes", func(t *testing.T) { d.terminal(t, slug) })
 	t.Run("Ctrl-C at a terminal", func(t *testing.T) { d.interrupts(t, slug) })
 	t.Run("a student's command has no more privileges than the editor", func(t *testing.T) { d.unprivileged(t, workspace) })
+	t.Run("a shell and a log end with what they were opened with", func(t *testing.T) { d.shellsEnd(t, workspace) })
 	t.Run("the end of a log", func(t *testing.T) { d.logEnd(t, slug) })
 	t.Run("a followed log sees what is written later, and the workspace's end", func(t *testing.T) { d.followed(t, slug) })
 	t.Run("what does not run has no commands", func(t *testing.T) { d.notRunning(t, slug) })
@@ -109,6 +111,60 @@ func (d *dev) unprivileged(t *testing.T, own client.Workspace) {
 
 // noCapabilities is an empty set, as /proc shows it.
 const noCapabilities = "0000000000000000"
+
+// shellsEnd: what was opened with a token ends once that is revoked, and says so.
+func (d *dev) shellsEnd(t *testing.T, own client.Workspace) {
+	t.Helper()
+	token := d.token(t, own, "ends")
+	type end struct{ what, said string }
+	ends := make(chan end, 2)
+	commands := map[string][]string{
+		"a shell": {"exec", own.Slug, "sh", "-c", "echo begun; cat"},
+		"a log":   {"logs", "-f", "-n", "1", own.Slug},
+	}
+	for what, args := range commands {
+		cmd := d.bothyAs(t.Context(), token.Token, args...)
+		if _, err := cmd.StdinPipe(); err != nil { // stays open: the command waits for more
+			t.Fatal(err)
+		}
+		out, in, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stdout, cmd.Stderr = in, in
+		err = errors.Join(cmd.Start(), in.Close())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		first, err := lines.ReadString('\n')
+		if err != nil || strings.Contains(first, "Error") {
+			t.Fatalf("%s begins with %q, %v", what, first, err)
+		}
+		go func() {
+			rest, _ := io.ReadAll(lines) // ends with the command
+			_ = cmd.Wait()
+			_ = out.Close()
+			ends <- end{what, string(rest)}
+		}()
+	}
+	began := time.Now()
+	if err := d.api.RevokeToken(t.Context(), token.ID); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.After(evictionLimit)
+	for range commands {
+		select {
+		case e := <-ends:
+			if !strings.Contains(e.said, "not good any more") {
+				t.Errorf("%s does not say why it ended: %s", e.what, e.said)
+			}
+			t.Logf("%s ended after %s", e.what, time.Since(began).Round(100*time.Millisecond))
+		case <-limit:
+			t.Fatalf("what a revoked token had opened is open after %s", evictionLimit)
+		}
+	}
+}
 
 // interrupts: Ctrl-C reaches the command, and what it makes of it comes back.
 func (d *dev) interrupts(t *testing.T, slug string) {

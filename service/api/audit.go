@@ -87,7 +87,7 @@ func auditMedia(c *gin.Context) string {
 // exportAudit streams all rows that a filter chooses. The first page is read
 // before anything is answered, so that what is wrong is a problem.
 func (h *handler) exportAudit(c *gin.Context, filter lab.AuditFilter, media, ending string, form func() auditForm) {
-	ctx, done, err := h.config.Streams.begin(c.Request.Context())
+	ctx, done, err := h.beginStream(c)
 	if err != nil {
 		fail(c, err)
 		return

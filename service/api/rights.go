@@ -110,6 +110,24 @@ func (h *handler) authorize(c *gin.Context) {
 	}
 }
 
+// permits says whether the caller may do the operation on what a path names, as
+// authorize does of a request that begins.
+func (h *handler) permits(ctx context.Context, op *operation, caller lab.Caller, params gin.Params) error {
+	single := false
+	for _, p := range params {
+		if owned, _ := belonging(p.Key); owned && !caller.Scope.All {
+			single = true
+			if _, err := h.allows(ctx, op, caller, p.Key, p.Value); err != nil {
+				return err
+			}
+		}
+	}
+	if single {
+		return nil
+	}
+	return auth.Allows(op.id, caller, lab.Belonging{})
+}
+
 // allows says whether the caller may do the operation on one thing, and where not,
 // whether that is because there is no such thing.
 func (h *handler) allows(ctx context.Context, op *operation, caller lab.Caller, kind, ref string) (gone bool, err error) {
