@@ -80,6 +80,7 @@ func (d *dev) bothyAs(ctx context.Context, token string, args ...string) *exec.C
 func (d *dev) unprivileged(t *testing.T, own client.Workspace) {
 	t.Helper()
 	token := d.token(t, own, "privileges").Token
+	before := d.terminalLookIns(t, own.Slug)
 	said, err := d.bothyAs(t.Context(), token, "exec", "-i=false", own.Slug, "sh", "-c", "id -u; id -g; id -G; cat /proc/self/status").Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, said)
@@ -102,11 +103,28 @@ func (d *dev) unprivileged(t *testing.T, own client.Workspace) {
 	}
 	t.Logf("uid %s, gid %s, groups %s, CapEff %s, CapBnd %s, NoNewPrivs %s",
 		lines[0], lines[1], lines[2], status["CapEff"], status["CapBnd"], status["NoNewPrivs"])
+	if n := d.terminalLookIns(t, own.Slug); n != before {
+		t.Errorf("a student's own command is %d look-ins", n-before)
+	}
+	d.must(t, "exec", "-i=false", own.Slug, "true")
+	if n := d.terminalLookIns(t, own.Slug); n != before+1 {
+		t.Errorf("somebody else's command is %d look-ins", n-before)
+	}
 	// The door itself, and whatever else stands beside the editor, is not theirs.
 	said, err = d.bothyAs(t.Context(), token, "exec", "-i=false", "-task", "nginx", own.Slug, "kill", "-QUIT", "1").CombinedOutput()
 	if err == nil || !strings.Contains(string(said), `"code-server"`) {
 		t.Errorf("a student's command in nginx: %v, %s", err, said)
 	}
+}
+
+// terminalLookIns counts the times that others ran commands in a workspace.
+func (d *dev) terminalLookIns(t *testing.T, slug string) (n int) {
+	t.Helper()
+	if err := d.store(t).QueryRowContext(t.Context(), `SELECT COUNT(*) FROM look_ins l JOIN workspaces w ON w.id = l.workspace_id
+		WHERE w.slug = ? AND l.how = 'terminal'`, slug).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // noCapabilities is an empty set, as /proc shows it.

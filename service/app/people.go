@@ -96,7 +96,7 @@ func (a *App) lookIns(ctx context.Context, userID string) ([]pages.LookIn, error
 	}
 	seen := make([]pages.LookIn, len(found))
 	for i, l := range found {
-		seen[i] = pages.LookIn{Slug: string(l.Slug), Name: l.Name, At: l.At}
+		seen[i] = pages.LookIn{Slug: string(l.Slug), Name: l.Name, How: string(l.How), At: l.At}
 	}
 	return seen, nil
 }

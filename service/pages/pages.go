@@ -52,7 +52,9 @@ type Workspaces interface {
 type LookIn struct {
 	Slug string
 	Name string
-	At   time.Time
+	// How is editor or terminal.
+	How string
+	At  time.Time
 }
 
 // Config is what the pages need; LookIns, Mail and Provider may be zero.

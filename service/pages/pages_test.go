@@ -106,7 +106,7 @@ func newSite(t *testing.T, change ...func(*pages.Config)) *site {
 		People: s.people, Workspaces: s.workspaces, Mail: true, ConsoleURL: "http://bothy.localhost:8080", LabsURL: "http://labs.localhost:9999",
 		Version: "1.2.3", Log: slog.New(slog.DiscardHandler),
 		LookIns: func(context.Context, string) ([]pages.LookIn, error) {
-			return []pages.LookIn{{Slug: "fall-26-py101-ada", Name: "Grace Hopper", At: time.Date(2026, 9, 1, 9, 5, 0, 0, time.UTC)}}, nil
+			return []pages.LookIn{{Slug: "fall-26-py101-ada", Name: "Grace Hopper", How: "terminal", At: time.Date(2026, 9, 1, 9, 5, 0, 0, time.UTC)}}, nil
 		},
 	}
 	for _, c := range change {
@@ -303,7 +303,7 @@ func TestThePortalShowsOnesOwnWorkspacesInWords(t *testing.T) {
 	b := s.in()
 	page := b.get("/")
 	page.says(t, 200, "py101", "Ready", `href="/open/fall-26-py101-ada"`, "Stopped", `action="/workspaces/fall-26-go102-ada/start"`, "Starting",
-		"It could not be started", "Grace Hopper", "1 September 2026, 09:05 UTC")
+		"It could not be started", "Grace Hopper", "<td>terminal</td>", "1 September 2026, 09:05 UTC")
 	if strings.Contains(page.body, "bob") || strings.Contains(page.body, `/workspaces/fall-26-py101-ada/start`) {
 		t.Errorf("the page shows too much\n%s", page.body)
 	}

@@ -55,6 +55,39 @@ func TestTheRecordSaysWhatWasAndWhatIs(t *testing.T) {
 	o.recorded("class.update", map[string]any{"parameters": map[string]any{}}, map[string]any{"parameters": map[string]any{"cpu": 512.0}})
 }
 
+func TestACommandByAnybodyButTheStudentIsALookIn(t *testing.T) {
+	o := open(t)
+	o.launched("Ada", "Bob")
+	ws, err := o.Workspace(t.Context(), "fall-26-py101-ada")
+	o.must(err)
+	student, err := o.Student(t.Context(), ws.StudentID)
+	o.must(err)
+	var want []string
+	for _, who := range []lab.Actor{
+		{Name: "user:ada", UserID: student.UserID, Role: lab.RoleStudent},
+		{Name: "token:ada/script", UserID: student.UserID, Role: lab.RoleStudent},
+		{Name: "user:grace", UserID: "u-grace", Role: lab.RoleInstructor},
+		{Name: "token:operator", Role: lab.RoleAdmin},
+	} {
+		o.must(o.RecordExec(t.Context(), lab.Intent{Actor: who}, ws, lab.ExecRequest{TaskRef: lab.TaskRef{Task: "editor"}, Command: []string{"sh"}}))
+		if act := o.lastAct(); act.Action != "workspace.exec" || act.Actor != who {
+			t.Errorf("the newest act is %+v", act)
+		}
+		if who.UserID != student.UserID {
+			want = append([]string{who.Name + " as " + string(who.Role) + " by terminal"}, want...)
+		}
+	}
+	seen, err := o.store.LookIns(t.Context(), student.UserID, 10)
+	o.must(err)
+	var got []string
+	for _, l := range seen {
+		got = append(got, l.Name+" as "+string(l.Role)+" by "+string(l.How))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNobodyFillsTheRecordWithWhatTheyAreRefused(t *testing.T) {
 	o := open(t)
 	bo, eve := lab.Actor{Name: "user:bo", UserID: "u7", Role: lab.RoleStudent}, lab.Actor{Name: "user:eve", UserID: "u8", Role: lab.RoleStudent}

@@ -82,6 +82,8 @@ type Store interface {
 
 	// Record writes down an act that changes nothing else.
 	Record(ctx context.Context, audit lab.Audit) error
+	// RecordLookIn writes down an act, and that its actor was in a workspace by it.
+	RecordLookIn(ctx context.Context, workspaceID string, how lab.LookInHow, audit lab.Audit) error
 
 	TemplateVersions(ctx context.Context, name string, page lab.Page) (lab.List[lab.TemplateVersion], error)
 	TemplateVersion(ctx context.Context, name string, version int64) (lab.TemplateVersion, error)

@@ -28,8 +28,9 @@ as "nomad alloc exec" does, and exits with its exit code. Everything after the
 workspace's name belongs to the command. At a terminal the command gets one too,
 of the same size.
 
-The record of changes gets a row with the command's name. When the connection
-breaks, a command that reads or writes it ends; any other may go on.
+The record of changes gets a row with the command's name, and the student sees
+that somebody else was in the workspace. When the connection breaks, a command
+that reads or writes it ends; any other may go on.
 `,
 		examples: []example{
 			{"A shell in a student's workspace", "bothy exec fall-26-py101-ana-perez /bin/bash -l"},
