@@ -71,8 +71,9 @@ type Config struct {
 	// Traces takes the spans of requests; nil for none.
 	Traces trace.TracerProvider
 
-	// Now and NewRequestID may be set by tests.
+	// Now, Ticks and NewRequestID may be set by tests. Ticks ticks until it is stopped.
 	Now          func() time.Time
+	Ticks        func(every time.Duration) (ticks <-chan time.Time, stop func())
 	NewRequestID func() string
 }
 
@@ -130,6 +131,12 @@ func (config Config) withDefaults() Config {
 	}
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Ticks == nil {
+		config.Ticks = func(every time.Duration) (<-chan time.Time, func()) {
+			ticker := time.NewTicker(every)
+			return ticker.C, ticker.Stop
+		}
 	}
 	if config.NewRequestID == nil {
 		config.NewRequestID = rand.Text

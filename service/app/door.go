@@ -42,7 +42,7 @@ func (a *App) makeDoor(ctx context.Context, people *registrar.Registrar, deps De
 		return err
 	}
 	a.guard.Door, err = door.New(door.Config{
-		Store: a.store, Allows: auth.Allows,
+		Store: a.store, Allows: auth.Allows, Refused: people.RecordRefused,
 		Start: func(ctx context.Context, intent lab.Intent, slug lab.Slug) error {
 			_, err := people.ActOnWorkspace(ctx, intent, string(slug), registrar.ActStart)
 			return err

@@ -250,7 +250,7 @@ func (p *People) Sessions(ctx context.Context, caller lab.Caller, user string, p
 func (p *People) EndSession(ctx context.Context, caller lab.Caller, intent lab.Intent, id string) error {
 	session, err := p.Store.Session(ctx, id)
 	if err == nil && caller.Role != lab.RoleAdmin && session.UserID != caller.UserID {
-		err = lab.NotFound("session", id)
+		err = lab.Unseen("session", id)
 	}
 	if err != nil {
 		return err
@@ -279,7 +279,7 @@ func (p *People) whose(ctx context.Context, caller lab.Caller, user string) (str
 	}
 	found, err := p.Store.User(ctx, user)
 	if err == nil && caller.Role != lab.RoleAdmin && found.ID != caller.UserID {
-		err = lab.NotFound("user", user)
+		err = lab.Unseen("user", user)
 	}
 	return found.ID, err
 }

@@ -1143,7 +1143,7 @@ type CreatedToken struct {
 	Login string `json:"login"`
 	Name  string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope TokenScope `json:"scope"`
 
 	// Token The token itself; empty in a dry run and when the request is repeated.
@@ -1790,6 +1790,9 @@ type StudentList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
+// TaskName defines model for TaskName.
+type TaskName = string
+
 // Template defines model for Template.
 type Template struct {
 	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
@@ -1922,7 +1925,7 @@ type Token struct {
 	Login string `json:"login"`
 	Name  string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope TokenScope `json:"scope"`
 
 	// UsedAt When it was last used, to the minute.
@@ -1938,7 +1941,7 @@ type TokenInput struct {
 	// Name What it is for.
 	Name string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope *TokenScope `json:"scope,omitempty"`
 
 	// User A user's id or login, in whatever case.
@@ -1951,7 +1954,7 @@ type TokenList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+// TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 type TokenScope string
 
 // User defines model for User.
@@ -2218,7 +2221,7 @@ type PathWorkspace = Ref
 type Search = string
 
 // Task defines model for Task.
-type Task = string
+type Task = TaskName
 
 // Whose A user's id or login, in whatever case.
 type Whose = UserRef

@@ -126,6 +126,12 @@ func (s *shelf) Workspace(_ context.Context, ref string) (lab.WorkspaceDetail, e
 	return s.workspace, s.err
 }
 
+// refusal is one row of what was refused.
+type refusal struct {
+	actor             lab.Actor
+	operation, target string
+}
+
 // bench is a door with all that it needs.
 type bench struct {
 	*testing.T
@@ -133,6 +139,7 @@ type bench struct {
 	shelf   *shelf
 	now     time.Time
 	started []lab.Intent
+	refused []refusal
 	caller  lab.Caller
 	whoErr  error
 	// jar is the browser's.
@@ -164,6 +171,10 @@ func newBench(t *testing.T, change ...func(*door.Config)) *bench {
 		Store: b.shelf, Allows: auth.Allows, ConsoleURL: console, LabsURL: labs, OwnHosts: true, Idle: time.Hour,
 		Start: func(_ context.Context, intent lab.Intent, _ lab.Slug) error {
 			b.started = append(b.started, intent)
+			return nil
+		},
+		Refused: func(_ context.Context, actor lab.Actor, operation, target string) error {
+			b.refused = append(b.refused, refusal{actor, operation, target})
 			return nil
 		},
 		Sweeps: func() bool { return false }, Wake: func() {}, Logger: slog.New(slog.DiscardHandler),

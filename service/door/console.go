@@ -1,6 +1,7 @@
 package door
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,6 +26,9 @@ const (
 	// workspace's host and back.
 	openingLife = 3
 )
+
+// refusedTimeout bounds the writing down of what was refused.
+const refusedTimeout = 5 * time.Second
 
 // Visitor says who makes a request of the console's origin, and may give the browser
 // cookies by the answer's header: CodeUnauthenticated for nobody who is signed in.
@@ -79,6 +83,9 @@ func (d *Door) open(w http.ResponseWriter, r *http.Request, who Visitor) {
 		d.sendOn(w, r, slug, entry, remote)
 	case lab.CodeNotFound, lab.CodeForbidden:
 		d.unknown(w) // which of the two is not for everybody to know
+		if lab.IsRefusal(err) {
+			d.recordRefused(w, r, lab.Actor{Name: caller.Name, UserID: caller.UserID, Role: caller.Role, Remote: remote}, slug)
+		}
 	case lab.CodeConflict:
 		d.show(w, http.StatusConflict, page{Title: "It can't be opened", Text: told(err), Link: "/", LinkText: "To the console"})
 	default:
@@ -174,6 +181,20 @@ func begun(opening string, slug lab.Slug, at time.Time) string {
 	sum := hmac.New(sha256.New, []byte(opening))
 	sum.Write([]byte(string(slug) + " " + strconv.FormatInt(at.Unix()/60, 10))) //nolint:mnd // a minute
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// recordRefused writes down that somebody was refused, once they have their answer:
+// how long that takes tells nobody that there is such a workspace.
+func (d *Door) recordRefused(w http.ResponseWriter, r *http.Request, actor lab.Actor, slug lab.Slug) {
+	if d.cfg.Refused == nil {
+		return
+	}
+	_ = http.NewResponseController(w).Flush() // a writer that has no such thing sends it later
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), refusedTimeout)
+	defer cancel()
+	if err := d.cfg.Refused(ctx, actor, "openWorkspace", string(slug)); err != nil {
+		d.cfg.Logger.WarnContext(ctx, "what was refused was not recorded", "error", err)
+	}
 }
 
 func (d *Door) unknown(w http.ResponseWriter) {

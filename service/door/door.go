@@ -68,6 +68,9 @@ type Config struct {
 	// Allows says whether a caller may do openWorkspace or lookIn at a workspace:
 	// nil, CodeForbidden, or CodeNotFound where they may not even know of it.
 	Allows func(operation string, caller lab.Caller, belonging lab.Belonging) error
+	// Refused writes down that somebody asked at the console for a workspace that they
+	// may not open; nil for nowhere.
+	Refused func(ctx context.Context, actor lab.Actor, operation, target string) error
 	// Start wants a workspace running.
 	Start func(ctx context.Context, intent lab.Intent, slug lab.Slug) error
 	// Sweeps says whether this instance is the one that ends passes; Wake is called

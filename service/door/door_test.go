@@ -12,6 +12,22 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
+func TestWhoMayNotOpenAWorkspaceIsWrittenDown(t *testing.T) {
+	b := newBench(t)
+	bob := lab.Caller{Name: "user:bob", UserID: "u-bob", Role: lab.RoleStudent, SessionID: "s-bob", Scope: lab.Scope{Students: []string{"bob"}}}
+	b.caller = bob
+	foreign, none := b.open("/open/"+slug), b.open("/open/fall-py-nobody")
+	if foreign.status != http.StatusNotFound || foreign.body != none.body {
+		t.Errorf("%d; a foreign one and none are told apart", foreign.status)
+	}
+	b.caller = student()
+	b.open("/open/" + slug)
+	want := []refusal{{lab.Actor{Name: "user:bob", UserID: "u-bob", Role: lab.RoleStudent, Remote: "192.0.2.7"}, "openWorkspace", slug}}
+	if !slices.Equal(b.refused, want) {
+		t.Errorf("written down: %+v", b.refused)
+	}
+}
+
 func TestAStudentComesInByTheSharedHost(t *testing.T) {
 	b := newBench(t)
 	cookie, r := b.come("/folder/a%2Fb?x=y&z=%20&to=/q")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -67,6 +68,7 @@ func (d *Door) show(w http.ResponseWriter, status int, p page) {
 		w.Header().Set("Referrer-Policy", "same-origin") // without one a form's Origin is "null"
 	}
 	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(text.Bytes()) // whoever asked may be gone
 }

@@ -95,8 +95,20 @@ type LookIn struct {
 	// Name is the user's, or what the token is called.
 	Name string
 	Role Role
+	How  LookInHow
 	At   time.Time
 }
+
+// LookInHow says how somebody was in a workspace.
+type LookInHow string
+
+// The ways to be in a workspace.
+const (
+	// LookInEditor: they opened it in a browser, as its student does.
+	LookInEditor LookInHow = "editor"
+	// LookInTerminal: they ran a command inside it.
+	LookInTerminal LookInHow = "terminal"
+)
 
 // EntryAs is what somebody comes into a workspace as.
 type EntryAs string

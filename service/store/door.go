@@ -16,7 +16,7 @@ const (
 		VALUES (:hash, :workspace_id, :host, :looks_in, :user_id, :session_id, :token_id, :actor, :role, :browser, :remote, :created_at, :expires_at)`
 	insertPass = `INSERT INTO passes (id, hash, workspace_id, host, looks_in, user_id, session_id, token_id, actor, role, browser, created_at, expires_at)
 		VALUES (:id, :hash, :workspace_id, :host, :looks_in, :user_id, :session_id, :token_id, :actor, :role, :browser, :created_at, :expires_at)`
-	insertLookIn = `INSERT INTO look_ins (id, workspace_id, user_id, actor, role, at) VALUES (:id, :workspace_id, :user_id, :actor, :role, :at)`
+	insertLookIn = `INSERT INTO look_ins (id, workspace_id, user_id, actor, role, how, at) VALUES (:id, :workspace_id, :user_id, :actor, :role, :how, :at)`
 
 	// admissions joins each pass with all that it depends on. Its parameters are now,
 	// now, the moment after which a session must have been seen, and now.
@@ -207,15 +207,31 @@ func (s *Store) RedeemTicket(
 		if err := boundPasses(ctx, tx, made, now); err != nil || !made.LooksIn {
 			return err
 		}
-		type lookInRow struct {
-			ID          string `db:"id"`
-			WorkspaceID string `db:"workspace_id"`
-			UserID      string `db:"user_id"`
-			Actor       string `db:"actor"`
-			Role        string `db:"role"`
-			At          stamp  `db:"at"`
+		if err := insert(ctx, tx, insertLookIn, lookInRow{
+			made.ID, made.WorkspaceID, made.UserID, made.Actor, string(made.Role), string(lab.LookInEditor), stamp(now),
+		}); err != nil {
+			return err
 		}
-		if err := insert(ctx, tx, insertLookIn, lookInRow{made.ID, made.WorkspaceID, made.UserID, made.Actor, string(made.Role), stamp(now)}); err != nil {
+		return record(ctx, tx, audit)
+	})
+}
+
+type lookInRow struct {
+	ID          string `db:"id"`
+	WorkspaceID string `db:"workspace_id"`
+	UserID      string `db:"user_id"`
+	Actor       string `db:"actor"`
+	Role        string `db:"role"`
+	How         string `db:"how"`
+	At          stamp  `db:"at"`
+}
+
+// RecordLookIn writes down an act, and that its actor was in a workspace by it.
+func (s *Store) RecordLookIn(ctx context.Context, workspaceID string, how lab.LookInHow, audit lab.Audit) error {
+	return s.update(ctx, "record a look-in", func(tx session) error {
+		if err := insert(ctx, tx, insertLookIn, lookInRow{
+			audit.ID, workspaceID, audit.Actor.UserID, audit.Actor.Name, string(audit.Actor.Role), string(how), stamp(audit.At),
+		}); err != nil {
 			return err
 		}
 		return record(ctx, tx, audit)
@@ -409,10 +425,11 @@ func (s *Store) LookIns(ctx context.Context, userID string, limit int) ([]lab.Lo
 		UserID      string `db:"user_id"`
 		Name        string `db:"name"`
 		Role        string `db:"role"`
+		How         string `db:"how"`
 		At          stamp  `db:"at"`
 	}
 	var rows []row
-	err := s.reader().list(ctx, &rows, `SELECT l.id, l.workspace_id, w.slug, l.user_id, COALESCE(u.name, l.actor) AS name, l.role, l.at
+	err := s.reader().list(ctx, &rows, `SELECT l.id, l.workspace_id, w.slug, l.user_id, COALESCE(u.name, l.actor) AS name, l.role, l.how, l.at
 		FROM look_ins l
 		JOIN workspaces w ON w.id = l.workspace_id
 		JOIN students s ON s.id = w.student_id
@@ -423,7 +440,8 @@ func (s *Store) LookIns(ctx context.Context, userID string, limit int) ([]lab.Lo
 	}
 	return convert(rows, func(r row) lab.LookIn {
 		return lab.LookIn{
-			ID: r.ID, WorkspaceID: r.WorkspaceID, Slug: lab.Slug(r.Slug), UserID: r.UserID, Name: r.Name, Role: lab.Role(r.Role), At: time.Time(r.At),
+			ID: r.ID, WorkspaceID: r.WorkspaceID, Slug: lab.Slug(r.Slug), UserID: r.UserID, Name: r.Name, Role: lab.Role(r.Role),
+			How: lab.LookInHow(r.How), At: time.Time(r.At),
 		}
 	}), nil
 }

@@ -402,9 +402,9 @@ func TestTheStudentSeesWhoLookedIn(t *testing.T) {
 		g.must(err)
 		var names []string
 		for _, l := range got {
-			names = append(names, string(l.Slug)+" "+l.Name+" "+string(l.Role))
+			names = append(names, string(l.Slug)+" "+l.Name+" "+string(l.Role)+" "+string(l.How))
 		}
-		wantEqual(t, names, []string{"fall-py-ada token:operator admin", "fall-py-ada N. N. instructor"})
+		wantEqual(t, names, []string{"fall-py-ada token:operator admin editor", "fall-py-ada N. N. instructor editor"})
 		audits, err := g.Audits(t.Context(), 2)
 		g.must(err)
 		for _, a := range audits {
