@@ -129,7 +129,9 @@ func (r *Registrar) patchUser(actor lab.Actor, user lab.User, patch UserPatch) (
 		user.Email = p.email("email", *patch.Email)
 	}
 	if patch.Role != nil {
-		user.Role = p.role(*patch.Role)
+		if user.Role = p.role(*patch.Role); user.Role != role {
+			user.RoleByProvider = false
+		}
 	}
 	disables := patch.Disabled != nil && *patch.Disabled && user.Active()
 	if actor.UserID == user.ID && (user.Role != role || disables) {
