@@ -39,6 +39,8 @@ type LettersConfig struct {
 	ConsoleURL string
 	// PerMinute bounds how many letters are sent.
 	PerMinute int
+	// Uninvited: who has no password is sent none.
+	Uninvited bool
 	Registry  *prometheus.Registry
 	Log       *slog.Logger
 
@@ -97,7 +99,7 @@ func NewLetters(cfg LettersConfig) (*Letters, error) {
 // what was not noted as sent is sent again, with another password or link.
 func (l *Letters) Run(ctx context.Context) error {
 	for turn := 0; ; turn++ {
-		if err := l.round(ctx, turn%inviteEveryN == 0); err != nil && ctx.Err() == nil {
+		if err := l.round(ctx, !l.Uninvited && turn%inviteEveryN == 0); err != nil && ctx.Err() == nil {
 			l.Log.WarnContext(ctx, "letters can't be sent now", "error", err)
 		}
 		if !l.wait(ctx, letterPoll) {
@@ -147,7 +149,7 @@ func (l *Letters) try(ctx context.Context, letter lab.Letter) error {
 		return err
 	}
 	now := l.now()
-	if err != nil || !needed(letter, user, now) {
+	if err != nil || !l.needed(letter, user, now) {
 		return l.Store.DropLetter(ctx, letter.ID)
 	}
 	secret, hash, err := l.secretOf(letter.Kind)
@@ -180,12 +182,12 @@ func (l *Letters) try(ctx context.Context, letter lab.Letter) error {
 }
 
 // needed says whether a letter is still wanted by its reader.
-func needed(letter lab.Letter, user lab.User, now time.Time) bool {
+func (l *Letters) needed(letter lab.Letter, user lab.User, now time.Time) bool {
 	switch {
 	case !user.Active(), user.Email == "":
 		return false
 	case letter.Kind == lab.LetterInvitation:
-		return user.Password == lab.PasswordNone
+		return !l.Uninvited && user.Password == lab.PasswordNone && user.Subject == "" // else a provider signs them in
 	default: // whoever asked for a link has given up waiting, or chosen a password with another one
 		return letter.UsedAt == nil && now.Sub(letter.AskedAt) < LinkLifetime
 	}

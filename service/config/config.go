@@ -30,6 +30,7 @@ type Config struct {
 	API       API
 	Session   Session
 	Mail      Mail
+	OIDC      OIDC
 	Labs      Labs
 	Door      Door
 	Store     Store
@@ -81,6 +82,8 @@ type Mail struct {
 	Folder string
 	// PerMinute bounds how many mails are sent.
 	PerMinute int
+	// Invitations mails a temporary password to everybody who has none.
+	Invitations bool
 }
 
 // IsSet says whether mail is sent at all.
@@ -272,7 +275,10 @@ func Default() Config {
 		LabsURL:    "http://labs.localhost:9999",
 		DataDir:    "/var/lib/bothy",
 		Session:    Session{Idle: 12 * time.Hour, Lifetime: 7 * 24 * time.Hour},
-		Mail:       Mail{Security: "starttls", PerMinute: 120},
+		Mail:       Mail{Security: "starttls", PerMinute: 120, Invitations: true},
+		OIDC: OIDC{
+			Scopes: []string{"openid", "profile", "email"}, LoginClaim: "email", NameClaim: "name", Link: "no_admins",
+		},
 		// The address of a node on its workspaces' network, as Nomad has it unless told otherwise.
 		Door:  Door{Listen: ":8082", URL: "http://172.26.64.1:8082", Register: true},
 		Store: Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
