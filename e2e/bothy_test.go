@@ -41,6 +41,7 @@ func TestClass(t *testing.T) {
 		{"the chain from URL to code-server", chain},
 		{"a student in the browser", func(t *testing.T, d *dev) { inBrowser(t, d, root) }},
 		{"a student signs in for the first time", func(t *testing.T, d *dev) { signsIn(t, d, root) }},
+		{"people sign in by the provider", func(t *testing.T, d *dev) { signsInByProvider(t, d, root) }},
 		{"a hostile page", func(t *testing.T, d *dev) { hostile(t, d, root) }},
 		{"the API's reference in the browser", func(t *testing.T, d *dev) { reference(t, d, root) }},
 		{"a class of terminals from launch to deletion", lifecycle},

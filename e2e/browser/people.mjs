@@ -5,12 +5,13 @@ import { play } from './browser.mjs';
 /**
  * @typedef {{ do: 'fill', name: string, text: string }} Fill a field, by its name
  * @typedef {{ do: 'press', name: string }} Press a button, by what is on it
+ * @typedef {{ do: 'follow', name: string }} Follow a link, by what it says
  * @typedef {{ do: 'go', path: string }} Go to an address
  * @typedef {{ do: 'shows', text: string }} Shows waits for a text
  * @typedef {{ do: 'workbench' }} Workbench waits for VS Code
  * @typedef {{ do: 'page' }} Page gives address and text
  * @typedef {{ do: 'screenshot', path: string }} Screenshot
- * @typedef {Fill | Press | Go | Shows | Workbench | Page | Screenshot} Step
+ * @typedef {Fill | Press | Follow | Go | Shows | Workbench | Page | Screenshot} Step
  */
 
 await play(
@@ -28,6 +29,9 @@ await play(
         return '';
       case 'press':
         await page.getByRole('button', { name: step.name }).first().click();
+        return '';
+      case 'follow':
+        await page.getByRole('link', { name: step.name }).first().click();
         return '';
       case 'go':
         await page.goto(step.path, { waitUntil: 'domcontentloaded' });
