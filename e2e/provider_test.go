@@ -43,15 +43,15 @@ func signsInByProvider(t *testing.T, d *dev, root string) {
 		[]step{{Do: "screenshot", Path: filepath.Join(b.artifacts, "sign-in-with-provider.png")}}, atSchool("chidi")...),
 		step{Do: "workbench"},
 		step{Do: "go", Path: console + "/"},
-		step{Do: "shows", Text: own.Slug},
+		step{Do: "shows", Text: "Your editor is running."},
 		step{Do: "page"},
 		step{Do: "go", Path: other.URL},
 		step{Do: "shows", Text: "There is no such workspace for you"})...)
 	if at := results[5]; !strings.HasPrefix(at, own.URL) {
 		t.Errorf("after the sign-in the browser is at %s, not at %s", at, own.URL)
 	}
-	if strings.Contains(results[8], other.Slug) {
-		t.Errorf("the portal shows somebody else's workspace:\n%s", results[8])
+	if portal := results[8]; strings.Count(portal, "Open") != 1 || !strings.Contains(portal, own.Student.Name) {
+		t.Errorf("the portal shows\n%s", portal)
 	}
 
 	const dora = "demo/dora@example.edu"

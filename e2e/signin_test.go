@@ -42,7 +42,7 @@ func signsIn(t *testing.T, d *dev, root string) {
 		{Do: "press", Name: "Choose this password"},
 		{Do: "workbench"},
 		{Do: "go", Path: console + "/"},
-		{Do: "shows", Text: own.Slug},
+		{Do: "shows", Text: "Your editor is running."},
 		{Do: "page"},
 		{Do: "screenshot", Path: filepath.Join(b.artifacts, "portal.png")},
 		{Do: "go", Path: other.URL},
@@ -52,8 +52,8 @@ func signsIn(t *testing.T, d *dev, root string) {
 		t.Fatalf("%s (screenshot in e2e/artifacts/first-sign-in-failed.png): %v", seen.Problem, err)
 	}
 	portal := seen.Results[14]
-	if strings.Contains(portal, other.Slug) {
-		t.Errorf("the portal shows somebody else's workspace:\n%s", portal)
+	if strings.Count(portal, "Open") != 1 || !strings.Contains(portal, own.Student.Name) {
+		t.Errorf("the portal shows\n%s", portal)
 	}
 	if at := seen.Results[11]; !strings.HasPrefix(at, own.URL) {
 		t.Errorf("after the choice of a password the browser is at %s, not at %s", at, own.URL)

@@ -30,8 +30,10 @@ func (h *handler) signIn(c *gin.Context, status int, v view, login, to string) {
 
 func (h *handler) getSignIn(c *gin.Context) {
 	to := within(c.Query("to"))
-	_, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
+	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
 	switch {
+	case err == nil && visitor.Session.PasswordDue:
+		h.seeOther(c, "/password?"+url.Values{"to": {to}}.Encode())
 	case err == nil:
 		h.seeOther(c, to)
 	case lab.CodeOf(err) != lab.CodeUnauthenticated:
