@@ -31,17 +31,17 @@ type ClaimRule struct {
 	Values []string
 }
 
-// RoleRule gives a role, CohortRule a membership in the cohort with a key.
-type (
-	RoleRule struct {
-		ClaimRule
-		Role lab.Role
-	}
-	CohortRule struct {
-		ClaimRule
-		Cohort string
-	}
-)
+// RoleRule gives a role.
+type RoleRule struct {
+	ClaimRule
+	Role lab.Role
+}
+
+// CohortRule gives a membership in the cohort with a key.
+type CohortRule struct {
+	ClaimRule
+	Cohort string
+}
 
 // ProviderRules say what a provider's claims mean here.
 type ProviderRules struct {

@@ -43,7 +43,9 @@ func newCampus(t *testing.T, change ...func(*auth.ProviderRules)) *campus {
 	rules := auth.ProviderRules{
 		LoginClaim: "email", NameClaim: "name", Link: auth.LinkNoAdmins,
 		Roles: []auth.RoleRule{
-			{ClaimRule: rule("helpers"), Role: lab.RoleAssistant}, {ClaimRule: rule("teachers"), Role: lab.RoleInstructor}, {ClaimRule: rule("root"), Role: lab.RoleAdmin},
+			{ClaimRule: rule("helpers"), Role: lab.RoleAssistant},
+			{ClaimRule: rule("teachers"), Role: lab.RoleInstructor},
+			{ClaimRule: rule("root"), Role: lab.RoleAdmin},
 			{ClaimRule: auth.ClaimRule{Claim: "email", Values: []string{"chief@example.org"}}, Role: lab.RoleAdmin},
 		},
 		Cohorts: []auth.CohortRule{{ClaimRule: rule("cs101"), Cohort: "fall-26"}, {ClaimRule: rule("cs102"), Cohort: "spring-27"}},

@@ -40,7 +40,8 @@ func TestClaimsAreMappedToRolesAndCohorts(t *testing.T) {
 `)
 	c := src.mustLoad()
 	want := []ClaimRule{
-		{"instructor", "groups", []string{"teachers", "staff"}}, {"instructor", "realm_access.roles", []string{"teach"}},
+		{"instructor", "groups", []string{"teachers", "staff"}},
+		{"instructor", "realm_access.roles", []string{"teach"}},
 		{"admin", "https://example.org/roles", []string{"root"}},
 	}
 	if diff := cmp.Diff(want, c.OIDC.Roles); diff != "" {

@@ -142,6 +142,7 @@ func (c Config) logFile() string   { return filepath.Join(c.logs(), "bothy.log")
 func (c Config) serverTokenFile(server string) string {
 	return filepath.Join(c.Stack.Dir, "secrets", server+"-bothy.token")
 }
+
 func (c Config) schoolFile(name string) string {
 	return filepath.Join(c.Stack.Dir, "secrets", "school."+name)
 }

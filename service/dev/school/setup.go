@@ -11,15 +11,11 @@ import (
 )
 
 // write writes to Vault.
-func (s *School) write(ctx context.Context, path string, data map[string]any) (map[string]any, error) {
-	answer, err := s.vault.Logical().WriteWithContext(ctx, path, data)
-	if err != nil {
-		return nil, fmt.Errorf("set up the school: write %s: %w", path, err)
+func (s *School) write(ctx context.Context, path string, data map[string]any) error {
+	if _, err := s.vault.Logical().WriteWithContext(ctx, path, data); err != nil {
+		return fmt.Errorf("set up the school: write %s: %w", path, err)
 	}
-	if answer == nil {
-		return map[string]any{}, nil
-	}
-	return answer.Data, nil
+	return nil
 }
 
 func (s *School) read(ctx context.Context, path string) (map[string]any, error) {
@@ -40,7 +36,7 @@ func (s *School) setUp(ctx context.Context, at string) error {
 		return fmt.Errorf("set up the school: list auth methods: %w", err)
 	}
 	if mounts[mount+"/"] == nil {
-		if _, err := s.write(ctx, "sys/auth/"+mount, map[string]any{"type": "userpass", "description": "People of a school, for trying single sign-on"}); err != nil {
+		if err := s.write(ctx, "sys/auth/"+mount, map[string]any{"type": "userpass", "description": "People of a school, for trying single sign-on"}); err != nil {
 			return err
 		}
 		if mounts, err = s.vault.Sys().ListAuthWithContext(ctx); err != nil {
@@ -50,7 +46,7 @@ func (s *School) setUp(ctx context.Context, at string) error {
 	// What Vault's default policy lets everybody do is more than this.
 	rules := fmt.Sprintf("path %q {\n  capabilities = [\"read\", \"update\"]\n}\n\npath \"auth/token/revoke-self\" {\n  capabilities = [\"update\"]\n}\n",
 		"identity/oidc/provider/"+provider+"/authorize")
-	if _, err := s.write(ctx, "sys/policies/acl/"+policy, map[string]any{"policy": rules}); err != nil {
+	if err := s.write(ctx, "sys/policies/acl/"+policy, map[string]any{"policy": rules}); err != nil {
 		return err
 	}
 	if err := s.people(ctx, mounts[mount+"/"].Accessor); err != nil {
@@ -63,13 +59,13 @@ func (s *School) setUp(ctx context.Context, at string) error {
 func (s *School) people(ctx context.Context, accessor string) error {
 	members := map[string][]string{}
 	for _, p := range People() {
-		if _, err := s.write(ctx, "auth/"+mount+"/users/"+p.Account, map[string]any{
+		if err := s.write(ctx, "auth/"+mount+"/users/"+p.Account, map[string]any{
 			"password": s.cfg.Password.Reveal(), "token_policies": policy, "token_no_default_policy": true, "token_ttl": "10m",
 		}); err != nil {
 			return err
 		}
 		entity := "identity/entity/name/school-" + p.Account
-		if _, err := s.write(ctx, entity, map[string]any{"metadata": map[string]string{"email": p.Email, "name": p.Name}}); err != nil {
+		if err := s.write(ctx, entity, map[string]any{"metadata": map[string]string{"email": p.Email, "name": p.Name}}); err != nil {
 			return err
 		}
 		found, err := s.read(ctx, entity)
@@ -77,7 +73,7 @@ func (s *School) people(ctx context.Context, accessor string) error {
 			return err
 		}
 		id, _ := found["id"].(string)
-		if _, err := s.write(ctx, "identity/entity-alias", map[string]any{"name": p.Account, "canonical_id": id, "mount_accessor": accessor}); err != nil {
+		if err := s.write(ctx, "identity/entity-alias", map[string]any{"name": p.Account, "canonical_id": id, "mount_accessor": accessor}); err != nil {
 			return err
 		}
 		if p.Group != "" {
@@ -85,7 +81,7 @@ func (s *School) people(ctx context.Context, accessor string) error {
 		}
 	}
 	for group, ids := range members {
-		if _, err := s.write(ctx, "identity/group/name/"+group, map[string]any{"member_entity_ids": slices.Sorted(slices.Values(ids))}); err != nil {
+		if err := s.write(ctx, "identity/group/name/"+group, map[string]any{"member_entity_ids": slices.Sorted(slices.Values(ids))}); err != nil {
 			return err
 		}
 	}
@@ -102,7 +98,7 @@ func (s *School) provide(ctx context.Context, at string) error {
 	names := make([]string, 0, len(scopes))
 	for name, template := range scopes {
 		encoded := base64.StdEncoding.EncodeToString([]byte(template))
-		if _, err := s.write(ctx, "identity/oidc/scope/"+name, map[string]any{"template": encoded}); err != nil {
+		if err := s.write(ctx, "identity/oidc/scope/"+name, map[string]any{"template": encoded}); err != nil {
 			return err
 		}
 		names = append(names, name)
@@ -117,7 +113,7 @@ func (s *School) provide(ctx context.Context, at string) error {
 			"key": key, "redirect_uris": s.cfg.RedirectURI, "assignments": "allow_all", "id_token_ttl": "5m", "access_token_ttl": "5m",
 		}},
 	} {
-		if _, err := s.write(ctx, step.path, step.data); err != nil {
+		if err := s.write(ctx, step.path, step.data); err != nil {
 			return err
 		}
 	}
@@ -128,6 +124,5 @@ func (s *School) provide(ctx context.Context, at string) error {
 	secret, _ := made["client_secret"].(string)
 	s.ClientID, _ = made["client_id"].(string)
 	s.ClientSecret = config.NewSecret(secret)
-	_, err = s.write(ctx, "identity/oidc/provider/"+provider, map[string]any{"issuer": at, "allowed_client_ids": s.ClientID, "scopes_supported": names})
-	return err
+	return s.write(ctx, "identity/oidc/provider/"+provider, map[string]any{"issuer": at, "allowed_client_ids": s.ClientID, "scopes_supported": names})
 }
