@@ -39,10 +39,12 @@ type LettersConfig struct {
 	ConsoleURL string
 	// PerMinute bounds how many letters are sent.
 	PerMinute int
-	// Uninvited: who has no password is sent none.
+	// Uninvited: who has no password is sent one where somebody asks for that, and not by itself.
 	Uninvited bool
-	Registry  *prometheus.Registry
-	Log       *slog.Logger
+	// Lifetime is how long the temporary password of an invitation is good from when it is sent.
+	Lifetime time.Duration
+	Registry *prometheus.Registry
+	Log      *slog.Logger
 
 	NewID  func() string
 	Now    func() time.Time
@@ -72,8 +74,8 @@ type Letters struct {
 
 // NewLetters makes it.
 func NewLetters(cfg LettersConfig) (*Letters, error) {
-	if cfg.Store == nil || cfg.Passwords == nil || cfg.Mailer == nil || cfg.NewID == nil || cfg.Log == nil || cfg.PerMinute < 1 {
-		return nil, errors.New("auth: Letters want Store, Passwords, Mailer, NewID, Log and PerMinute")
+	if cfg.Store == nil || cfg.Passwords == nil || cfg.Mailer == nil || cfg.NewID == nil || cfg.Log == nil || cfg.PerMinute < 1 || cfg.Lifetime <= 0 {
+		return nil, errors.New("auth: Letters want Store, Passwords, Mailer, NewID, Log, PerMinute and Lifetime")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -149,7 +151,7 @@ func (l *Letters) try(ctx context.Context, letter lab.Letter) error {
 		return err
 	}
 	now := l.now()
-	if err != nil || !l.needed(letter, user, now) {
+	if err != nil || !needed(letter, user, now) {
 		return l.Store.DropLetter(ctx, letter.ID)
 	}
 	secret, hash, err := l.secretOf(letter.Kind)
@@ -158,6 +160,7 @@ func (l *Letters) try(ctx context.Context, letter lab.Letter) error {
 	}
 	letter.Tries++
 	letter.DueAt = now.Add(min(lastLetterRetry, firstLetterRetry<<min(letter.Tries-1, 10)))
+	letter.ExpiresAt = now.Add(l.Lifetime)
 	if letter.Kind == lab.LetterReset {
 		letter.ExpiresAt = now.Add(LinkLifetime)
 	}
@@ -182,12 +185,12 @@ func (l *Letters) try(ctx context.Context, letter lab.Letter) error {
 }
 
 // needed says whether a letter is still wanted by its reader.
-func (l *Letters) needed(letter lab.Letter, user lab.User, now time.Time) bool {
+func needed(letter lab.Letter, user lab.User, now time.Time) bool {
 	switch {
 	case !user.Active(), user.Email == "":
 		return false
 	case letter.Kind == lab.LetterInvitation:
-		return !l.Uninvited && user.Password == lab.PasswordNone && user.Subject == "" // else a provider signs them in
+		return user.Password != lab.PasswordOwn && user.Subject == "" // else a provider signs them in
 	default: // whoever asked for a link has given up waiting, or chosen a password with another one
 		return letter.UsedAt == nil && now.Sub(letter.AskedAt) < LinkLifetime
 	}
@@ -234,10 +237,10 @@ func (l *Letters) send(ctx context.Context, letter lab.Letter, user lab.User, se
 	if err := l.Passwords.SetPassword(ctx, user.ID, secret); err != nil {
 		return fmt.Errorf("set a temporary password: %w", err)
 	}
-	return l.Mailer.Send(ctx, l.invitation(user, secret))
+	return l.Mailer.Send(ctx, l.invitation(user, secret, letter.ExpiresAt))
 }
 
-func (l *Letters) invitation(user lab.User, password string) lab.Mail {
+func (l *Letters) invitation(user lab.User, password string, until time.Time) lab.Mail {
 	return lab.Mail{Name: user.Name, To: user.Email, Subject: "Welcome to Bothy", Text: fmt.Sprintf(`Hello %s,
 
 you have an account at Bothy, which gives you a ready development environment
@@ -248,13 +251,16 @@ Login:               %s
 Temporary password:  %s
 
 When you sign in for the first time, you choose a password of your own. The
-temporary one is good for nothing else.
+temporary one is good for nothing else, and until
+%s. After that, have a link mailed to you here:
+
+%s/reset
 
 If you don't know why you get this mail, please tell your instructor.
 
 Bothy
 %s
-`, user.Name, l.ConsoleURL, user.Login, password, l.ConsoleURL)}
+`, user.Name, l.ConsoleURL, user.Login, password, until.UTC().Format("Monday, 2 January 2006, 15:04 UTC"), l.ConsoleURL, l.ConsoleURL)}
 }
 
 func (l *Letters) reset(user lab.User, token string) lab.Mail {

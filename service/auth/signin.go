@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -34,6 +35,9 @@ const (
 	maxLogin = 320
 )
 
+// ErrPasswordLapsed says that a temporary password was right, and is too old.
+var ErrPasswordLapsed = errors.New("the temporary password has lapsed")
+
 func attemptLimits() lab.AttemptLimits {
 	return lab.AttemptLimits{Unknown: unknownTries, Known: knownTries, Quiet: quiet, Address: addressTries, Window: addressWindow}
 }
@@ -41,7 +45,8 @@ func attemptLimits() lab.AttemptLimits {
 // SignInWithPassword begins a session, and gives the cookies for the browser.
 // CodeUnauthenticated when login or password is wrong, whichever it is and whether
 // or not there is such a login; CodeTooMany, with RetryAfter, when too many were.
-// due says that the password is a temporary one: the session opens nothing else
+// ErrPasswordLapsed, with CodeForbidden, for the right password of somebody whose
+// temporary one is too old. due says that the password is a temporary one: the session opens nothing else
 // until another is chosen.
 func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, password string) (cookies []*http.Cookie, due bool, err error) {
 	even := p.After(evenly)
@@ -55,6 +60,12 @@ func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, pas
 		select {
 		case <-even:
 		case <-ctx.Done():
+		}
+		return nil, false, err
+	case errors.Is(err, ErrPasswordLapsed):
+		p.signIns.WithLabelValues("password", "expired").Inc()
+		if err := p.refused(ctx, user, visit); err != nil {
+			return nil, false, err
 		}
 		return nil, false, err
 	case code == lab.CodeTooMany:
@@ -95,7 +106,11 @@ func (p *People) check(ctx context.Context, visit Visit, login, password string)
 		return lab.User{}, err
 	}
 	if err == nil && user.Active() {
-		return user, p.attempt(ctx, visit, user.ID, user.ID, password, wrong)
+		if err := p.attempt(ctx, visit, user.ID, user.ID, password, wrong); err != nil || !user.Lapsed(p.now()) {
+			return user, err
+		}
+		// Only who has the password learns that it was right.
+		return user, lab.Wrap(lab.CodeForbidden, ErrPasswordLapsed, "this temporary password is too old")
 	}
 	// Who is not there takes the same way, with a name that nobody has.
 	nobody := "nobody-" + hashOf(strings.ToLower(login))[:32]

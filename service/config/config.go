@@ -26,24 +26,25 @@ type Config struct {
 	// TemplateDir is a folder of job files beside the built-in templates; "" for none.
 	TemplateDir string
 
-	TLS       ListenerTLS
-	API       API
-	Session   Session
-	Mail      Mail
-	OIDC      OIDC
-	Labs      Labs
-	Door      Door
-	Store     Store
-	Nomad     Nomad
-	Consul    Consul
-	Vault     Vault
-	Home      Home
-	Log       Log
-	Telemetry Telemetry
-	Reconcile Reconcile
-	Events    Events
-	Audit     Audit
-	Limits    Limits
+	TLS        ListenerTLS
+	API        API
+	Session    Session
+	Mail       Mail
+	OIDC       OIDC
+	Labs       Labs
+	Door       Door
+	Store      Store
+	Nomad      Nomad
+	Consul     Consul
+	Vault      Vault
+	Home       Home
+	Log        Log
+	Telemetry  Telemetry
+	Reconcile  Reconcile
+	Events     Events
+	Audit      Audit
+	Operations Operations
+	Limits     Limits
 }
 
 // ListenerTLS is the certificate that Bothy itself serves; empty for plain HTTP.
@@ -84,6 +85,8 @@ type Mail struct {
 	PerMinute int
 	// Invitations mails a temporary password to everybody who has none.
 	Invitations bool
+	// InvitationLifetime is how long the temporary password of an invitation is good.
+	InvitationLifetime time.Duration
 }
 
 // IsSet says whether mail is sent at all.
@@ -253,6 +256,12 @@ type Limits struct {
 	RequestsPerCaller  int
 }
 
+// Operations is how long acts on classes can be looked up after their end.
+type Operations struct {
+	// MaxAge is 0 for ever.
+	MaxAge time.Duration
+}
+
 // Audit is how long the record of changes is kept.
 type Audit struct {
 	// MaxAge is 0 for ever.
@@ -275,7 +284,7 @@ func Default() Config {
 		LabsURL:    "http://labs.localhost:9999",
 		DataDir:    "/var/lib/bothy",
 		Session:    Session{Idle: 12 * time.Hour, Lifetime: 7 * 24 * time.Hour},
-		Mail:       Mail{Security: "starttls", PerMinute: 120, Invitations: true},
+		Mail:       Mail{Security: "starttls", PerMinute: 120, Invitations: true, InvitationLifetime: 7 * 24 * time.Hour},
 		OIDC: OIDC{
 			Scopes: []string{"openid", "profile", "email"}, LoginClaim: "email", NameClaim: "name", Link: "no_admins",
 		},
@@ -299,9 +308,10 @@ func Default() Config {
 			Workers: 8, Interval: 15 * time.Second,
 			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,
 		},
-		Events: Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
-		Limits: Limits{RequestsPerAddress: 500, RequestsPerCaller: 200},
-		Audit:  Audit{MaxAge: 2 * 365 * 24 * time.Hour},
+		Events:     Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
+		Limits:     Limits{RequestsPerAddress: 500, RequestsPerCaller: 200},
+		Audit:      Audit{MaxAge: 2 * 365 * 24 * time.Hour},
+		Operations: Operations{MaxAge: 180 * 24 * time.Hour},
 	}
 }
 

@@ -146,7 +146,8 @@ func (c Config) serverTokenFile(server string) string {
 func (c Config) schoolFile(name string) string {
 	return filepath.Join(c.Stack.Dir, "secrets", "school."+name)
 }
-func (c Config) envFile() string { return filepath.Join(c.Stack.Dir, "env") }
+func (c Config) passwordsFile() string { return filepath.Join(c.Stack.Dir, "passwords") }
+func (c Config) envFile() string       { return filepath.Join(c.Stack.Dir, "env") }
 
 // The addresses: programs use the number, browsers the names.
 func (c Config) apiAddr() string    { return "http://" + c.listen() }
