@@ -136,12 +136,12 @@ func (b browser) play(t *testing.T, script, name, at string, steps []step) (repo
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", script)
 	cmd.Dir = b.scripts
-	// Short: Chromium makes a Unix socket deep below it, whose path has 108 characters in all.
-	temporary, err := os.MkdirTemp("", "b-")
+	// Short, whatever the test is called: Chromium makes a Unix socket below it.
+	temporary, err := os.MkdirTemp("", "bothy-e2e-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { _ = os.RemoveAll(temporary) }() // nothing in it is missed
 	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
 	var complaints strings.Builder
 	cmd.Stdin, cmd.Stderr = strings.NewReader(string(input)), &complaints

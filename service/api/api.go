@@ -21,13 +21,14 @@ import (
 )
 
 // Time limits that suit a server of this handler: the longest answer waits for
-// Nomad to check a job. Streams take these limits off for themselves.
+// Nomad to check a job. Streams take these limits off for themselves. Of headers, as
+// much is read as a browser's cookies may have: see auth.BoundCookies.
 const (
 	ReadHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 30 * time.Second
 	WriteTimeout      = 60 * time.Second
 	IdleTimeout       = 2 * time.Minute
-	MaxHeaderBytes    = 64 << 10
+	MaxHeaderBytes    = 1 << 20
 )
 
 // Config is what the API needs. Registrar, Authenticator, Belongings, Credentials,

@@ -33,7 +33,7 @@ type Store interface {
 	Post(ctx context.Context, userID string) (lab.Post, error)
 	Record(ctx context.Context, audit lab.Audit) error
 
-	BeginSession(ctx context.Context, session lab.Session, hash, device, replaced string, audit lab.Audit) error
+	BeginSession(ctx context.Context, session lab.Session, hash, device string, replaced []string, audit lab.Audit, ended func(lab.Session) lab.Audit) error
 	SessionOf(ctx context.Context, hash string) (session lab.Session, user lab.User, current bool, err error)
 	Session(ctx context.Context, id string) (lab.Session, error)
 	RotateSession(ctx context.Context, id, from, to string, at time.Time) (bool, error)

@@ -4186,9 +4186,10 @@ type ClientInterface interface {
 
 	// LinkWorkspaceWithBody Make a link that opens a workspace
 	//
-	// An address that opens the workspace in a browser, once and within a minute; the
+	// An address that opens the workspace in a browser, once and within a minute,
+	// after a page that says who it is opened as and wants a button pressed; the
 	// browser may then come back for as long as the session lives that asked, or for
-	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 	// the workspace's own host, and the student sees that. Without a body it is made
 	// for what the caller is.
 	//
@@ -4199,9 +4200,10 @@ type ClientInterface interface {
 
 	// LinkWorkspace Make a link that opens a workspace
 	//
-	// An address that opens the workspace in a browser, once and within a minute; the
+	// An address that opens the workspace in a browser, once and within a minute,
+	// after a page that says who it is opened as and wants a button pressed; the
 	// browser may then come back for as long as the session lives that asked, or for
-	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 	// the workspace's own host, and the student sees that. Without a body it is made
 	// for what the caller is.
 	//
@@ -6021,9 +6023,10 @@ func (c *Raw) GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEdit
 
 // LinkWorkspaceWithBody Make a link that opens a workspace
 //
-// An address that opens the workspace in a browser, once and within a minute; the
+// An address that opens the workspace in a browser, once and within a minute,
+// after a page that says who it is opened as and wants a button pressed; the
 // browser may then come back for as long as the session lives that asked, or for
-// an hour where a token did. Whoever is not the workspace's student looks in, on
+// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 // the workspace's own host, and the student sees that. Without a body it is made
 // for what the caller is.
 //
@@ -6044,9 +6047,10 @@ func (c *Raw) LinkWorkspaceWithBody(ctx context.Context, workspace PathWorkspace
 
 // LinkWorkspace Make a link that opens a workspace
 //
-// An address that opens the workspace in a browser, once and within a minute; the
+// An address that opens the workspace in a browser, once and within a minute,
+// after a page that says who it is opened as and wants a button pressed; the
 // browser may then come back for as long as the session lives that asked, or for
-// an hour where a token did. Whoever is not the workspace's student looks in, on
+// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 // the workspace's own host, and the student sees that. Without a body it is made
 // for what the caller is.
 //
@@ -13164,9 +13168,10 @@ type ClientWithResponsesInterface interface {
 
 	// LinkWorkspaceWithBodyWithResponse Make a link that opens a workspace
 	//
-	// An address that opens the workspace in a browser, once and within a minute; the
+	// An address that opens the workspace in a browser, once and within a minute,
+	// after a page that says who it is opened as and wants a button pressed; the
 	// browser may then come back for as long as the session lives that asked, or for
-	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 	// the workspace's own host, and the student sees that. Without a body it is made
 	// for what the caller is.
 	//
@@ -13177,9 +13182,10 @@ type ClientWithResponsesInterface interface {
 
 	// LinkWorkspaceWithResponse Make a link that opens a workspace
 	//
-	// An address that opens the workspace in a browser, once and within a minute; the
+	// An address that opens the workspace in a browser, once and within a minute,
+	// after a page that says who it is opened as and wants a button pressed; the
 	// browser may then come back for as long as the session lives that asked, or for
-	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 	// the workspace's own host, and the student sees that. Without a body it is made
 	// for what the caller is.
 	//
@@ -17666,9 +17672,10 @@ func (c *ClientWithResponses) GetWorkspaceWithResponse(ctx context.Context, work
 
 // LinkWorkspaceWithBodyWithResponse Make a link that opens a workspace
 //
-// An address that opens the workspace in a browser, once and within a minute; the
+// An address that opens the workspace in a browser, once and within a minute,
+// after a page that says who it is opened as and wants a button pressed; the
 // browser may then come back for as long as the session lives that asked, or for
-// an hour where a token did. Whoever is not the workspace's student looks in, on
+// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 // the workspace's own host, and the student sees that. Without a body it is made
 // for what the caller is.
 //
@@ -17685,9 +17692,10 @@ func (c *ClientWithResponses) LinkWorkspaceWithBodyWithResponse(ctx context.Cont
 
 // LinkWorkspaceWithResponse Make a link that opens a workspace
 //
-// An address that opens the workspace in a browser, once and within a minute; the
+// An address that opens the workspace in a browser, once and within a minute,
+// after a page that says who it is opened as and wants a button pressed; the
 // browser may then come back for as long as the session lives that asked, or for
-// an hour where a token did. Whoever is not the workspace's student looks in, on
+// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 // the workspace's own host, and the student sees that. Without a body it is made
 // for what the caller is.
 //

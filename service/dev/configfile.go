@@ -35,6 +35,7 @@ func configText(cfg Config, settings config.Config) string {
 	block("door", func(b *hclwrite.Body) {
 		b.SetAttributeValue("listen", cty.StringVal(settings.Door.Listen))
 		b.SetAttributeValue("url", cty.StringVal(settings.Door.URL))
+		b.SetAttributeValue("trusted_proxies", stringList(settings.Door.TrustedProxies))
 	})
 	for _, server := range [][2]string{
 		{"nomad", settings.Nomad.Address}, {"consul", settings.Consul.Address},
@@ -63,7 +64,7 @@ func configText(cfg Config, settings config.Config) string {
 		b.SetAttributeValue("issuer", cty.StringVal(settings.OIDC.Issuer))
 		b.SetAttributeValue("client_id", cty.StringVal(settings.OIDC.ClientID))
 		b.SetAttributeValue("client_secret_file", cty.StringVal(cfg.schoolFile("client-secret")))
-		b.SetAttributeValue("scopes", texts(settings.OIDC.Scopes))
+		b.SetAttributeValue("scopes", stringList(settings.OIDC.Scopes))
 		b.SetAttributeValue("display_name", cty.StringVal(settings.OIDC.DisplayName))
 		appendRules(b, "role", settings.OIDC.Roles)
 		appendRules(b, "cohort", settings.OIDC.Cohorts)
@@ -81,14 +82,17 @@ func appendRules(b *hclwrite.Body, block string, rules []config.ClaimRule) {
 		b.AppendNewline()
 		given := b.AppendNewBlock(block, []string{rule.Gives}).Body()
 		given.SetAttributeValue("claim", cty.StringVal(rule.Claim))
-		given.SetAttributeValue("values", texts(rule.Values))
+		given.SetAttributeValue("values", stringList(rule.Values))
 	}
 }
 
-func texts(list []string) cty.Value {
-	values := make([]cty.Value, len(list))
-	for i, text := range list {
+func stringList(texts []string) cty.Value {
+	values := make([]cty.Value, len(texts))
+	for i, text := range texts {
 		values[i] = cty.StringVal(text)
+	}
+	if len(values) == 0 {
+		return cty.ListValEmpty(cty.String)
 	}
 	return cty.ListVal(values)
 }

@@ -252,6 +252,9 @@ func TestAFirstVisit(t *testing.T) {
 		b.get(path).goes(t, "/password")
 	}
 	b.post("/workspaces/fall-26-go102-ada/start").goes(t, "/password")
+	// What sends whoever is not signed in here gets them no further than to choose another.
+	b.get("/sign-in?to=%2Fopen%2Ffall-26-py101-ada").goes(t, "/password?to=%2Fopen%2Ffall-26-py101-ada")
+	b.get("/sign-in?to=%2Fopen%2Ffall-26-go102-ada%3Fto%3D%2Fa%253Fb").goes(t, "/password?to=%2Fopen%2Ffall-26-go102-ada%3Fto%3D%2Fa%253Fb")
 	b.get("/password?to=/sessions").says(t, 200, "Choose a password", "temporary password")
 	b.post("/password", "password", own, "again", "another").says(t, 400, "Is not the same")
 	b.post("/password", "password", "short", "again", "short").says(t, 400, "Has fewer than 10 characters")

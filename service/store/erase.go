@@ -151,6 +151,10 @@ func eraseRows(ctx context.Context, tx session, who identity, withdrawn map[stri
 			return err
 		}
 		counts["passes"] += n
+		if n, err = tx.exec(ctx, `UPDATE browsers SET actor = ? WHERE user_id = ?`, erasedName, id); err != nil {
+			return err
+		}
+		counts["browsers"] += n
 	}
 	for _, t := range personalTables() {
 		if t.does != removed {

@@ -62,6 +62,7 @@ func personalTables() []personalTable {
 		{"events", `student_id IN (?)`, of{students}, kept},
 		{"tickets", `user_id IN (?) OR workspace_id IN (?)`, of{users, workspaces}, removed},
 		{"passes", `user_id IN (?)`, of{users}, replaced},
+		{"browsers", `user_id IN (?)`, of{users}, replaced},
 		{"sessions", `user_id IN (?)`, of{users}, removed},
 		{"devices", `user_id IN (?)`, of{users}, removed},
 		{"api_tokens", `user_id IN (?)`, of{users}, removed},
@@ -76,7 +77,7 @@ func personalTables() []personalTable {
 // hidden are columns that are nobody's data: credentials' hashes, and what lists
 // are searched by.
 func hidden(column string) bool {
-	return column == "search" || strings.HasSuffix(column, "_key") && column != "class_key" || strings.HasSuffix(column, "hash")
+	return column == "search" || column == "browser" || strings.HasSuffix(column, "_key") && column != "class_key" || strings.HasSuffix(column, "hash")
 }
 
 // Personal gives all that is kept of the person who a student is: of each table the

@@ -62,7 +62,7 @@ func addPersons(ctx context.Context, tx session, enrolled, students []lab.Studen
 		}
 		of[s.ID] = students[i].UserID
 	}
-	return eachBatch(ctx, tx, `UPDATE users SET disabled_at = NULL, lapsed = FALSE, password = 'none', revision = revision + 1, updated_at = ?
+	return eachBatch(ctx, tx, `UPDATE users SET disabled_at = NULL, lapsed = FALSE, password = 'none', password_until = NULL, revision = revision + 1, updated_at = ?
 		WHERE lapsed AND id IN (?)`, []any{stamp(at)}, slices.Compact(slices.Sorted(maps.Values(of))))
 }
 
