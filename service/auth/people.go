@@ -68,6 +68,8 @@ type Config struct {
 	Idle, Lifetime time.Duration
 	// Secure says that browsers reach Bothy by https.
 	Secure bool
+	// Uninvited: who has no password is sent none, nor a link with which to choose one.
+	Uninvited bool
 	// Operator is the token of the settings; nil for none.
 	Operator *Static
 	// Registry takes the metrics; nil for none.
@@ -91,6 +93,8 @@ const (
 	seen = time.Minute
 	// secretBytes is the length of every token before it is encoded.
 	secretBytes = 32
+	// secretText is its length as text.
+	secretText = 43
 )
 
 // People knows who people are: by session, by API token, by password. Its methods
