@@ -66,7 +66,7 @@ func personalTables() []personalTable {
 		{"kept_homes", `workspace_id IN (?) OR student_id IN (?)`, of{workspaces, students}, kept},
 		{"operation_items", `workspace_id IN (?)`, of{workspaces}, kept},
 		{"events", `student_id IN (?)`, of{students}, kept},
-		{"tickets", `user_id IN (?) OR workspace_id IN (?)`, of{users, workspaces}, removed},
+		{"tickets", `user_id IN (?)`, of{users}, removed},
 		{"passes", `user_id IN (?)`, of{users}, replaced},
 		{"sessions", `user_id IN (?)`, of{users}, removed},
 		{"devices", `user_id IN (?)`, of{users}, removed},
@@ -191,12 +191,21 @@ func personalRows(ctx context.Context, tx session, t personalTable, who identity
 				row[column] = plain(column, value)
 			}
 		}
+		who.blankOthers(row)
 		out = append(out, row)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", t.name, err)
 	}
 	return out, nil
+}
+
+// blankOthers takes out of an audit row from where somebody else acted.
+func (i identity) blankOthers(row map[string]any) {
+	user, audited := row["actor_user"].(string)
+	if audited && !slices.Contains(i.users, user) {
+		row["actor_remote"] = ""
+	}
 }
 
 // plain is a value of a column as people read it.

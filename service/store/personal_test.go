@@ -66,6 +66,33 @@ func TestAllThatIsKeptOfAPersonIsExported(t *testing.T) {
 	})
 }
 
+func TestAnExportDoesNotSayWhereOthersWere(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		g := newGuarded(f)
+		for _, u := range []lab.User{g.teacher, g.student} {
+			ticket := lab.Ticket{Hash: g.id("ticket"), Entry: g.entry(u), Remote: "192.0.2.99", CreatedAt: g.now, ExpiresAt: g.now.Add(time.Minute)}
+			if u.ID == g.student.ID {
+				ticket.Remote = "192.0.2.1"
+			}
+			g.must(g.AddTicket(t.Context(), ticket))
+			audit := f.audit("workspace.open", g.workspace.ID)
+			audit.Actor = lab.Actor{Name: "user:" + u.Login, UserID: u.ID, Role: u.Role, Remote: ticket.Remote}
+			f.must(f.Record(t.Context(), audit))
+		}
+		data, err := f.Personal(t.Context(), g.enrolled.ID)
+		f.must(err)
+		text, err := json.Marshal(data.Records)
+		f.must(err)
+		if strings.Contains(string(text), "192.0.2.99") || strings.Contains(string(text), "session-"+g.teacher.ID) {
+			t.Errorf("the export says where a teacher was: %s", text)
+		}
+		if strings.Count(string(text), "192.0.2.1") != 2 {
+			t.Errorf("the export lacks from where the person came: %s", text)
+		}
+	})
+}
+
 // everywhere is the text of all rows of all tables.
 func (f *fixture) everywhere() string {
 	f.t.Helper()
