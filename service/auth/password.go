@@ -24,7 +24,9 @@ const (
 const (
 	// LinkLifetime is how long a mailed link is good from the moment it is sent.
 	LinkLifetime = time.Hour
-	// resetsOfAccount and resetsOfAddress are the most within a resetWindow.
+	// resetsOfAccount are the most mails to one person within a resetWindow.
+	// resetsOfAddress are the most beyond each person's first that one address asks
+	// for: nobody goes without a mail because of who else is behind their address.
 	resetsOfAccount = 3
 	resetsOfAddress = 50
 	resetWindow     = time.Hour
@@ -67,7 +69,7 @@ func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visi
 	}
 	if !visitor.Session.PasswordDue {
 		wrong := lab.Invalid("the password was not changed", lab.Field{Name: "present", Problem: "is not your present password", Remedy: "type it again"})
-		if err := p.attempt(ctx, visit, user.ID, user.ID, present, wrong); err != nil {
+		if _, err := p.attempt(ctx, visit, user.ID, user.ID, present, wrong); err != nil {
 			return err
 		}
 	} else if err := p.isAnother(ctx, user, chosen); err != nil {
@@ -96,14 +98,11 @@ func (p *People) isAnother(ctx context.Context, user lab.User, chosen string) er
 }
 
 // AskReset has a link mailed with which to choose a new password, if there is such a
-// login, somebody who may sign in, with an address. It does not say which: nil is all
-// that comes back, and always after the same time. CodeTooMany speaks of the address
-// alone that it is asked from. Failed sign-ins don't count.
+// login, somebody who may sign in, with an address, and not enough mails on their way.
+// It does not say which: nil is all that comes back, and always after the same time.
+// Failed sign-ins don't count.
 func (p *People) AskReset(ctx context.Context, visit Visit, login string) error {
 	even := p.After(evenly)
-	if err := p.Store.Spend(ctx, "reset-address:"+network(visit.Remote), resetsOfAddress, resetWindow, p.now()); err != nil {
-		return err
-	}
 	if err := p.askReset(ctx, visit, strings.TrimSpace(login)); err != nil {
 		return err
 	}
@@ -131,10 +130,17 @@ func (p *People) askReset(ctx context.Context, visit Visit, login string) error 
 		return nil
 	}
 	at := p.now()
-	switch err := p.Store.Spend(ctx, "reset:"+user.ID, resetsOfAccount, resetWindow, at); {
-	case lab.CodeOf(err) == lab.CodeTooMany:
+	err = p.Store.Spend(ctx, "reset-first:"+user.ID, 1, resetWindow, at)
+	if lab.CodeOf(err) == lab.CodeTooMany {
+		err = p.Store.Spend(ctx, "reset-address:"+network(visit.Remote), resetsOfAddress, resetWindow, at)
+		if err == nil {
+			err = p.Store.Spend(ctx, "reset-more:"+user.ID, resetsOfAccount-1, resetWindow, at)
+		}
+	}
+	if lab.CodeOf(err) == lab.CodeTooMany {
 		return nil // enough mails are on their way, with links that are good
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	letter := lab.Letter{ID: p.NewID(), UserID: user.ID, Kind: lab.LetterReset, AskedAt: at, DueAt: at, ExpiresAt: at.Add(LinkLifetime)}

@@ -51,8 +51,8 @@ type Store interface {
 	RevokeToken(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error
 	UseToken(ctx context.Context, id string, at time.Time) error
 
-	BeginAttempt(ctx context.Context, attempt lab.Attempt, limits lab.AttemptLimits) error
-	EndAttempt(ctx context.Context, attempt lab.Attempt, outcome lab.AttemptOutcome) error
+	BeginAttempt(ctx context.Context, attempt lab.Attempt, limits lab.AttemptLimits) (wait time.Duration, err error)
+	EndAttempt(ctx context.Context, attempt lab.Attempt, limits lab.AttemptLimits, outcome lab.AttemptOutcome) error
 	Spend(ctx context.Context, key string, most int, window time.Duration, at time.Time) error
 
 	AskLetter(ctx context.Context, letter lab.Letter, audit lab.Audit) error

@@ -68,8 +68,10 @@ type site struct {
 	mu        sync.Mutex
 	now       time.Time
 	ids       int
-	// waited are the times that were waited for; they pass at once.
-	waited []time.Duration
+	// waited are the times that were waited for; they pass at once. While there is
+	// something else to do, none passes.
+	waited       []time.Duration
+	whileWaiting func()
 }
 
 func newSite(t *testing.T) *site {
@@ -116,7 +118,12 @@ func (s *site) after(d time.Duration) <-chan time.Time {
 	defer s.mu.Unlock()
 	s.waited = append(s.waited, d)
 	now := make(chan time.Time, 1)
-	now <- s.now
+	switch {
+	case s.whileWaiting == nil:
+		now <- s.now
+	case d > time.Second:
+		s.whileWaiting()
+	}
 	return now
 }
 
