@@ -2657,6 +2657,9 @@ type EndSessionsParams struct {
 	// User Whose, by id or login; without it the caller's own.
 	User *Whose `form:"user,omitempty" json:"user,omitempty"`
 
+	// Tokens Whether to revoke the user's API tokens as well, the one that asks among them.
+	Tokens *bool `form:"tokens,omitempty" json:"tokens,omitempty"`
+
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -5510,6 +5513,14 @@ func (siw *ServerInterfaceWrapper) EndSessions(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "tokens" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tokens", c.Request.URL.Query(), &params.Tokens, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tokens: %w", err), http.StatusBadRequest)
 		return
 	}
 

@@ -98,7 +98,7 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"revokeToken":        func() error { return c.RevokeToken(ctx, "id-token") },
 		"listSessions":       func() error { return ignored(c.Sessions(ctx, "")) },
 		"endSession":         func() error { return c.EndSession(ctx, "id-session") },
-		"endSessions":        func() error { return c.EndSessions(ctx, "") },
+		"endSessions":        func() error { return c.EndSessions(ctx, "", true) },
 		"listTemplates":      func() error { return ignored(c.Templates(ctx)) },
 		"planClass":          func() error { return ignored(c.PlanClass(ctx, class, "launch")) },
 		"planWorkspace":      func() error { return ignored(c.PlanWorkspace(ctx, "fall-26-py101-ada")) },

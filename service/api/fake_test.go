@@ -443,6 +443,6 @@ func (f *fakeRegistrar) EndSession(_ context.Context, _ lab.Caller, intent lab.I
 	return f.note("EndSession", intent, id)
 }
 
-func (f *fakeRegistrar) EndSessions(_ context.Context, _ lab.Caller, intent lab.Intent, user string) error {
-	return f.note("EndSessions", intent, user)
+func (f *fakeRegistrar) EndSessions(_ context.Context, _ lab.Caller, intent lab.Intent, user string, tokens bool) error {
+	return f.note("EndSessions", intent, user, tokens)
 }

@@ -40,9 +40,9 @@ type Store interface {
 	SeeSession(ctx context.Context, id string, at time.Time) error
 	Sessions(ctx context.Context, userID string, now time.Time, idle time.Duration, page lab.Page) (lab.List[lab.Session], error)
 	EndSession(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error
-	EndSessions(ctx context.Context, intent lab.Intent, userID string, at time.Time, audit lab.Audit) error
+	EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error
 	KnowsDevice(ctx context.Context, userID, hash string) (bool, error)
-	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, at time.Time, audit lab.Audit) error
+	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) error
 
 	CreateToken(ctx context.Context, intent lab.Intent, token lab.APIToken, hash string, audit lab.Audit) error
 	Token(ctx context.Context, id string) (lab.APIToken, error)
@@ -91,6 +91,9 @@ const (
 	seen = time.Minute
 	// secretBytes is the length of every token before it is encoded.
 	secretBytes = 32
+	// fresh is how long after a sign-in somebody who has no password is taken for
+	// who signed in, where others are asked for theirs.
+	fresh = 10 * time.Minute
 )
 
 // People knows who people are: by session, by API token, by password. Its methods

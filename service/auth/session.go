@@ -232,8 +232,9 @@ func (p *People) EndSession(ctx context.Context, caller lab.Caller, intent lab.I
 	return p.Store.EndSession(ctx, intent, session.UserID, id, p.now(), audit)
 }
 
-// EndSessions signs out everywhere: the caller, or the user that an admin names.
-func (p *People) EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string) error {
+// EndSessions signs out everywhere: the caller, or the user that an admin names; with
+// tokens, their API tokens are revoked as well.
+func (p *People) EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string, tokens bool) error {
 	whose, err := p.whose(ctx, caller, user)
 	if err != nil {
 		return err
@@ -241,7 +242,7 @@ func (p *People) EndSessions(ctx context.Context, caller lab.Caller, intent lab.
 	if whose == "" {
 		return needsUser("user")
 	}
-	return p.Store.EndSessions(ctx, intent, whose, p.now(), p.audit(intent.Actor, "session.end_all", whose, nil))
+	return p.Store.EndSessions(ctx, intent, whose, tokens, p.now(), p.audit(intent.Actor, "session.end_all", whose, nil))
 }
 
 // whose gives the id of the user whose things a caller asks for: their own unless

@@ -98,7 +98,7 @@ func TestWhoMayNotSignInAnyMoreIsNobodyAtOnce(t *testing.T) {
 	_, err := b.signIn("ada@example.org", right)
 	s.must(err)
 	v := b.mustVisitor()
-	_, text, err := s.CreateToken(t.Context(), v.Caller, lab.Intent{}, auth.TokenInput{Name: "ci"})
+	_, text, err := s.MakeToken(t.Context(), v, b.visit(), lab.Intent{}, auth.TokenInput{Name: "ci"}, right)
 	s.must(err)
 	byToken, err := byBearer(t, s.People, text)
 	s.must(err)
@@ -155,7 +155,7 @@ func TestPeopleEndTheirOwnSessionsAndAdminsAnybodys(t *testing.T) {
 	s.wantCode(s.EndSession(ctx, bob.Caller, lab.Intent{}, ada.SessionID), lab.CodeNotFound)
 	s.must(s.EndSession(ctx, ada.Caller, lab.Intent{}, elsewhere.SessionID))
 	adas.mustVisitor()
-	s.must(s.EndSessions(ctx, ada.Caller, lab.Intent{}, ""))
+	s.must(s.EndSessions(ctx, ada.Caller, lab.Intent{}, "", false))
 	_, err = adas.visitor()
 	s.wantCode(err, lab.CodeUnauthenticated)
 	_, err = s.Again(ctx, ada.Caller)
@@ -167,8 +167,8 @@ func TestPeopleEndTheirOwnSessionsAndAdminsAnybodys(t *testing.T) {
 
 	operator, err := byBearer(t, s.People, token)
 	s.must(err)
-	s.wantCode(s.EndSessions(ctx, operator, lab.Intent{}, ""), lab.CodeInvalid)
-	s.must(s.EndSessions(ctx, operator, lab.Intent{}, "root@example.org"))
+	s.wantCode(s.EndSessions(ctx, operator, lab.Intent{}, "", false), lab.CodeInvalid)
+	s.must(s.EndSessions(ctx, operator, lab.Intent{}, "root@example.org", false))
 }
 
 func TestANeighboursCookieDoesNotHideOnesOwn(t *testing.T) {
@@ -203,9 +203,9 @@ func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {
 	}
 	v := b.mustVisitor()
 	for _, bad := range []string{right, "short", "aaaaaaaaaaaaa", "my name is ada? n. n.", strings.Repeat("ä1b2", 20)} {
-		s.wantCode(s.ChangePassword(ctx, v, b.visit(), "", bad), lab.CodeInvalid)
+		s.wantCode(s.ChangePassword(ctx, v, b.visit(), "", bad, false), lab.CodeInvalid)
 	}
-	s.must(s.ChangePassword(ctx, v, b.visit(), "", "a new long password"))
+	s.must(s.ChangePassword(ctx, v, b.visit(), "", "a new long password", false))
 	caller, err := s.Authenticate(ctx, b.request(), http.Header{})
 	s.must(err)
 	if caller.Name != "user:ada@example.org" {
@@ -216,8 +216,8 @@ func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {
 
 	// From now on the present password is wanted.
 	v = b.mustVisitor()
-	s.wantCode(s.ChangePassword(ctx, v, b.visit(), right, "another long password"), lab.CodeInvalid)
-	s.must(s.ChangePassword(ctx, v, b.visit(), "a new long password", "another long password"))
+	s.wantCode(s.ChangePassword(ctx, v, b.visit(), right, "another long password", false), lab.CodeInvalid)
+	s.must(s.ChangePassword(ctx, v, b.visit(), "a new long password", "another long password", false))
 	due, err := elsewhere.signIn("ada@example.org", "another long password")
 	s.must(err)
 	if due {

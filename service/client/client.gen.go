@@ -2740,6 +2740,9 @@ type EndSessionsParams struct {
 	// User Whose, by id or login; without it the caller's own.
 	User *Whose `form:"user,omitempty" json:"user,omitempty"`
 
+	// Tokens Whether to revoke the user's API tokens as well, the one that asks among them.
+	Tokens *bool `form:"tokens,omitempty" json:"tokens,omitempty"`
+
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -3805,7 +3808,8 @@ type ClientInterface interface {
 	// EndSessions Sign out everywhere
 	//
 	// Ends all sessions of the caller; of another `user` where an admin names one.
-	// With the operator's token of the settings, `user` is needed.
+	// With the operator's token of the settings, `user` is needed. API tokens stay
+	// unless `tokens` says that they are to be revoked too.
 	//
 	// Corresponds with DELETE /v1/sessions (the `EndSessions` operationId).
 	EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3999,7 +4003,8 @@ type ClientInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one.
+	// token goes no further and lives no longer than that one. A browser's session
+	// makes none here: the page `/tokens` does, which asks for the password.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4011,7 +4016,8 @@ type ClientInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one.
+	// token goes no further and lives no longer than that one. A browser's session
+	// makes none here: the page `/tokens` does, which asks for the password.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5271,7 +5277,8 @@ func (c *Raw) ListOperationItems(ctx context.Context, operation PathOperation, p
 // EndSessions Sign out everywhere
 //
 // Ends all sessions of the caller; of another `user` where an admin names one.
-// With the operator's token of the settings, `user` is needed.
+// With the operator's token of the settings, `user` is needed. API tokens stay
+// unless `tokens` says that they are to be revoked too.
 //
 // Corresponds with DELETE /v1/sessions (the `EndSessions` operationId).
 func (c *Raw) EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5655,7 +5662,8 @@ func (c *Raw) ListTokens(ctx context.Context, params *ListTokensParams, reqEdito
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one.
+// token goes no further and lives no longer than that one. A browser's session
+// makes none here: the page `/tokens` does, which asks for the password.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5677,7 +5685,8 @@ func (c *Raw) CreateTokenWithBody(ctx context.Context, params *CreateTokenParams
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one.
+// token goes no further and lives no longer than that one. A browser's session
+// makes none here: the page `/tokens` does, which asks for the password.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9389,6 +9398,18 @@ func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Requ
 
 		}
 
+		if params.Tokens != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tokens", *params.Tokens, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.DryRun != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -12515,7 +12536,8 @@ type ClientWithResponsesInterface interface {
 	// EndSessionsWithResponse Sign out everywhere
 	//
 	// Ends all sessions of the caller; of another `user` where an admin names one.
-	// With the operator's token of the settings, `user` is needed.
+	// With the operator's token of the settings, `user` is needed. API tokens stay
+	// unless `tokens` says that they are to be revoked too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12735,7 +12757,8 @@ type ClientWithResponsesInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one.
+	// token goes no further and lives no longer than that one. A browser's session
+	// makes none here: the page `/tokens` does, which asks for the password.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12747,7 +12770,8 @@ type ClientWithResponsesInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one.
+	// token goes no further and lives no longer than that one. A browser's session
+	// makes none here: the page `/tokens` does, which asks for the password.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16702,7 +16726,8 @@ func (c *ClientWithResponses) ListOperationItemsWithResponse(ctx context.Context
 // EndSessionsWithResponse Sign out everywhere
 //
 // Ends all sessions of the caller; of another `user` where an admin names one.
-// With the operator's token of the settings, `user` is needed.
+// With the operator's token of the settings, `user` is needed. API tokens stay
+// unless `tokens` says that they are to be revoked too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17036,7 +17061,8 @@ func (c *ClientWithResponses) ListTokensWithResponse(ctx context.Context, params
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one.
+// token goes no further and lives no longer than that one. A browser's session
+// makes none here: the page `/tokens` does, which asks for the password.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17054,7 +17080,8 @@ func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Contex
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one.
+// token goes no further and lives no longer than that one. A browser's session
+// makes none here: the page `/tokens` does, which asks for the password.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -135,7 +135,7 @@ func (s site) acts() map[string]act {
 			return st.EndSession(ctx, intent, "", s.session.ID, s.now, s.audit("session.end", s.session.ID))
 		}},
 		"end all sessions": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
-			return st.EndSessions(ctx, intent, s.user.ID, s.now, s.audit("session.end_all", s.user.ID))
+			return st.EndSessions(ctx, intent, s.user.ID, true, s.now, s.audit("session.end_all", s.user.ID))
 		}},
 		"appoint": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return second(st.Appoint(ctx, intent, lab.TrustCohort, s.cohort.ID, []string{s.user.ID}, s.audit("appoint", s.cohort.ID)))

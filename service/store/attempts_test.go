@@ -105,8 +105,8 @@ func TestAfterSoManyFailuresOneAddressWaitsAndIsNotRefused(t *testing.T) {
 		}
 		waits(f.attempt("another"), lab.AttemptRight, time.Second)
 		waits(f.attempt("another"), lab.AttemptVoid, time.Second)
-		for _, want := range []time.Duration{1, 2, 3, 3, 3} { // the bound
-			waits(f.attempt(fmt.Sprint("more ", f.ids.Add(1))), lab.AttemptWrong, want*time.Second)
+		for _, want := range []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second} { // the bound
+			waits(f.attempt(fmt.Sprint("more ", f.ids.Add(1))), lab.AttemptWrong, want)
 		}
 		known, elsewhere := f.attempt("another"), f.attempt("another")
 		known.Known, elsewhere.Address = true, "192.0.2.2"

@@ -135,10 +135,14 @@ func (s *Store) EndSession(ctx context.Context, intent lab.Intent, userID, id st
 	})
 }
 
-// EndSessions ends all sessions of a user.
-func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, at time.Time, audit lab.Audit) error {
+// EndSessions ends all sessions of a user, and with tokens all API tokens.
+func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error {
 	return s.act(ctx, intent, "end all sessions", func(tx session) (lab.Audit, error) {
-		return audit, endSessions(ctx, tx, userID, "", at)
+		if err := endSessions(ctx, tx, userID, "", at); err != nil || !tokens {
+			return audit, err
+		}
+		revoked, err := revokeTokens(ctx, tx, userID, at)
+		return alsoRevoked(audit, revoked), err
 	})
 }
 
@@ -159,8 +163,9 @@ func (s *Store) KnowsDevice(ctx context.Context, userID, hash string) (bool, err
 
 // PasswordSet notes that somebody's password was set, where it has been: their
 // state, that what was due by their session is done, and that all their other
-// sessions and their links have ended and their failures are forgotten.
-func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, at time.Time, audit lab.Audit) error {
+// sessions and their links have ended, with tokens their API tokens too, and their
+// failures are forgotten.
+func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) error {
 	return s.update(ctx, "note a new password", func(tx session) error {
 		if err := tx.lock(ctx, "user", lockUser, userID); err != nil {
 			return err
@@ -181,6 +186,13 @@ func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Passwo
 		if err := endSessions(ctx, tx, userID, kept, at); err != nil {
 			return err
 		}
-		return record(ctx, tx, audit)
+		var revoked []string
+		if tokens {
+			var err error
+			if revoked, err = revokeTokens(ctx, tx, userID, at); err != nil {
+				return err
+			}
+		}
+		return record(ctx, tx, alsoRevoked(audit, revoked))
 	})
 }
