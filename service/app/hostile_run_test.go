@@ -154,7 +154,7 @@ func newTarget(t testing.TB) *target {
 // anyVault takes every secret, and forgets it.
 type anyVault struct{}
 
-func (anyVault) PutSecret(context.Context, lab.SecretOwner, string, string) error { return nil }
+func (anyVault) PutSecret(context.Context, lab.SecretOwner, string, string, string) error { return nil }
 
 // fill makes one of each thing, and a generator that knows them.
 func (g *target) fill() {
