@@ -28,6 +28,7 @@ type site struct {
 	class     lab.Class
 	workspace lab.Workspace
 	user      lab.User
+	former    lab.User
 	session   lab.Session
 	token     lab.APIToken
 }
@@ -39,6 +40,7 @@ func newSite(f *fixture) site {
 	s.student = f.student(s.cohort, "Ada", "ada@example.org")
 	s.class = f.class(s.cohort, s.course)
 	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
+	s.former = f.user(s.name+"-former@example.org", lab.RoleStudent)
 	s.session, s.token = f.newSession(s.user), f.newToken(s.user)
 	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, "", f.audit("session.create", s.session.ID)))
 	f.must(f.CreateToken(f.t.Context(), somebody(), s.token, s.name, f.audit("token.create", s.token.ID)))
@@ -94,6 +96,15 @@ func (s site) acts() map[string]act {
 		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
 			one, err := st.Student(ctx, s.student.ID)
 			return one.Revision, one, err
+		}},
+		"erase a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			_, _, err := st.EraseUser(ctx, intent, s.former.ID, s.now, func(lab.User) (lab.Audit, error) {
+				return s.audit("user.erase", s.former.ID), nil
+			})
+			return err
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			u, err := st.User(ctx, s.former.ID)
+			return u.Revision, u, err
 		}},
 		"erase": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			_, _, err := st.Erase(ctx, intent, s.student.ID, s.now, func(lab.Student) (lab.Audit, error) {

@@ -39,12 +39,17 @@ type personalTable struct {
 	where string
 	of    []func(identity) []string
 	does  erasure
+	// actor is a column with the name of who acted; "" for none. Their rows are the
+	// person's too, and the name in them is replaced where the rows stay.
+	actor string
 }
 
 // identity is who somebody is in the database: the ids of what is theirs.
 type identity struct {
 	students, users, workspaces []string
-	names, emails               []string
+	// names are what the person is called, emails their addresses, logins what they
+	// sign in with.
+	names, emails, logins []string
 }
 
 // personalTables are all tables that say something about people, each before those
@@ -56,27 +61,40 @@ func personalTables() []personalTable {
 	all := func(i identity) []string { return slices.Concat(i.students, i.users, i.workspaces) }
 	type of = []func(identity) []string
 	return []personalTable{
-		{"students", `id IN (?)`, of{students}, replaced},
-		{"users", `id IN (?)`, of{users}, replaced},
-		{"cohort_instructors", `user_id IN (?)`, of{users}, removed},
-		{"course_instructors", `user_id IN (?)`, of{users}, removed},
-		{"class_assistants", `user_id IN (?)`, of{users}, removed},
-		{"workspaces", `id IN (?)`, of{workspaces}, kept},
-		{"slugs", `workspace_id IN (?)`, of{workspaces}, kept},
-		{"kept_homes", `workspace_id IN (?) OR student_id IN (?)`, of{workspaces, students}, kept},
-		{"operation_items", `workspace_id IN (?)`, of{workspaces}, kept},
-		{"events", `student_id IN (?)`, of{students}, kept},
-		{"tickets", `user_id IN (?)`, of{users}, removed},
-		{"passes", `user_id IN (?)`, of{users}, replaced},
-		{"sessions", `user_id IN (?)`, of{users}, removed},
-		{"devices", `user_id IN (?)`, of{users}, removed},
-		{"api_tokens", `user_id IN (?)`, of{users}, removed},
-		{"mail_links", `user_id IN (?)`, of{users}, removed},
-		{"look_ins", `workspace_id IN (?)`, of{workspaces}, kept},
-		{"secrets", `kind = 'student' AND owner_id IN (?)`, of{students}, kept},
-		{"idempotency_keys", `target IN (?)`, of{all}, removed},
-		{"audit", `target IN (?) OR actor_user IN (?)`, of{all, users}, replaced},
+		{name: "students", where: `id IN (?)`, of: of{students}, does: replaced},
+		{name: "users", where: `id IN (?)`, of: of{users}, does: replaced},
+		{name: "cohort_instructors", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "course_instructors", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "class_assistants", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "workspaces", where: `id IN (?)`, of: of{workspaces}},
+		{name: "slugs", where: `workspace_id IN (?)`, of: of{workspaces}},
+		{name: "kept_homes", where: `workspace_id IN (?) OR student_id IN (?) OR user_id IN (?)`, of: of{workspaces, students, users}},
+		{name: "operations", where: `id IN (?)`, of: of{nothing}, actor: "actor_name"},
+		{name: "operation_items", where: `workspace_id IN (?)`, of: of{workspaces}},
+		{name: "events", where: `student_id IN (?)`, of: of{students}},
+		{name: "tickets", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "passes", where: `user_id IN (?)`, of: of{users}, actor: "actor"},
+		{name: "sessions", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "devices", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "api_tokens", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "mail_links", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "look_ins", where: `workspace_id IN (?) OR user_id IN (?)`, of: of{workspaces, users}, actor: "actor"},
+		{name: "secrets", where: `kind = 'student' AND owner_id IN (?)`, of: of{students}, actor: "set_by"},
+		{name: "template_versions", where: `lower(author_email) IN (?)`, of: of{func(i identity) []string { return lowered(i.emails) }}, does: replaced, actor: "registered_by"},
+		{name: "idempotency_keys", where: `target IN (?)`, of: of{all}, does: removed, actor: "actor"},
+		{name: "audit", where: `target IN (?) OR actor_user IN (?)`, of: of{all, users}, does: replaced, actor: "actor_name"},
 	}
+}
+
+// nothing is no id at all.
+func nothing(identity) []string { return nil }
+
+func lowered(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = strings.ToLower(text)
+	}
+	return out
 }
 
 // hidden are columns that are nobody's data: credentials' hashes, and what lists
@@ -88,16 +106,24 @@ func hidden(column string) bool {
 // Personal gives all that is kept of the person who a student is: of each table the
 // rows, by the columns' names. CodeNotFound when there is no such student.
 func (s *Store) Personal(ctx context.Context, studentID string) (lab.PersonalData, error) {
-	var data lab.PersonalData
-	tx := s.reader()
-	who, err := identify(ctx, tx, studentID)
-	if err == nil {
-		data = lab.PersonalData{StudentIDs: who.students, UserIDs: who.users, Records: map[string][]map[string]any{}}
-		for _, t := range personalTables() {
-			if data.Records[t.name], err = personalRows(ctx, tx, t, who); err != nil {
-				break
-			}
+	who, err := identifyStudent(ctx, s.reader(), studentID)
+	return s.personal(ctx, who, err)
+}
+
+// PersonalOfUser gives the same of the person who a user is, who may be no student
+// any more, or never have been one.
+func (s *Store) PersonalOfUser(ctx context.Context, userID string) (lab.PersonalData, error) {
+	who, err := identifyUser(ctx, s.reader(), userID)
+	return s.personal(ctx, who, err)
+}
+
+func (s *Store) personal(ctx context.Context, who identity, err error) (lab.PersonalData, error) {
+	data := lab.PersonalData{StudentIDs: who.students, UserIDs: who.users, Records: map[string][]map[string]any{}}
+	for _, t := range personalTables() {
+		if err != nil {
+			break
 		}
+		data.Records[t.name], err = personalRows(ctx, s.reader(), t, who)
 	}
 	if err != nil {
 		return lab.PersonalData{}, s.failed(ctx, "gather what is kept of a person", err)
@@ -105,19 +131,39 @@ func (s *Store) Personal(ctx context.Context, studentID string) (lab.PersonalDat
 	return data, nil
 }
 
-// identify finds who a student is: all students of the same user, or of the same address.
-func identify(ctx context.Context, tx session, studentID string) (identity, error) {
+// identifyStudent finds who a student is: all students of the same user, or of the same address.
+func identifyStudent(ctx context.Context, tx session, studentID string) (identity, error) {
 	student, err := findStudent(ctx, tx, studentID)
 	if err != nil {
 		return identity{}, err
 	}
-	var who identity
 	var rows []studentRow
 	err = tx.list(ctx, &rows, selectStudents+`WHERE id = ? OR user_id = ? AND user_id <> '' OR email_key = ? ORDER BY id`+tx.locks.own,
 		studentID, student.UserID, emailKey(student.Email))
 	if err != nil {
 		return identity{}, err
 	}
+	return identify(ctx, tx, rows, nil)
+}
+
+// identifyUser finds who a user is: also the students of the same address that are
+// nobody's.
+func identifyUser(ctx context.Context, tx session, userID string) (identity, error) {
+	var user userRow
+	if err := tx.find(ctx, "user", userID, &user, selectUsers+`WHERE id = ?`, userID); err != nil {
+		return identity{}, err
+	}
+	var rows []studentRow
+	err := tx.list(ctx, &rows, selectStudents+`WHERE user_id = ? OR user_id = '' AND email_key = ? ORDER BY id`+tx.locks.own, userID, user.LoginKey)
+	if err != nil {
+		return identity{}, err
+	}
+	return identify(ctx, tx, rows, []string{userID})
+}
+
+// identify adds to somebody's students and users what is theirs.
+func identify(ctx context.Context, tx session, rows []studentRow, userIDs []string) (identity, error) {
+	who := identity{users: userIDs}
 	for _, r := range rows {
 		who.students = append(who.students, r.ID)
 		who.names, who.emails = append(who.names, r.Name), append(who.emails, r.Email)
@@ -130,17 +176,21 @@ func identify(ctx context.Context, tx session, studentID string) (identity, erro
 		return identity{}, err
 	}
 	for _, u := range users {
-		who.names, who.emails = append(who.names, u.Name), append(who.emails, u.Email, u.Login)
+		who.names, who.emails, who.logins = append(who.names, u.Name), append(who.emails, u.Email), append(who.logins, u.Login)
+		if strings.Contains(u.Login, "@") {
+			who.emails = append(who.emails, u.Login)
+		}
 	}
-	for _, query := range []string{
-		`SELECT id FROM workspaces WHERE student_id IN (?) ORDER BY id`,
-		`SELECT workspace_id FROM kept_homes WHERE student_id IN (?) ORDER BY slug`,
+	for query, ids := range map[string][]string{
+		`SELECT id FROM workspaces WHERE student_id IN (?) ORDER BY id`:             who.students,
+		`SELECT workspace_id FROM kept_homes WHERE student_id IN (?) ORDER BY slug`: who.students,
+		`SELECT workspace_id FROM kept_homes WHERE user_id IN (?) ORDER BY slug`:    who.users,
 	} {
-		ids, err := in[string](ctx, tx, query, who.students)
+		found, err := in[string](ctx, tx, query, ids)
 		if err != nil {
 			return identity{}, err
 		}
-		who.workspaces = append(who.workspaces, ids...)
+		who.workspaces = append(who.workspaces, found...)
 	}
 	empty := func(text string) bool { return text == "" }
 	who.names, who.emails = slices.DeleteFunc(who.names, empty), slices.DeleteFunc(who.emails, empty)
@@ -162,9 +212,25 @@ func (t personalTable) condition(who identity) (where string, args []any, some b
 	}
 	where, args, err = sqlx.In(` WHERE `+t.where, lists...)
 	if err != nil {
-		err = fmt.Errorf("choose the rows of %s: %w", t.name, err)
+		return "", nil, false, fmt.Errorf("choose the rows of %s: %w", t.name, err)
 	}
-	return where, args, some, err
+	if actor, names := t.actors(who); len(names) > 0 {
+		where, args, some = where+` OR `+actor, append(args, names...), true
+	}
+	return where, args, some, nil
+}
+
+// actors gives the condition that a row's actor is the person: by session or token.
+func (t personalTable) actors(who identity) (where string, args []any) {
+	if t.actor == "" {
+		return "", nil
+	}
+	var all []string
+	for _, login := range who.logins {
+		all = append(all, t.actor+` = ? OR `+t.actor+` LIKE ? ESCAPE '\'`)
+		args = append(args, "user:"+login, likely("token:"+login+"/")+"%")
+	}
+	return strings.Join(all, ` OR `), args
 }
 
 func personalRows(ctx context.Context, tx session, t personalTable, who identity) (out []map[string]any, err error) {
@@ -225,262 +291,4 @@ func plain(column string, value any) any {
 		}
 	}
 	return value
-}
-
-// Erase takes a person out of the database who confirm says it is: name and address
-// are replaced wherever they stand, credentials and posts go, workspaces and homes
-// are to be deleted. CodeConflict when the person is more than a student, or erased
-// already.
-func (s *Store) Erase(
-	ctx context.Context, intent lab.Intent, studentID string, at time.Time, decide func(lab.Student) (lab.Audit, error),
-) (lab.Student, map[string]int64, error) {
-	var counts map[string]int64
-	var student lab.Student
-	err := s.act(ctx, intent, "erase a person", func(tx session) (audit lab.Audit, err error) {
-		counts = map[string]int64{}
-		if student, err = findStudent(ctx, tx, studentID); err != nil {
-			return lab.Audit{}, err
-		}
-		if err := tx.lock(ctx, "cohort", lockCohort, student.CohortID); err != nil {
-			return lab.Audit{}, err
-		}
-		// Read again what may have changed before it was held.
-		if student, err = findStudent(ctx, tx, studentID); err != nil {
-			return lab.Audit{}, err
-		}
-		if err := intent.Admits(student.Revision, student); err != nil {
-			return lab.Audit{}, err
-		}
-		if audit, err = decide(student); err != nil {
-			return lab.Audit{}, err
-		}
-		who, err := identify(ctx, tx, studentID)
-		if err != nil {
-			return lab.Audit{}, err
-		}
-		if err := erasable(ctx, tx, who); err != nil {
-			return lab.Audit{}, err
-		}
-		withdrawn, err := endMemberships(ctx, tx, who, at)
-		if err != nil {
-			return lab.Audit{}, err
-		}
-		if err := eraseRows(ctx, tx, who, withdrawn, at, counts); err != nil {
-			return lab.Audit{}, err
-		}
-		audit.After = map[string]any{}
-		for table, n := range counts {
-			audit.After[table] = n
-		}
-		if student, err = findStudent(ctx, tx, studentID); err != nil {
-			return lab.Audit{}, err
-		}
-		return audit, tx.tellStudents(ctx, lab.EventStudentChanged, who.students...)
-	})
-	return student, counts, err
-}
-
-// erasable refuses somebody who is erased already, and who has more to do here than to learn.
-func erasable(ctx context.Context, tx session, who identity) error {
-	var n int
-	query, args, err := sqlx.In(`SELECT COUNT(*) FROM students WHERE id IN (?) AND erased_at IS NULL`, who.students)
-	if err != nil {
-		return fmt.Errorf("look whether somebody is erased: %w", err)
-	}
-	if err := tx.get(ctx, &n, query, args...); err != nil {
-		return err
-	}
-	if n == 0 {
-		return lab.Errorf(lab.CodeConflict, "the student is erased already")
-	}
-	users, err := in[userRow](ctx, tx, selectUsers+`WHERE id IN (?) AND role <> 'student' ORDER BY id`, who.users)
-	if err != nil {
-		return err
-	}
-	if len(users) > 0 {
-		return lab.Errorf(lab.CodeConflict, "the student is %s here as well", users[0].Role).
-			WithHint("make the user a student first: what they did for others is theirs to answer for until then")
-	}
-	return nil
-}
-
-// endMemberships withdraws the person everywhere, and wants all workspaces deleted
-// with their homes, also those that were kept. It gives who was not withdrawn before.
-func endMemberships(ctx context.Context, tx session, who identity, at time.Time) (map[string]bool, error) {
-	withdrawn := map[string]bool{}
-	for _, id := range who.students {
-		student, err := findStudent(ctx, tx, id)
-		if err != nil {
-			return nil, err
-		}
-		if err := tx.lock(ctx, "cohort", lockCohort, student.CohortID); err != nil {
-			return nil, err
-		}
-		withdrawn[id] = student.WithdrawnAt == nil
-		if _, err := withdraw(ctx, tx, student, at); err != nil {
-			return nil, err
-		}
-	}
-	for _, id := range who.workspaces {
-		if _, err := tx.exec(ctx, `UPDATE workspaces SET release_home = TRUE, revision = revision + 1, updated_at = ?
-			WHERE id = ? AND deleted_at IS NULL`, stamp(at), id); err != nil {
-			return nil, err
-		}
-		if _, err := tx.exec(ctx, `UPDATE kept_homes SET unwanted = TRUE WHERE workspace_id = ?`, id); err != nil {
-			return nil, err
-		}
-	}
-	return withdrawn, nil
-}
-
-func eraseRows(ctx context.Context, tx session, who identity, withdrawn map[string]bool, at time.Time, counts map[string]int64) error {
-	for _, id := range who.students {
-		raise := 1
-		if withdrawn[id] { // which has raised it
-			raise = 0
-		}
-		n, err := tx.exec(ctx, `UPDATE students SET name = ?, email = ?, email_key = ?, search = ?, erased_at = ?, revision = revision + ?,
-			updated_at = ? WHERE id = ?`, erasedName, id+erasedDomain, id+erasedDomain, fold(erasedName), stamp(at), raise, stamp(at), id)
-		if err != nil {
-			return err
-		}
-		counts["students"] += n
-	}
-	for _, id := range who.users {
-		n, err := tx.exec(ctx, `UPDATE users SET name = ?, login = ?, login_key = ?, email = '', issuer = '', subject = '', search = ?,
-			disabled_at = COALESCE(disabled_at, ?), revision = revision + 1, updated_at = ? WHERE id = ?`,
-			erasedName, id+erasedDomain, id+erasedDomain, fold(erasedName), stamp(at), stamp(at), id)
-		if err != nil {
-			return err
-		}
-		counts["users"] += n
-		// Open connections end by the user's being disabled, not by this.
-		if n, err = tx.exec(ctx, `UPDATE passes SET actor = ? WHERE user_id = ?`, erasedName, id); err != nil {
-			return err
-		}
-		counts["passes"] += n
-	}
-	for _, t := range personalTables() {
-		if t.does != removed {
-			continue
-		}
-		where, args, some, err := t.condition(who)
-		if err != nil {
-			return err
-		}
-		if !some {
-			continue
-		}
-		n, err := tx.exec(ctx, `DELETE FROM `+t.name+where, args...)
-		if err != nil {
-			return err
-		}
-		counts[t.name] += n
-	}
-	if err := eraseAnswers(ctx, tx, who, counts); err != nil {
-		return err
-	}
-	return eraseRecord(ctx, tx, who, counts)
-}
-
-// eraseAnswers removes kept answers that have one of the addresses in them.
-func eraseAnswers(ctx context.Context, tx session, who identity, counts map[string]int64) error {
-	for _, email := range who.emails {
-		n, err := tx.exec(ctx, `DELETE FROM idempotency_keys WHERE body LIKE ? ESCAPE '\' OR actor = ?`, holding(email), email)
-		if err != nil {
-			return err
-		}
-		counts["idempotency_keys"] += n
-	}
-	return nil
-}
-
-// holding is a pattern for a JSON text that has a text in it.
-func holding(text string) string {
-	quoted, err := json.Marshal(text)
-	if err != nil {
-		return text // a string is always JSON
-	}
-	return `%` + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(string(quoted[1:len(quoted)-1])) + `%`
-}
-
-// eraseRecord replaces names and addresses in the record of changes: in rows about
-// the person, by them, and in any that has one of the addresses in it.
-func eraseRecord(ctx context.Context, tx session, who identity, counts map[string]int64) error {
-	if _, err := tx.exec(ctx, `UPDATE audit_guard SET erasing = TRUE`); err != nil {
-		return err
-	}
-	where, args, _, err := personalTables()[len(personalTables())-1].condition(who)
-	if err != nil {
-		return err
-	}
-	for _, email := range who.emails {
-		where += ` OR detail LIKE ? ESCAPE '\' OR state_before LIKE ? ESCAPE '\' OR state_after LIKE ? ESCAPE '\' OR actor_name = ?`
-		args = append(args, holding(email), holding(email), holding(email), email)
-	}
-	var rows []auditRow
-	if err := tx.list(ctx, &rows, selectAudit+where+` ORDER BY id`, args...); err != nil {
-		return err
-	}
-	clean := who.without
-	for _, r := range rows {
-		n, err := tx.exec(ctx, `UPDATE audit SET actor_name = ?, actor_remote = ?, detail = ?, state_before = ?, state_after = ? WHERE id = ?`,
-			clean(r.ActorName), remoteOf(r, who), document(scrub(r.Detail, clean)), document(scrub(r.Before, clean)), document(scrub(r.After, clean)), r.ID)
-		if err != nil {
-			return err
-		}
-		counts["audit"] += n
-	}
-	_, err = tx.exec(ctx, `UPDATE audit_guard SET erasing = FALSE`)
-	return err
-}
-
-// remoteOf is where an act came from, unless it was the person's own.
-func remoteOf(r auditRow, who identity) string {
-	if slices.Contains(who.users, r.ActorUser) && r.ActorUser != "" {
-		return ""
-	}
-	return r.ActorRemote
-}
-
-// without gives a text without the person's names and addresses.
-func (i identity) without(text string) string {
-	if slices.Contains(i.names, text) {
-		return erasedName
-	}
-	for _, email := range i.emails {
-		if strings.Contains(strings.ToLower(text), strings.ToLower(email)) {
-			return erasedName
-		}
-	}
-	return text
-}
-
-// scrub gives an object with every text in it replaced.
-func scrub(object map[string]any, clean func(string) string) map[string]any {
-	if object == nil {
-		return nil
-	}
-	out := make(map[string]any, len(object))
-	for name, value := range object {
-		out[name] = scrubbed(value, clean)
-	}
-	return out
-}
-
-func scrubbed(value any, clean func(string) string) any {
-	switch v := value.(type) {
-	case string:
-		return clean(v)
-	case map[string]any:
-		return scrub(v, clean)
-	case []any:
-		out := make([]any, len(v))
-		for i, one := range v {
-			out[i] = scrubbed(one, clean)
-		}
-		return out
-	default:
-		return value
-	}
 }

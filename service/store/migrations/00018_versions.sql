@@ -1,4 +1,4 @@
--- Which of the values in Vault is a secret's.
+-- Which of the values in Vault is a secret's, and whose a kept home is.
 
 -- +goose Up
 
@@ -8,3 +8,7 @@ ALTER TABLE secrets ADD COLUMN version TEXT NOT NULL DEFAULT '';
 ALTER TABLE secrets ADD COLUMN pending TEXT NOT NULL DEFAULT '';
 ALTER TABLE secrets ADD COLUMN begun_at BIGINT;
 CREATE INDEX secrets_pending ON secrets (begun_at) WHERE pending <> '';
+
+-- Students go with their cohort, users stay.
+ALTER TABLE kept_homes ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+UPDATE kept_homes SET user_id = COALESCE((SELECT user_id FROM students WHERE students.id = kept_homes.student_id), '');
