@@ -40,7 +40,9 @@ func TestClass(t *testing.T) {
 		{"the summary says where everything is", summary},
 		{"the chain from URL to code-server", chain},
 		{"a student in the browser", func(t *testing.T, d *dev) { inBrowser(t, d, root) }},
+		{"the demo's people sign in", demoSignsIn},
 		{"a student signs in for the first time", func(t *testing.T, d *dev) { signsIn(t, d, root) }},
+		{"a student forgets their password", func(t *testing.T, d *dev) { forgets(t, d, root) }},
 		{"a hostile page", func(t *testing.T, d *dev) { hostile(t, d, root) }},
 		{"the API's reference in the browser", func(t *testing.T, d *dev) { reference(t, d, root) }},
 		{"a class of terminals from launch to deletion", lifecycle},
@@ -82,11 +84,18 @@ func TestEnds(t *testing.T) {
 
 	d.start(t)
 	slugs := d.leaveNotes(t)
+	passwords, err := d.demoPasswords()
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.interrupt(t)
 	d.nothingLeft(t, before)
 
 	d.start(t)
 	d.findNotes(t, slugs)
+	for login, password := range passwords {
+		d.signedIn(t, login, password)
+	}
 	d.kill(t)
 
 	d.start(t)
@@ -389,13 +398,13 @@ func (d *dev) findNotes(t *testing.T, slugs []string) {
 func summary(t *testing.T, d *dev) {
 	printed := d.out.String()
 	for _, w := range d.classReady(t, demoClass) {
-		if !strings.Contains(printed, w.URL) {
-			t.Errorf("the summary lacks %s's URL, %s", w.Student.Name, w.URL)
+		if opens := d.console() + "/open/" + w.Slug; !strings.Contains(printed, opens+"\n") {
+			t.Errorf("the summary lacks what %s opens, %s", w.Student.Name, opens)
 		}
 	}
 	for _, part := range []string{
 		"http://bothy.localhost:", d.env["BOTHY_ADDR"], d.env["NOMAD_ADDR"], d.env["CONSUL_HTTP_ADDR"], d.env["VAULT_ADDR"],
-		filepath.Join(d.state(), "env"),
+		filepath.Join(d.state(), "env"), d.passwordsFile(),
 	} {
 		if !strings.Contains(printed, part) {
 			t.Errorf("the summary lacks %s", part)

@@ -359,6 +359,7 @@ func heldElsewhere() map[string]string {
 		"getMe 500": "of the operator's token nothing is asked", "getMe 503": "of the operator's token nothing is asked",
 		"createClass 404": "an admin sees every cohort and course",
 		"updateUser 409":  "there is another admin", "disableUser 409": "there is another admin",
+		"inviteCohort 409":    "nobody has chosen a password here, and mail is sent; the tests of service/registrar and service/store do",
 		"setCourseSecret 502": vault, "setClassSecret 502": vault, "setStudentSecret 502": vault,
 		"endSession 204": "nobody signs in with a browser here; the tests of service/auth and service/api do",
 		"getStatus 500":  status, "getStatus 503": status,

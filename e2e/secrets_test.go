@@ -113,7 +113,11 @@ func (d *dev) collectFiles() error {
 		}
 		d.seen.add(entry.Name(), string(text))
 	}
-	return nil
+	people, err := d.demoPasswords()
+	for login, password := range people {
+		d.seen.add("the password of "+login, password)
+	}
+	return err
 }
 
 // noSecrets: every secret of the run is looked for everywhere but where it belongs.
@@ -229,13 +233,13 @@ func (d *dev) notIn(t *testing.T, what string, something any) {
 }
 
 // notInFiles looks into all that the run has left in its folder. Left out is where
-// secrets belong: the stack's own folder of them, .dev/env, mails, the tasks' secret
+// secrets belong: the stack's own folder of them, .dev/env, .dev/passwords, mails, the tasks' secret
 // folders, which are in memory, and what Consul's and Nomad's servers keep of
 // their own: tokens (Vault encrypts).
 func (d *dev) notInFiles(t *testing.T) {
 	t.Helper()
 	belongs := []string{
-		filepath.Join(d.state(), "secrets"), filepath.Join(d.state(), "env"), filepath.Join(d.state(), "bothy", "api.token"), filepath.Join(d.state(), "mail"),
+		filepath.Join(d.state(), "secrets"), filepath.Join(d.state(), "env"), filepath.Join(d.state(), "bothy", "api.token"), filepath.Join(d.state(), "mail"), d.passwordsFile(),
 		filepath.Join(d.state(), "data", "consul"), filepath.Join(d.state(), "data", "nomad"),
 	}
 	tokens, err := filepath.Glob(filepath.Join(d.dir, "*", "api.token")) // of the servers beside

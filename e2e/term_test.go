@@ -175,8 +175,11 @@ func (e endpoint) people(t *testing.T) {
 	e.expect(t, "enrollStudent", ada, http.StatusConflict)
 	e.expect(t, "getStudent", on("student", student), http.StatusOK)
 	e.change(t, "importRoster", cohort.with("name,email\nBo Contract,bo.contract@example.edu\n"), http.StatusOK)
+	e.change(t, "inviteCohort", cohort, http.StatusOK)
+	e.change(t, "inviteCohort", cohort.asking(url.Values{"student": {student}}), http.StatusOK)
 	e.expect(t, "listStudents", cohort, http.StatusOK)
 	e.change(t, "withdrawStudent", on("student", student), http.StatusOK)
+	e.expect(t, "inviteCohort", cohort.asking(url.Values{"student": {student}}), http.StatusNotFound)
 	e.expect(t, "exportStudent", on("student", student), http.StatusOK)
 	e.expect(t, "eraseStudent", on("student", student).with(map[string]any{"email": "somebody.else@example.edu"}), http.StatusBadRequest)
 	erase := on("student", student).with(map[string]any{"email": "ada.contract@example.edu"})
@@ -195,7 +198,9 @@ func (e endpoint) users(t *testing.T, cohort call) {
 	e.expect(t, "listUsers", call{}.asking(url.Values{"role": {"instructor"}}), http.StatusOK)
 	e.change(t, "setCohortInstructors", cohort.with(map[string]any{"users": []string{"grace.contract@example.edu"}}), http.StatusOK)
 	e.expect(t, "getCohortInstructors", cohort, http.StatusOK)
+	e.change(t, "inviteUser", user, http.StatusOK)
 	e.change(t, "disableUser", user, http.StatusOK)
+	e.expect(t, "inviteUser", user, http.StatusConflict)
 }
 
 // teaching: templates, courses and classes, and keys that were used.

@@ -5,12 +5,14 @@ import { play } from './browser.mjs';
 /**
  * @typedef {{ do: 'fill', name: string, text: string }} Fill a field, by its name
  * @typedef {{ do: 'press', name: string }} Press a button, by what is on it
+ * @typedef {{ do: 'follow', name: string }} Follow a link, by its text
  * @typedef {{ do: 'go', path: string }} Go to an address
+ * @typedef {{ do: 'arrives', path: string }} Arrives waits for an address that begins so
  * @typedef {{ do: 'shows', text: string }} Shows waits for a text
  * @typedef {{ do: 'workbench' }} Workbench waits for VS Code
  * @typedef {{ do: 'page' }} Page gives address and text
  * @typedef {{ do: 'screenshot', path: string }} Screenshot
- * @typedef {Fill | Press | Go | Shows | Workbench | Page | Screenshot} Step
+ * @typedef {Fill | Press | Follow | Go | Arrives | Shows | Workbench | Page | Screenshot} Step
  */
 
 await play(
@@ -29,6 +31,12 @@ await play(
       case 'press':
         await page.getByRole('button', { name: step.name }).first().click();
         return '';
+      case 'follow':
+        await page.getByRole('link', { name: step.name }).first().click();
+        return '';
+      case 'arrives':
+        await page.waitForURL((url) => url.href.startsWith(step.path), { waitUntil: 'domcontentloaded' });
+        return page.url();
       case 'go':
         await page.goto(step.path, { waitUntil: 'domcontentloaded' });
         return '';

@@ -1276,6 +1276,15 @@ type EventWorkspace struct {
 	StudentID string     `json:"student_id"`
 }
 
+// Invited defines model for Invited.
+type Invited struct {
+	// Invited How many people an invitation is on its way to.
+	Invited int `json:"invited"`
+
+	// PassedOver How many get none: they have chosen a password, sign in elsewhere, or have no address.
+	PassedOver int `json:"passed_over"`
+}
+
 // KeptData defines model for KeptData.
 type KeptData struct {
 	What string `json:"what"`
@@ -1920,6 +1929,9 @@ type User struct {
 	// mailed, or it is their `own`.
 	Password UserPassword `json:"password"`
 
+	// PasswordUntil Until when a temporary password is good.
+	PasswordUntil *time.Time `json:"password_until"`
+
 	// Role What a user is; docs/rights.md says what each may do.
 	Role      Role      `json:"role"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -2434,6 +2446,21 @@ type SetCohortInstructorsParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// InviteCohortParams defines parameters for InviteCohort.
+type InviteCohortParams struct {
+	// Student Invite this student of the cohort alone, by id. `conflict` where an invitation is nothing for them.
+	Student *Ref `form:"student,omitempty" json:"student,omitempty"`
+
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ImportRosterParams defines parameters for ImportRoster.
 type ImportRosterParams struct {
 	// Delimiter What stands between two values, where it is not to be found out.
@@ -2904,6 +2931,18 @@ type UpdateUserParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// InviteUserParams defines parameters for InviteUser.
+type InviteUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
 	// Limit The most items of one page; 100 when it is left out.
@@ -3162,6 +3201,9 @@ type ServerInterface interface {
 	// SetCohortInstructors Give a cohort to instructors
 	// (PUT /v1/cohorts/{cohort}/instructors)
 	SetCohortInstructors(c *gin.Context, cohort PathCohort, params SetCohortInstructorsParams)
+	// InviteCohort Invite a cohort again
+	// (POST /v1/cohorts/{cohort}/invite)
+	InviteCohort(c *gin.Context, cohort PathCohort, params InviteCohortParams)
 	// ImportRoster Import a roster
 	// (POST /v1/cohorts/{cohort}/roster)
 	ImportRoster(c *gin.Context, cohort PathCohort, params ImportRosterParams)
@@ -3288,6 +3330,9 @@ type ServerInterface interface {
 	// UpdateUser Change a user
 	// (PATCH /v1/users/{user})
 	UpdateUser(c *gin.Context, user PathUser, params UpdateUserParams)
+	// InviteUser Invite a user again
+	// (POST /v1/users/{user}/invite)
+	InviteUser(c *gin.Context, user PathUser, params InviteUserParams)
 	// ListWorkspaces List workspaces
 	// (GET /v1/workspaces)
 	ListWorkspaces(c *gin.Context, params ListWorkspacesParams)
@@ -4547,6 +4592,71 @@ func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
 	}
 
 	siw.Handler.SetCohortInstructors(c, cohort, params)
+}
+
+// InviteCohort operation middleware
+func (siw *ServerInterfaceWrapper) InviteCohort(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cohort" -------------
+	var cohort PathCohort
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort", c.Param("cohort"), &cohort, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cohort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params InviteCohortParams
+
+	// ------------- Optional query parameter "student" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "student", c.Request.URL.Query(), &params.Student, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter student: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.InviteCohort(c, cohort, params)
 }
 
 // ImportRoster operation middleware
@@ -6647,6 +6757,63 @@ func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
 	siw.Handler.UpdateUser(c, user, params)
 }
 
+// InviteUser operation middleware
+func (siw *ServerInterfaceWrapper) InviteUser(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params InviteUserParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.InviteUser(c, user, params)
+}
+
 // ListWorkspaces operation middleware
 func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
 
@@ -7282,6 +7449,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/cohorts/:cohort", wrapper.GetCohort)
 	router.GET(options.BaseURL+"/v1/cohorts/:cohort/instructors", wrapper.GetCohortInstructors)
 	router.PUT(options.BaseURL+"/v1/cohorts/:cohort/instructors", wrapper.SetCohortInstructors)
+	router.POST(options.BaseURL+"/v1/cohorts/:cohort/invite", wrapper.InviteCohort)
 	router.POST(options.BaseURL+"/v1/cohorts/:cohort/roster", wrapper.ImportRoster)
 	router.GET(options.BaseURL+"/v1/cohorts/:cohort/students", wrapper.ListStudents)
 	router.POST(options.BaseURL+"/v1/cohorts/:cohort/students", wrapper.EnrollStudent)
@@ -7324,6 +7492,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/users/:user", wrapper.DisableUser)
 	router.GET(options.BaseURL+"/v1/users/:user", wrapper.GetUser)
 	router.PATCH(options.BaseURL+"/v1/users/:user", wrapper.UpdateUser)
+	router.POST(options.BaseURL+"/v1/users/:user/invite", wrapper.InviteUser)
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace", wrapper.DeleteWorkspace)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace", wrapper.GetWorkspace)
@@ -8017,6 +8186,41 @@ type SetCohortInstructors200JSONResponse struct {
 }
 
 func (response SetCohortInstructors200JSONResponse) VisitSetCohortInstructorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type InviteCohortRequestObject struct {
+	Cohort PathCohort `json:"cohort"`
+	Params InviteCohortParams
+}
+
+type InviteCohortResponseObject interface {
+	VisitInviteCohortResponse(w http.ResponseWriter) error
+}
+
+type InviteCohort200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type InviteCohort200JSONResponse struct {
+	Body    Invited
+	Headers InviteCohort200ResponseHeaders
+}
+
+func (response InviteCohort200JSONResponse) VisitInviteCohortResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9339,6 +9543,41 @@ func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.Respons
 	return err
 }
 
+type InviteUserRequestObject struct {
+	User   PathUser `json:"user"`
+	Params InviteUserParams
+}
+
+type InviteUserResponseObject interface {
+	VisitInviteUserResponse(w http.ResponseWriter) error
+}
+
+type InviteUser200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type InviteUser200JSONResponse struct {
+	Body    Invited
+	Headers InviteUser200ResponseHeaders
+}
+
+func (response InviteUser200JSONResponse) VisitInviteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListWorkspacesRequestObject struct {
 	Params ListWorkspacesParams
 }
@@ -9654,6 +9893,9 @@ type StrictServerInterface interface {
 	// SetCohortInstructors Give a cohort to instructors
 	// (PUT /v1/cohorts/{cohort}/instructors)
 	SetCohortInstructors(ctx context.Context, request SetCohortInstructorsRequestObject) (SetCohortInstructorsResponseObject, error)
+	// InviteCohort Invite a cohort again
+	// (POST /v1/cohorts/{cohort}/invite)
+	InviteCohort(ctx context.Context, request InviteCohortRequestObject) (InviteCohortResponseObject, error)
 	// ImportRoster Import a roster
 	// (POST /v1/cohorts/{cohort}/roster)
 	ImportRoster(ctx context.Context, request ImportRosterRequestObject) (ImportRosterResponseObject, error)
@@ -9780,6 +10022,9 @@ type StrictServerInterface interface {
 	// UpdateUser Change a user
 	// (PATCH /v1/users/{user})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
+	// InviteUser Invite a user again
+	// (POST /v1/users/{user}/invite)
+	InviteUser(ctx context.Context, request InviteUserRequestObject) (InviteUserResponseObject, error)
 	// ListWorkspaces List workspaces
 	// (GET /v1/workspaces)
 	ListWorkspaces(ctx context.Context, request ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error)
@@ -10575,6 +10820,33 @@ func (sh *strictHandler) SetCohortInstructors(ctx *gin.Context, cohort PathCohor
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SetCohortInstructorsResponseObject); ok {
 		if err := validResponse.VisitSetCohortInstructorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// InviteCohort operation middleware
+func (sh *strictHandler) InviteCohort(ctx *gin.Context, cohort PathCohort, params InviteCohortParams) {
+	var request InviteCohortRequestObject
+
+	request.Cohort = cohort
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.InviteCohort(ctx, request.(InviteCohortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "InviteCohort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(InviteCohortResponseObject); ok {
+		if err := validResponse.VisitInviteCohortResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -11889,6 +12161,33 @@ func (sh *strictHandler) UpdateUser(ctx *gin.Context, user PathUser, params Upda
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
 		if err := validResponse.VisitUpdateUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// InviteUser operation middleware
+func (sh *strictHandler) InviteUser(ctx *gin.Context, user PathUser, params InviteUserParams) {
+	var request InviteUserRequestObject
+
+	request.User = user
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.InviteUser(ctx, request.(InviteUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "InviteUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(InviteUserResponseObject); ok {
+		if err := validResponse.VisitInviteUserResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

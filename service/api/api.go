@@ -144,7 +144,7 @@ func newHandler(config Config) (*handler, error) {
 		}
 	}
 	var err error
-	if h.contract, err = loadContract(); err != nil {
+	if h.contract, err = theContract(); err != nil {
 		return nil, err
 	}
 	if h.metrics, err = newMetrics(config.Metrics); err != nil {

@@ -47,6 +47,8 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		},
 		"exportStudent":   func() error { return ignored(c.ExportStudent(ctx, "id-student")) },
 		"eraseStudent":    func() error { return ignored(c.EraseStudent(ctx, "id-student", "ada@example.edu")) },
+		"inviteCohort":    func() error { return ignored(c.InviteCohort(ctx, "fall-26", "id-student")) },
+		"inviteUser":      func() error { return ignored(c.InviteUser(ctx, "g@b.c")) },
 		"getStudent":      func() error { return ignored(c.Student(ctx, "id-student")) },
 		"withdrawStudent": func() error { return ignored(c.WithdrawStudent(ctx, "id-student")) },
 		"listCourses":     func() error { return ignored(c.Courses(ctx)) },

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -55,6 +56,10 @@ type body struct {
 	// required says that it can't be left out.
 	required bool
 }
+
+// theContract is the embedded document, read at its first use: reading its thousands
+// of lines takes longer than all else of a handler, and nobody changes it.
+var theContract = sync.OnceValues(loadContract) //nolint:gochecknoglobals // as constant as the file that it is read from
 
 // loadContract reads the embedded document. It fails only when the document is broken.
 func loadContract() (*contract, error) {

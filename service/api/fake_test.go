@@ -322,6 +322,14 @@ func (f *fakeRegistrar) CreateUser(_ context.Context, intent lab.Intent, in regi
 	return aUser, f.note("CreateUser", intent, in)
 }
 
+func (f *fakeRegistrar) InviteUser(_ context.Context, intent lab.Intent, ref string) (lab.Invited, error) {
+	return lab.Invited{Invited: 1, Revision: 7}, f.note("InviteUser", intent, ref)
+}
+
+func (f *fakeRegistrar) InviteCohort(_ context.Context, intent lab.Intent, ref, student string) (lab.Invited, error) {
+	return lab.Invited{Invited: 12, PassedOver: 300, Revision: 7}, f.note("InviteCohort", intent, ref, student)
+}
+
 func (f *fakeRegistrar) Users(_ context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error) {
 	gone := aUser
 	gone.DisabledAt = &noon

@@ -55,6 +55,8 @@ type Registrar interface {
 	Users(ctx context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error)
 	User(ctx context.Context, ref string) (lab.User, error)
 	UpdateUser(ctx context.Context, intent lab.Intent, ref string, patch registrar.UserPatch) (lab.User, error)
+	InviteUser(ctx context.Context, intent lab.Intent, ref string) (lab.Invited, error)
+	InviteCohort(ctx context.Context, intent lab.Intent, ref, student string) (lab.Invited, error)
 	Appointed(ctx context.Context, to lab.Trust, ref string) (lab.Appointment, error)
 	Appoint(ctx context.Context, intent lab.Intent, to lab.Trust, ref string, users []string) (lab.Appointment, error)
 

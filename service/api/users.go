@@ -87,6 +87,31 @@ func (s *server) DisableUser(ctx context.Context, r DisableUserRequestObject) (D
 	return DisableUser200JSONResponse{Body: asUser(changed), Headers: DisableUser200ResponseHeaders{ETag: etagAfter(intent, changed.Revision)}}, nil
 }
 
+// InviteUser mails a user a new temporary password.
+func (s *server) InviteUser(ctx context.Context, r InviteUserRequestObject) (InviteUserResponseObject, error) {
+	intent := intentOf(ctx)
+	done, err := s.config.Registrar.InviteUser(ctx, intent, r.User)
+	if err != nil {
+		return nil, err
+	}
+	return InviteUser200JSONResponse{Body: asInvited(done), Headers: InviteUser200ResponseHeaders{ETag: etagAfter(intent, done.Revision)}}, nil
+}
+
+// InviteCohort mails those of a cohort who have chosen no password, or one of them, a
+// new temporary one.
+func (s *server) InviteCohort(ctx context.Context, r InviteCohortRequestObject) (InviteCohortResponseObject, error) {
+	intent := intentOf(ctx)
+	done, err := s.config.Registrar.InviteCohort(ctx, intent, r.Cohort, given(r.Params.Student))
+	if err != nil {
+		return nil, err
+	}
+	return InviteCohort200JSONResponse{Body: asInvited(done), Headers: InviteCohort200ResponseHeaders{ETag: etagAfter(intent, done.Revision)}}, nil
+}
+
+func asInvited(done lab.Invited) Invited {
+	return Invited{Invited: done.Invited, PassedOver: done.PassedOver}
+}
+
 // GetCohortInstructors gives who has a cohort.
 func (s *server) GetCohortInstructors(ctx context.Context, r GetCohortInstructorsRequestObject) (GetCohortInstructorsResponseObject, error) {
 	found, err := s.config.Registrar.Appointed(ctx, lab.TrustCohort, r.Cohort)
@@ -158,7 +183,7 @@ func (s *server) SetClassAssistants(ctx context.Context, r SetClassAssistantsReq
 
 func asUser(u lab.User) User {
 	return User{
-		ID: u.ID, Login: u.Login, Name: u.Name, Email: u.Email, Role: Role(u.Role), Password: UserPassword(u.Password),
+		ID: u.ID, Login: u.Login, Name: u.Name, Email: u.Email, Role: Role(u.Role), Password: UserPassword(u.Password), PasswordUntil: u.PasswordUntil,
 		DisabledAt: u.DisabledAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
 	}
 }

@@ -68,7 +68,7 @@ func (m *adminMaker) make(ctx context.Context, in Admin, ask func() (string, err
 	if exists {
 		user = before
 	}
-	user.Name, user.Role, user.Password, user.DisabledAt, user.UpdatedAt = in.Name, lab.RoleAdmin, lab.PasswordOwn, nil, at
+	user.Name, user.Role, user.Password, user.PasswordUntil, user.DisabledAt, user.UpdatedAt = in.Name, lab.RoleAdmin, lab.PasswordOwn, nil, nil, at
 	if user.Email == "" && strings.Contains(in.Login, "@") {
 		user.Email = in.Login
 	}

@@ -26,8 +26,6 @@ func (v *vaultOf) SetPassword(_ context.Context, id, password string) error {
 	return v.err
 }
 
-func (*vaultOf) CheckPassword(context.Context, string, string) error { return nil }
-
 func TestTheFirstAdminIsMadeOnce(t *testing.T) {
 	ctx := t.Context()
 	s, err := store.Open(ctx, store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")})

@@ -240,7 +240,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 	}
 	people := registrar.New(registrar.Config{
 		Store: a.store, Library: library, Parser: a.nomad, Preflight: a.nomad, Cluster: a.nomad, Settings: settings,
-		NewID: deps.NewID, Now: deps.Now, Vault: a.vault,
+		NewID: deps.NewID, Now: deps.Now, Vault: a.vault, Mails: a.cfg.Mail.IsSet(),
 		Notify: func() {
 			a.loop.Wake()
 			a.keyring.Wake()
@@ -261,7 +261,7 @@ func (a *App) makeService(ctx context.Context, deps Deps) error {
 		return err
 	}
 	if a.keeper, err = retention.New(retention.Config{
-		Record: a.store, MaxAge: a.cfg.Audit.MaxAge, Logger: deps.Logger.With("part", "retention"), Registry: a.metrics, Now: deps.Now,
+		Rules: a.retentions(), Logger: deps.Logger.With("part", "retention"), Registry: a.metrics, Now: deps.Now,
 		Active: func() bool { return a.role.state(a.lock).Active },
 	}); err != nil {
 		return fmt.Errorf("make what ends retentions: %w", err)

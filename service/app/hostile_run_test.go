@@ -113,7 +113,7 @@ func newTarget(t testing.TB) *target {
 		t.Fatal(err)
 	}
 	people := registrar.New(registrar.Config{
-		Store: s, Library: library, Parser: absent{}, Preflight: placing{}, Cluster: absent{}, Vault: anyVault{},
+		Store: s, Library: library, Parser: absent{}, Preflight: placing{}, Cluster: absent{}, Vault: anyVault{}, Mails: true,
 		Settings: jobspec.Settings{
 			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
 			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",

@@ -41,7 +41,7 @@ func (a *App) makePeople(deps Deps) (err error) {
 		return fmt.Errorf("make what sends mail: %w", err)
 	}
 	a.letters, err = auth.NewLetters(auth.LettersConfig{
-		Store: a.store, Passwords: a.vault, Mailer: sender, ConsoleURL: a.cfg.ConsoleURL, PerMinute: a.cfg.Mail.PerMinute,
+		Store: a.store, Passwords: a.vault, Mailer: sender, ConsoleURL: a.cfg.ConsoleURL, PerMinute: a.cfg.Mail.PerMinute, Lifetime: a.cfg.Mail.InvitationLifetime,
 		Registry: a.metrics, Log: deps.Logger.With("part", "mail"), NewID: deps.NewID, Now: deps.Now,
 	})
 	return err

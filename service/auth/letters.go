@@ -39,8 +39,10 @@ type LettersConfig struct {
 	ConsoleURL string
 	// PerMinute bounds how many letters are sent.
 	PerMinute int
-	Registry  *prometheus.Registry
-	Log       *slog.Logger
+	// Lifetime is how long the temporary password of an invitation is good from when it is sent.
+	Lifetime time.Duration
+	Registry *prometheus.Registry
+	Log      *slog.Logger
 
 	NewID  func() string
 	Now    func() time.Time
@@ -70,8 +72,8 @@ type Letters struct {
 
 // NewLetters makes it.
 func NewLetters(cfg LettersConfig) (*Letters, error) {
-	if cfg.Store == nil || cfg.Passwords == nil || cfg.Mailer == nil || cfg.NewID == nil || cfg.Log == nil || cfg.PerMinute < 1 {
-		return nil, errors.New("auth: Letters want Store, Passwords, Mailer, NewID, Log and PerMinute")
+	if cfg.Store == nil || cfg.Passwords == nil || cfg.Mailer == nil || cfg.NewID == nil || cfg.Log == nil || cfg.PerMinute < 1 || cfg.Lifetime <= 0 {
+		return nil, errors.New("auth: Letters want Store, Passwords, Mailer, NewID, Log, PerMinute and Lifetime")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -156,6 +158,7 @@ func (l *Letters) try(ctx context.Context, letter lab.Letter) error {
 	}
 	letter.Tries++
 	letter.DueAt = now.Add(min(lastLetterRetry, firstLetterRetry<<min(letter.Tries-1, 10)))
+	letter.ExpiresAt = now.Add(l.Lifetime)
 	if letter.Kind == lab.LetterReset {
 		letter.ExpiresAt = now.Add(LinkLifetime)
 	}
@@ -185,7 +188,7 @@ func needed(letter lab.Letter, user lab.User, now time.Time) bool {
 	case !user.Active(), user.Email == "":
 		return false
 	case letter.Kind == lab.LetterInvitation:
-		return user.Password == lab.PasswordNone
+		return user.Password != lab.PasswordOwn
 	default: // whoever asked for a link has given up waiting, or chosen a password with another one
 		return letter.UsedAt == nil && now.Sub(letter.AskedAt) < LinkLifetime
 	}
@@ -232,10 +235,10 @@ func (l *Letters) send(ctx context.Context, letter lab.Letter, user lab.User, se
 	if err := l.Passwords.SetPassword(ctx, user.ID, secret); err != nil {
 		return fmt.Errorf("set a temporary password: %w", err)
 	}
-	return l.Mailer.Send(ctx, l.invitation(user, secret))
+	return l.Mailer.Send(ctx, l.invitation(user, secret, letter.ExpiresAt))
 }
 
-func (l *Letters) invitation(user lab.User, password string) lab.Mail {
+func (l *Letters) invitation(user lab.User, password string, until time.Time) lab.Mail {
 	return lab.Mail{Name: user.Name, To: user.Email, Subject: "Welcome to Bothy", Text: fmt.Sprintf(`Hello %s,
 
 you have an account at Bothy, which gives you a ready development environment
@@ -246,13 +249,16 @@ Login:               %s
 Temporary password:  %s
 
 When you sign in for the first time, you choose a password of your own. The
-temporary one is good for nothing else.
+temporary one is good for nothing else, and until
+%s. After that, have a link mailed to you here:
+
+%s/reset
 
 If you don't know why you get this mail, please tell your instructor.
 
 Bothy
 %s
-`, user.Name, l.ConsoleURL, user.Login, password, l.ConsoleURL)}
+`, user.Name, l.ConsoleURL, user.Login, password, until.UTC().Format("Monday, 2 January 2006, 15:04 UTC"), l.ConsoleURL, l.ConsoleURL)}
 }
 
 func (l *Letters) reset(user lab.User, token string) lab.Mail {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/lab"
@@ -41,7 +42,7 @@ func (m *mailer) all() []lab.Mail {
 func (s *site) letters(m *mailer) *auth.Letters {
 	s.t.Helper()
 	l, err := auth.NewLetters(auth.LettersConfig{
-		Store: s.store, Passwords: s.passwords, Mailer: m, ConsoleURL: "https://bothy.example.org", PerMinute: 60, Registry: prometheus.NewRegistry(),
+		Store: s.store, Passwords: s.passwords, Mailer: m, ConsoleURL: "https://bothy.example.org", PerMinute: 60, Lifetime: 7 * 24 * time.Hour, Registry: prometheus.NewRegistry(),
 		Log: slog.New(slog.DiscardHandler), NewID: s.id, Now: s.clock, After: s.after,
 	})
 	s.must(err)
@@ -178,5 +179,59 @@ func TestLettersGoOutAtABoundedSpeedUntilTheEnd(t *testing.T) {
 	}
 	if seconds < 2 {
 		t.Errorf("waited for %v", s.waited[:min(10, len(s.waited))])
+	}
+}
+
+func TestATemporaryPasswordIsGoodForAWhile(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordNone)
+	m := &mailer{}
+	letters := s.letters(m)
+	s.must(letters.Once(t.Context()))
+	password := regexp.MustCompile(`Temporary password:\s+(\S+)`).FindStringSubmatch(m.all()[0].Text)[1]
+	if until := "Tuesday, 8 September 2026, 08:00 UTC"; !strings.Contains(m.all()[0].Text, until) || !strings.Contains(m.all()[0].Text, "https://bothy.example.org/reset\n") {
+		t.Errorf("it does not say until when, and what then:\n%s", m.all()[0].Text)
+	}
+	s.pass(7*24*time.Hour - time.Minute)
+	due, err := s.browser().signIn("ada@example.org", password)
+	s.must(err)
+	if !due {
+		t.Error("no other password is due")
+	}
+
+	s.pass(time.Minute)
+	_, err = s.browser().signIn("ada@example.org", password)
+	if s.wantCode(err, lab.CodeForbidden); !errors.Is(err, auth.ErrPasswordLapsed) {
+		t.Errorf("got %v", err)
+	}
+	if n := testutil.ToFloat64(counter(t, s, "expired")); n != 1 {
+		t.Errorf("%v sign-ins with an old password are counted", n)
+	}
+	if got := s.actions(); !strings.HasSuffix(got, "session.refuse") {
+		t.Error(got)
+	}
+	// Whoever does not have it learns nothing.
+	_, err = s.browser().signIn("ada@example.org", "something else")
+	s.wantCode(err, lab.CodeUnauthenticated)
+
+	// They help themselves by a link …
+	s.must(s.AskReset(t.Context(), s.browser().visit(), "ada@example.org"))
+	s.must(letters.Once(t.Context()))
+	if len(m.all()) != 2 || linkIn(t, m.all()[1]) == "" {
+		t.Fatalf("got %v", m.all())
+	}
+	// … or are invited again.
+	_, err = s.store.Invite(t.Context(), lab.Intent{}, lab.Invitees{UserID: ada.ID}, s.id, s.clock(), func(lab.Invited) lab.Audit {
+		return lab.Audit{ID: s.id(), At: s.clock(), Action: "user.invite", Target: ada.ID}
+	})
+	s.must(err)
+	s.must(letters.Once(t.Context()))
+	again := regexp.MustCompile(`Temporary password:\s+(\S+)`).FindStringSubmatch(m.all()[2].Text)[1]
+	_, err = s.browser().signIn("ada@example.org", password)
+	s.wantCode(err, lab.CodeUnauthenticated)
+	due, err = s.browser().signIn("ada@example.org", again)
+	s.must(err)
+	if !due {
+		t.Error("no other password is due")
 	}
 }

@@ -55,6 +55,7 @@ func Rules() []Rule {
 		{"listStudents", read, Any, Own, Never, Never},
 		{"enrollStudent", write, Any, Own, Never, Never},
 		{"importRoster", write, Any, Own, Never, Never},
+		{"inviteCohort", write, Any, Own, Never, Never},
 		{"getStudent", read, Any, Own, Never, Own},
 		{"withdrawStudent", write, Any, Own, Never, Never},
 		{"exportStudent", read, Any, Never, Never, Own},
@@ -132,6 +133,7 @@ func Rules() []Rule {
 		{"getUser", read, Any, Never, Never, Never},
 		{"updateUser", write, Any, Never, Never, Never},
 		{"disableUser", write, Any, Never, Never, Never},
+		{"inviteUser", write, Any, Never, Never, Never},
 	}
 }
 

@@ -17,8 +17,8 @@ var ErrPasswordDue = errors.New("another password must be chosen first")
 const (
 	sessionCookie = "bothy_session"
 	deviceCookie  = "bothy_device"
-	// deviceAge is how long a browser is known after a sign-in.
-	deviceAge = 365 * 24 * time.Hour
+	// DeviceAge is how long a browser is known after a sign-in.
+	DeviceAge = 365 * 24 * time.Hour
 	// maxCookies bounds how many cookies of one name are looked at: a neighbouring
 	// host may have set more.
 	maxCookies = 4
@@ -122,7 +122,7 @@ func (p *People) begin(ctx context.Context, user lab.User, visit Visit, by strin
 		return nil, fmt.Errorf("begin a session: %w", err)
 	}
 	p.signIns.WithLabelValues(by, "ok").Inc()
-	return []*http.Cookie{p.cookie(sessionCookie, token, p.Lifetime), p.cookie(deviceCookie, device, deviceAge)}, nil
+	return []*http.Cookie{p.cookie(sessionCookie, token, p.Lifetime), p.cookie(deviceCookie, device, DeviceAge)}, nil
 }
 
 // device gives the token by which the browser is known to the person: the one that

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -40,6 +41,9 @@ const (
 	maxLogin = 320
 )
 
+// ErrPasswordLapsed says that a temporary password was right, and is too old.
+var ErrPasswordLapsed = errors.New("the temporary password has lapsed")
+
 func attemptLimits() lab.AttemptLimits {
 	return lab.AttemptLimits{
 		Unknown: unknownTries, Known: knownTries, Quiet: quiet,
@@ -50,7 +54,8 @@ func attemptLimits() lab.AttemptLimits {
 // SignInWithPassword begins a session, and gives the cookies for the browser.
 // CodeUnauthenticated when login or password is wrong, whichever it is and whether
 // or not there is such a login; CodeTooMany, with RetryAfter, when too many were.
-// due says that the password is a temporary one: the session opens nothing else
+// ErrPasswordLapsed, with CodeForbidden, for the right password of somebody whose
+// temporary one is too old. due says that the password is a temporary one: the session opens nothing else
 // until another is chosen.
 func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, password string) (cookies []*http.Cookie, due bool, err error) {
 	even := p.After(evenly)
@@ -67,6 +72,12 @@ func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, pas
 		select {
 		case <-even:
 		case <-ctx.Done():
+		}
+		return nil, false, err
+	case errors.Is(err, ErrPasswordLapsed):
+		p.signIns.WithLabelValues("password", "expired").Inc()
+		if err := p.refused(ctx, user, visit, slow != nil); err != nil {
+			return nil, false, err
 		}
 		return nil, false, err
 	case code == lab.CodeTooMany:
@@ -108,7 +119,10 @@ func (p *People) check(ctx context.Context, visit Visit, login, password string)
 		return lab.User{}, nil, err
 	}
 	if err == nil && user.Active() {
-		slow, err = p.attempt(ctx, visit, user.ID, user.ID, password, wrong)
+		if slow, err = p.attempt(ctx, visit, user.ID, user.ID, password, wrong); err == nil && user.Lapsed(p.now()) {
+			// Only who has the password learns that it was right.
+			err = lab.Wrap(lab.CodeForbidden, ErrPasswordLapsed, "this temporary password is too old")
+		}
 		return user, slow, err
 	}
 	// Who is not there takes the same way, with a name that nobody has.

@@ -1320,6 +1320,15 @@ type EventWorkspace struct {
 	StudentID string     `json:"student_id"`
 }
 
+// Invited defines model for Invited.
+type Invited struct {
+	// Invited How many people an invitation is on its way to.
+	Invited int `json:"invited"`
+
+	// PassedOver How many get none: they have chosen a password, sign in elsewhere, or have no address.
+	PassedOver int `json:"passed_over"`
+}
+
 // KeptData defines model for KeptData.
 type KeptData struct {
 	What string `json:"what"`
@@ -1964,6 +1973,9 @@ type User struct {
 	// mailed, or it is their `own`.
 	Password UserPassword `json:"password"`
 
+	// PasswordUntil Until when a temporary password is good.
+	PasswordUntil *time.Time `json:"password_until"`
+
 	// Role What a user is; docs/rights.md says what each may do.
 	Role      Role      `json:"role"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -2517,6 +2529,21 @@ type SetCohortInstructorsParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// InviteCohortParams defines parameters for InviteCohort.
+type InviteCohortParams struct {
+	// Student Invite this student of the cohort alone, by id. `conflict` where an invitation is nothing for them.
+	Student *Ref `form:"student,omitempty" json:"student,omitempty"`
+
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ImportRosterParams defines parameters for ImportRoster.
 type ImportRosterParams struct {
 	// Delimiter What stands between two values, where it is not to be found out.
@@ -2977,6 +3004,18 @@ type DisableUserParams struct {
 
 // UpdateUserParams defines parameters for UpdateUser.
 type UpdateUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// InviteUserParams defines parameters for InviteUser.
+type InviteUserParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -3544,6 +3583,16 @@ type ClientInterface interface {
 	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
 	SetCohortInstructors(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// InviteCohort Invite a cohort again
+	//
+	// Mails everybody enrolled who has not chosen a password yet an invitation with a
+	// new temporary one, as fast as `mail.per_minute` lets: for a roster that was
+	// imported weeks before. Others are passed over. `If-Match` and `ETag` are the
+	// cohort's. `conflict` where no mail is sent.
+	//
+	// Corresponds with POST /v1/cohorts/{cohort}/invite (the `InviteCohort` operationId).
+	InviteCohort(ctx context.Context, cohort PathCohort, params *InviteCohortParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ImportRosterWithBody Import a roster
 	//
 	// Enrolls everybody on a roster, all or nothing. The first line names the columns:
@@ -4101,6 +4150,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
 	UpdateUser(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// InviteUser Invite a user again
+	//
+	// Mails the user an invitation with a new temporary password, in a moment; the one of
+	// before is good no more once it is sent. `conflict` for who has chosen a password,
+	// may not sign in, signs in elsewhere or has no address, and where no mail is sent.
+	//
+	// Corresponds with POST /v1/users/{user}/invite (the `InviteUser` operationId).
+	InviteUser(ctx context.Context, user PathUser, params *InviteUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWorkspaces List workspaces
 	//
@@ -4773,6 +4831,26 @@ func (c *Raw) SetCohortInstructorsWithBody(ctx context.Context, cohort PathCohor
 // Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
 func (c *Raw) SetCohortInstructors(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetCohortInstructorsRequest(c.Server, cohort, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InviteCohort Invite a cohort again
+//
+// Mails everybody enrolled who has not chosen a password yet an invitation with a
+// new temporary one, as fast as `mail.per_minute` lets: for a roster that was
+// imported weeks before. Others are passed over. `If-Match` and `ETag` are the
+// cohort's. `conflict` where no mail is sent.
+//
+// Corresponds with POST /v1/cohorts/{cohort}/invite (the `InviteCohort` operationId).
+func (c *Raw) InviteCohort(ctx context.Context, cohort PathCohort, params *InviteCohortParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInviteCohortRequest(c.Server, cohort, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5861,6 +5939,25 @@ func (c *Raw) UpdateUserWithBody(ctx context.Context, user PathUser, params *Upd
 // Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
 func (c *Raw) UpdateUser(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateUserRequest(c.Server, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InviteUser Invite a user again
+//
+// Mails the user an invitation with a new temporary password, in a moment; the one of
+// before is good no more once it is sent. `conflict` for who has chosen a password,
+// may not sign in, signs in elsewhere or has no address, and where no mail is sent.
+//
+// Corresponds with POST /v1/users/{user}/invite (the `InviteUser` operationId).
+func (c *Raw) InviteUser(ctx context.Context, user PathUser, params *InviteUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInviteUserRequest(c.Server, user, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7905,6 +8002,94 @@ func NewSetCohortInstructorsRequestWithBody(server string, cohort PathCohort, pa
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewInviteCohortRequest constructs an http.Request for the InviteCohort method
+func NewInviteCohortRequest(server string, cohort PathCohort, params *InviteCohortParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cohort", cohort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cohorts/%s/invite", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Student != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "student", *params.Student, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	if params != nil {
 
@@ -11119,6 +11304,82 @@ func NewUpdateUserRequestWithBody(server string, user PathUser, params *UpdateUs
 	return req, nil
 }
 
+// NewInviteUserRequest constructs an http.Request for the InviteUser method
+func NewInviteUserRequest(server string, user PathUser, params *InviteUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s/invite", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListWorkspacesRequest constructs an http.Request for the ListWorkspaces method
 func NewListWorkspacesRequest(server string, params *ListWorkspacesParams) (*http.Request, error) {
 	var err error
@@ -12248,6 +12509,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /v1/cohorts/{cohort}/instructors (the `SetCohortInstructors` operationId).
 	SetCohortInstructorsWithResponse(ctx context.Context, cohort PathCohort, params *SetCohortInstructorsParams, body SetCohortInstructorsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetCohortInstructorsResponse, error)
 
+	// InviteCohortWithResponse Invite a cohort again
+	//
+	// Mails everybody enrolled who has not chosen a password yet an invitation with a
+	// new temporary one, as fast as `mail.per_minute` lets: for a roster that was
+	// imported weeks before. Others are passed over. `If-Match` and `ETag` are the
+	// cohort's. `conflict` where no mail is sent.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cohorts/{cohort}/invite (the `InviteCohort` operationId).
+	InviteCohortWithResponse(ctx context.Context, cohort PathCohort, params *InviteCohortParams, reqEditors ...RequestEditorFn) (*InviteCohortResponse, error)
+
 	// ImportRosterWithBodyWithResponse Import a roster
 	//
 	// Enrolls everybody on a roster, all or nothing. The first line names the columns:
@@ -12865,6 +13138,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
 	UpdateUserWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+
+	// InviteUserWithResponse Invite a user again
+	//
+	// Mails the user an invitation with a new temporary password, in a moment; the one of
+	// before is good no more once it is sent. `conflict` for who has chosen a password,
+	// may not sign in, signs in elsewhere or has no address, and where no mail is sent.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users/{user}/invite (the `InviteUser` operationId).
+	InviteUserWithResponse(ctx context.Context, user PathUser, params *InviteUserParams, reqEditors ...RequestEditorFn) (*InviteUserResponse, error)
 
 	// ListWorkspacesWithResponse List workspaces
 	//
@@ -13863,6 +14147,47 @@ func (r SetCohortInstructorsResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r SetCohortInstructorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// InviteCohortResponse200Headers the declared response headers of an HTTP 200 response for InviteCohort
+type InviteCohortResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type InviteCohortResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invited
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *InviteCohortResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r InviteCohortResponse) GetJSON200() *Invited {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r InviteCohortResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r InviteCohortResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r InviteCohortResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -15446,6 +15771,47 @@ func (r UpdateUserResponse) StatusCode() int {
 	return 0
 }
 
+// InviteUserResponse200Headers the declared response headers of an HTTP 200 response for InviteUser
+type InviteUserResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type InviteUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invited
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *InviteUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r InviteUserResponse) GetJSON200() *Invited {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r InviteUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r InviteUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r InviteUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListWorkspacesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16298,6 +16664,24 @@ func (c *ClientWithResponses) SetCohortInstructorsWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseSetCohortInstructorsResponse(rsp)
+}
+
+// InviteCohortWithResponse Invite a cohort again
+//
+// Mails everybody enrolled who has not chosen a password yet an invitation with a
+// new temporary one, as fast as `mail.per_minute` lets: for a roster that was
+// imported weeks before. Others are passed over. `If-Match` and `ETag` are the
+// cohort's. `conflict` where no mail is sent.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cohorts/{cohort}/invite (the `InviteCohort` operationId).
+func (c *ClientWithResponses) InviteCohortWithResponse(ctx context.Context, cohort PathCohort, params *InviteCohortParams, reqEditors ...RequestEditorFn) (*InviteCohortResponse, error) {
+	rsp, err := c.InviteCohort(ctx, cohort, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseInviteCohortResponse(rsp)
 }
 
 // ImportRosterWithBodyWithResponse Import a roster
@@ -17234,6 +17618,23 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, user P
 		return nil, err
 	}
 	return ParseUpdateUserResponse(rsp)
+}
+
+// InviteUserWithResponse Invite a user again
+//
+// Mails the user an invitation with a new temporary password, in a moment; the one of
+// before is good no more once it is sent. `conflict` for who has chosen a password,
+// may not sign in, signs in elsewhere or has no address, and where no mail is sent.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users/{user}/invite (the `InviteUser` operationId).
+func (c *ClientWithResponses) InviteUserWithResponse(ctx context.Context, user PathUser, params *InviteUserParams, reqEditors ...RequestEditorFn) (*InviteUserResponse, error) {
+	rsp, err := c.InviteUser(ctx, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseInviteUserResponse(rsp)
 }
 
 // ListWorkspacesWithResponse List workspaces
@@ -18390,6 +18791,52 @@ func ParseSetCohortInstructorsResponse(rsp *http.Response) (*SetCohortInstructor
 	switch {
 	case rsp.StatusCode == 200:
 		var headers SetCohortInstructorsResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseInviteCohortResponse parses an HTTP response from a InviteCohortWithResponse call
+func ParseInviteCohortResponse(rsp *http.Response) (*InviteCohortResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &InviteCohortResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers InviteCohortResponse200Headers
 		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -20003,6 +20450,52 @@ func ParseUpdateUserResponse(rsp *http.Response) (*UpdateUserResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers UpdateUserResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseInviteUserResponse parses an HTTP response from a InviteUserWithResponse call
+func ParseInviteUserResponse(rsp *http.Response) (*InviteUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &InviteUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers InviteUserResponse200Headers
 		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

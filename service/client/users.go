@@ -63,6 +63,19 @@ func (c *Client) DisableUser(ctx context.Context, ref string) (User, error) {
 	return read(r, err, (*DisableUserResponse).GetJSON200)
 }
 
+// InviteUser mails a user a new temporary password.
+func (c *Client) InviteUser(ctx context.Context, ref string) (Invited, error) {
+	r, err := c.raw.InviteUserWithResponse(ctx, ref, nil)
+	return read(r, err, (*InviteUserResponse).GetJSON200)
+}
+
+// InviteCohort mails those of a cohort who have chosen no password a new temporary
+// one; one student alone, by id, unless that is "".
+func (c *Client) InviteCohort(ctx context.Context, cohort, student string) (Invited, error) {
+	r, err := c.raw.InviteCohortWithResponse(ctx, cohort, &InviteCohortParams{Student: orNil(student)})
+	return read(r, err, (*InviteCohortResponse).GetJSON200)
+}
+
 // CohortInstructors gives who has a cohort.
 func (c *Client) CohortInstructors(ctx context.Context, cohort string) (Appointees, error) {
 	r, err := c.raw.GetCohortInstructorsWithResponse(ctx, cohort)

@@ -26,23 +26,24 @@ type Config struct {
 	// TemplateDir is a folder of job files beside the built-in templates; "" for none.
 	TemplateDir string
 
-	TLS       ListenerTLS
-	API       API
-	Session   Session
-	Mail      Mail
-	Labs      Labs
-	Door      Door
-	Store     Store
-	Nomad     Nomad
-	Consul    Consul
-	Vault     Vault
-	Home      Home
-	Log       Log
-	Telemetry Telemetry
-	Reconcile Reconcile
-	Events    Events
-	Audit     Audit
-	Limits    Limits
+	TLS        ListenerTLS
+	API        API
+	Session    Session
+	Mail       Mail
+	Labs       Labs
+	Door       Door
+	Store      Store
+	Nomad      Nomad
+	Consul     Consul
+	Vault      Vault
+	Home       Home
+	Log        Log
+	Telemetry  Telemetry
+	Reconcile  Reconcile
+	Events     Events
+	Audit      Audit
+	Operations Operations
+	Limits     Limits
 }
 
 // ListenerTLS is the certificate that Bothy itself serves; empty for plain HTTP.
@@ -81,6 +82,8 @@ type Mail struct {
 	Folder string
 	// PerMinute bounds how many mails are sent.
 	PerMinute int
+	// InvitationLifetime is how long the temporary password of an invitation is good.
+	InvitationLifetime time.Duration
 }
 
 // IsSet says whether mail is sent at all.
@@ -250,6 +253,12 @@ type Limits struct {
 	RequestsPerCaller  int
 }
 
+// Operations is how long acts on classes can be looked up after their end.
+type Operations struct {
+	// MaxAge is 0 for ever.
+	MaxAge time.Duration
+}
+
 // Audit is how long the record of changes is kept.
 type Audit struct {
 	// MaxAge is 0 for ever.
@@ -272,7 +281,7 @@ func Default() Config {
 		LabsURL:    "http://labs.localhost:9999",
 		DataDir:    "/var/lib/bothy",
 		Session:    Session{Idle: 12 * time.Hour, Lifetime: 7 * 24 * time.Hour},
-		Mail:       Mail{Security: "starttls", PerMinute: 120},
+		Mail:       Mail{Security: "starttls", PerMinute: 120, InvitationLifetime: 7 * 24 * time.Hour},
 		// The address of a node on its workspaces' network, as Nomad has it unless told otherwise.
 		Door:  Door{Listen: ":8082", URL: "http://172.26.64.1:8082", Register: true},
 		Store: Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},
@@ -293,9 +302,10 @@ func Default() Config {
 			Workers: 8, Interval: 15 * time.Second,
 			Lock: "consul", LockTTL: 15 * time.Second, LockDelay: 5 * time.Second,
 		},
-		Events: Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
-		Limits: Limits{RequestsPerAddress: 500, RequestsPerCaller: 200},
-		Audit:  Audit{MaxAge: 2 * 365 * 24 * time.Hour},
+		Events:     Events{MaxAge: 24 * time.Hour, MaxRows: 100_000},
+		Limits:     Limits{RequestsPerAddress: 500, RequestsPerCaller: 200},
+		Audit:      Audit{MaxAge: 2 * 365 * 24 * time.Hour},
+		Operations: Operations{MaxAge: 180 * 24 * time.Hour},
 	}
 }
 

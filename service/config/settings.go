@@ -81,6 +81,7 @@ func settings(c *Config) []setting {
 			{name: "limits.requests_per_address", usage: "Requests a second that one address may send over time, ten times as many at once, 0 to 100000; 0 for no limit.", read: integer(&c.Limits.RequestsPerAddress, 0, 100_000)},
 			{name: "limits.requests_per_caller", usage: "Requests a second with one credential, likewise.", read: integer(&c.Limits.RequestsPerCaller, 0, 100_000)},
 			{name: "audit.max_age", usage: "How long the record of changes is kept, 24h to 876000h; 0 for ever.", read: retention(&c.Audit.MaxAge)},
+			{name: "operations.max_age", usage: "How long operations can be looked up after their end, 24h to 876000h; 0 for ever.", read: retention(&c.Operations.MaxAge)},
 			{name: "events.max_age", usage: "How long events are kept for those who were away, 1m to 720h.", read: duration(&c.Events.MaxAge, time.Minute, 720*time.Hour)},
 			{name: "events.max_rows", usage: "How many events are kept at most, 1000 to 10000000.", read: integer(&c.Events.MaxRows, 1000, 10_000_000)},
 		},
@@ -97,6 +98,7 @@ func mailSettings(m *Mail) []setting {
 		{name: "mail.from", usage: "Sender of mails: bothy@example.edu, or Bothy <bothy@example.edu>.", read: mailAddress(&m.From)},
 		{name: "mail.folder", usage: "Folder that takes each mail as an .eml file in the place of a server; for development.", read: text(&m.Folder)},
 		{name: "mail.per_minute", usage: "Most mails sent in a minute, 1 to 6000.", read: integer(&m.PerMinute, 1, 6000)},
+		{name: "mail.invitation_lifetime", usage: "How long the temporary password of an invitation is good, 1h to 2160h.", read: duration(&m.InvitationLifetime, time.Hour, 2160*time.Hour)},
 	}
 }
 

@@ -123,7 +123,8 @@ func (c Config) logFile() string   { return filepath.Join(c.logs(), "bothy.log")
 func (c Config) serverTokenFile(server string) string {
 	return filepath.Join(c.Stack.Dir, "secrets", server+"-bothy.token")
 }
-func (c Config) envFile() string { return filepath.Join(c.Stack.Dir, "env") }
+func (c Config) passwordsFile() string { return filepath.Join(c.Stack.Dir, "passwords") }
+func (c Config) envFile() string       { return filepath.Join(c.Stack.Dir, "env") }
 
 // The addresses: programs use the number, browsers the names.
 func (c Config) apiAddr() string    { return "http://" + c.listen() }

@@ -1,14 +1,13 @@
 package dev
 
 import (
-	"bytes"
 	"context"
 	_ "embed" // the demo's roster
 	"fmt"
+	"strings"
 
 	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/lab"
-	"github.com/bothylabs/bothy/service/roster"
 )
 
 // The demo class. Its template runs without Docker.
@@ -23,12 +22,16 @@ const (
 //go:embed demo/students.csv
 var demoRoster []byte
 
-// ensureDemo creates the demo class if there is none, and launches it if it was
-// never launched. What people have made of it since is left as it is.
+// ensureDemo creates the demo class if there is none, gives it to the demo's
+// instructor if it is nobody's, and launches it if it was never launched. What people
+// have made of it since is left as it is.
 func ensureDemo(ctx context.Context, api *client.Client) error {
 	_, err := api.Class(ctx, DemoClass)
 	if lab.CodeOf(err) == lab.CodeNotFound {
 		err = createDemo(ctx, api)
+	}
+	if err == nil {
+		err = appointInstructor(ctx, api)
 	}
 	if err != nil {
 		return err
@@ -44,9 +47,9 @@ func ensureDemo(ctx context.Context, api *client.Client) error {
 }
 
 func createDemo(ctx context.Context, api *client.Client) error {
-	rows, err := roster.Parse(bytes.NewReader(demoRoster), "demo/students.csv")
+	rows, err := demoStudents()
 	if err != nil {
-		return fmt.Errorf("read the demo's roster: %w", err)
+		return err
 	}
 	students := make([]client.StudentInput, len(rows))
 	for i, row := range rows {
@@ -56,6 +59,27 @@ func createDemo(ctx context.Context, api *client.Client) error {
 	in := client.ClassInput{Cohort: demoCohort, Course: demoCourse, Template: &template, Students: &students}
 	if _, err := api.CreateClass(ctx, in); err != nil {
 		return fmt.Errorf("create the demo class: %w", err)
+	}
+	return nil
+}
+
+// appointInstructor gives the demo's cohort and course to its instructor where they
+// are nobody's.
+func appointInstructor(ctx context.Context, api *client.Client) error {
+	key, _, _ := strings.Cut(DemoClass, "/")
+	cohort, err := api.CohortInstructors(ctx, key)
+	if err == nil && len(cohort.Users) == 0 {
+		_, err = api.SetCohortInstructors(ctx, key, []string{demoInstructor})
+	}
+	if err != nil {
+		return fmt.Errorf("give the demo's cohort to its instructor: %w", err)
+	}
+	course, err := api.CourseInstructors(ctx, demoCourse)
+	if err == nil && len(course.Users) == 0 {
+		_, err = api.SetCourseInstructors(ctx, demoCourse, []string{demoInstructor})
+	}
+	if err != nil {
+		return fmt.Errorf("give the demo's course to its instructor: %w", err)
 	}
 	return nil
 }

@@ -33,11 +33,13 @@ type Dev struct {
 	stack  *stack.Stack
 	server *server
 	api    *client.Client
+	people []Person
 	unlock func()
 }
 
 // server is Bothy, running in this process.
 type server struct {
+	bothy  *app.App
 	log    *os.File
 	cancel context.CancelFunc
 	// ended receives what the server's Run gave back, once.
@@ -143,6 +145,10 @@ func (d *Dev) startBothy(ctx context.Context) error {
 	if err := d.settled(ctx); err != nil {
 		return err
 	}
+	// They come before the class: whoever has a password is not invited by mail.
+	if d.people, err = ensurePeople(ctx, d.server.bothy, d.cfg.passwordsFile(), d.cfg.consoleURL()); err != nil {
+		return err
+	}
 	if err := ensureDemo(ctx, d.api); err != nil {
 		return err
 	}
@@ -194,7 +200,7 @@ func startServer(ctx context.Context, logFile string, settings config.Config, ve
 	}
 	// The server outlives the context of the start; Stop ends it.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s := &server{log: log, cancel: cancel, ended: make(chan error, 1)}
+	s := &server{bothy: bothy, log: log, cancel: cancel, ended: make(chan error, 1)}
 	go func() { s.ended <- bothy.Run(running) }()
 	return s, nil
 }
@@ -225,6 +231,9 @@ func settings(cfg Config, env stack.Env, user toolchain.User, token config.Secre
 // Client speaks to the API as an operator.
 func (d *Dev) Client() *client.Client { return d.api }
 
+// People are the demo's people: the admin, the instructor, the students.
+func (d *Dev) People() []Person { return d.people }
+
 // Addresses are what a person needs to find their way.
 type Addresses struct {
 	// Console is for browsers, API for programs.
@@ -234,8 +243,8 @@ type Addresses struct {
 	Router     string
 	RouterName stack.Router
 	// Dir holds all state, EnvFile what a shell can source, Logs a file for each part,
-	// Mail the mails that people would get.
-	Dir, EnvFile, Logs, Mail string
+	// Mail the mails that people would get, PasswordsFile the passwords of the demo's people.
+	Dir, EnvFile, Logs, Mail, PasswordsFile string
 }
 
 // Addresses gives them.
@@ -244,7 +253,7 @@ func (d *Dev) Addresses() Addresses {
 	return Addresses{
 		Console: d.cfg.consoleURL(), API: d.cfg.apiAddr(), Nomad: env.NomadAddr, Consul: env.ConsulAddr, Vault: env.VaultAddr,
 		Router: routesURL(d.cfg.Stack.Router, env.RouterUIAddr), RouterName: d.cfg.Stack.Router, Dir: d.cfg.Stack.Dir, EnvFile: d.cfg.envFile(), Logs: d.cfg.logs(),
-		Mail: d.cfg.mailDir(),
+		Mail: d.cfg.mailDir(), PasswordsFile: d.cfg.passwordsFile(),
 	}
 }
 

@@ -167,13 +167,16 @@ func TestASecondRunOnTheSameStateIsRefused(t *testing.T) {
 }
 
 func TestTheDemoIsMadeOnceAndThenLeftAlone(t *testing.T) {
+	const class, cohort, course = "GET /v1/classes/demo~py101", "/v1/cohorts/demo/instructors", "/v1/courses/py101/instructors"
+	const workspaces, launch = "GET /v1/workspaces", "POST /v1/classes/demo~py101/launch"
 	cases := map[string]struct {
-		class, workspaces bool
-		want              []string
+		class, given, workspaces bool
+		want                     []string
 	}{
-		"nothing is there": {false, false, []string{"GET /v1/classes/demo~py101", "POST /v1/classes", "GET /v1/workspaces", "POST /v1/classes/demo~py101/launch"}},
-		"never launched":   {true, false, []string{"GET /v1/classes/demo~py101", "GET /v1/workspaces", "POST /v1/classes/demo~py101/launch"}},
-		"all is there":     {true, true, []string{"GET /v1/classes/demo~py101", "GET /v1/workspaces"}},
+		"nothing is there": {want: []string{class, "POST /v1/classes", "GET " + cohort, "PUT " + cohort, "GET " + course, "PUT " + course, workspaces, launch}},
+		"never given":      {class: true, workspaces: true, want: []string{class, "GET " + cohort, "PUT " + cohort, "GET " + course, "PUT " + course, workspaces}},
+		"never launched":   {class: true, given: true, want: []string{class, "GET " + cohort, "GET " + course, workspaces, launch}},
+		"all is there":     {class: true, given: true, workspaces: true, want: []string{class, "GET " + cohort, "GET " + course, workspaces}},
 	}
 	for what, c := range cases {
 		t.Run(what, func(t *testing.T) {
@@ -198,6 +201,14 @@ func TestTheDemoIsMadeOnceAndThenLeftAlone(t *testing.T) {
 					}
 					w.WriteHeader(http.StatusCreated)
 					_, _ = w.Write([]byte(`{}`))
+				case "GET " + cohort, "GET " + course:
+					users := `[]`
+					if c.given {
+						users = `[{"login":"somebody"}]`
+					}
+					_, _ = w.Write([]byte(`{"users":` + users + `}`))
+				case "PUT " + cohort, "PUT " + course:
+					_, _ = w.Write([]byte(`{"users":[]}`))
 				case "GET /v1/workspaces":
 					items := `[]`
 					if c.workspaces {

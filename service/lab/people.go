@@ -51,6 +51,8 @@ type User struct {
 	Role  Role
 	// Password is written where passwords are set.
 	Password Password
+	// PasswordUntil is when a temporary password stops being good; nil for any other.
+	PasswordUntil *time.Time
 	// Issuer and Subject are who the person is to an OpenID provider; "" for nobody there.
 	Issuer  string
 	Subject string
@@ -64,6 +66,46 @@ type User struct {
 
 // Active says whether the person may sign in.
 func (u User) Active() bool { return u.DisabledAt == nil }
+
+// Lapsed says whether the person has a temporary password that is not good any more.
+func (u User) Lapsed(now time.Time) bool {
+	return u.Password == PasswordTemporary && u.PasswordUntil != nil && !now.Before(*u.PasswordUntil)
+}
+
+// Invitable says whether an invitation, with a temporary password, is anything for the
+// person: nil, or CodeConflict with the reason.
+func (u User) Invitable() error {
+	switch {
+	case !u.Active():
+		return Errorf(CodeConflict, "%s may not sign in", u.Login).WithHint("enable the user first")
+	case u.Password == PasswordOwn:
+		return Errorf(CodeConflict, "%s has chosen a password", u.Login).WithHint("who has forgotten theirs has a link mailed from the sign-in page")
+	case u.Subject != "":
+		return Errorf(CodeConflict, "%s signs in elsewhere, by an OpenID provider", u.Login)
+	case u.Email == "":
+		return Errorf(CodeConflict, "%s has no address for mail", u.Login).WithHint("give the user one first")
+	default:
+		return nil
+	}
+}
+
+// Invitees chooses who is invited: a user, or those who are enrolled in a cohort.
+type Invitees struct {
+	UserID   string
+	CohortID string
+	// StudentID is one of the cohort's alone; "" for all.
+	StudentID string
+}
+
+// One says that one person is meant.
+func (i Invitees) One() bool { return i.UserID != "" || i.StudentID != "" }
+
+// Invited counts who is invited, and who is not because an invitation is nothing for
+// them. Revision is that of the user or cohort.
+type Invited struct {
+	Invited, PassedOver int
+	Revision            int64
+}
 
 // UserFilter chooses users; the zero value all.
 type UserFilter struct {

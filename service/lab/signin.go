@@ -116,7 +116,8 @@ type Letter struct {
 	AskedAt time.Time
 	DueAt   time.Time
 	SentAt  *time.Time
-	// ExpiresAt is, of a reset, when the link ends; UsedAt when it was used.
+	// ExpiresAt is when the link, or the temporary password, stops being good; UsedAt
+	// when the link was used.
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 }

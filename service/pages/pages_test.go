@@ -456,3 +456,19 @@ func TestEveryPageKeepsThePolicyAndHasNoScript(t *testing.T) {
 	}
 	out.get("/assets/layout.html").says(t, 404)
 }
+
+func TestAnOldTemporaryPasswordSaysWhatToDo(t *testing.T) {
+	for mail, want := range map[bool]string{true: "a mailed link lets you choose one of your own", false: "Ask your instructor for a new invitation"} {
+		s := newSite(t, func(c *pages.Config) { c.Mail = mail })
+		_, err := s.store.ChangeUser(t.Context(), lab.Intent{}, s.user.ID, func(u lab.User) (lab.User, lab.Audit, error) {
+			past := u.CreatedAt.Add(-time.Hour)
+			u.PasswordUntil = &past
+			return u, lab.Audit{ID: "audit", At: u.CreatedAt, Action: "x", Target: "x"}, nil
+		})
+		s.must(err)
+		b := s.browser()
+		b.post("/sign-in", "login", ada, "password", temporary).says(t, 403, "This temporary password is too old", want)
+		b.get("/").goes(t, "/sign-in")
+		b.post("/sign-in", "login", ada, "password", "wrong-wrong").says(t, 403, "The login or the password is wrong")
+	}
+}

@@ -50,6 +50,12 @@ func (h *handler) postSignIn(c *gin.Context) {
 		if h.Mail && lab.CodeOf(err) == lab.CodeTooMany {
 			v.Hint += " Or have a link mailed to you: that works at once."
 		}
+		if errors.Is(err, auth.ErrPasswordLapsed) {
+			v.Hint = "Ask your instructor for a new invitation."
+			if h.Mail {
+				v.Hint = "Take “I don't know my password” below: a mailed link lets you choose one of your own."
+			}
+		}
 		h.signIn(c, status, v, login, to)
 		return
 	}

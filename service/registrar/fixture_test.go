@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,13 +93,8 @@ job "editor" {
 `
 
 var (
-	server = storetest.Server{Prepare: func(ctx context.Context, dsn string) error {
-		s, err := store.Open(ctx, onPostgres(dsn))
-		if err != nil {
-			return err
-		}
-		return s.Close()
-	}}
+	server = storetest.Server{Prepare: func(ctx context.Context, dsn string) error { return migrated(ctx, onPostgres(dsn)) }}
+	files  = storetest.File{Prepare: func(ctx context.Context, path string) error { return migrated(ctx, onSQLite(path)) }}
 	// database gives a test its database. The whole suite runs once on each kind.
 	database func(t testing.TB) store.Config
 	// databaseKind names it.
@@ -110,9 +104,7 @@ var (
 func TestMain(m *testing.M) {
 	os.Exit(server.Run(func() (code int) {
 		for name, kind := range map[string]func(t testing.TB) store.Config{
-			store.SQLite: func(t testing.TB) store.Config {
-				return store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")}
-			},
+			store.SQLite:   func(t testing.TB) store.Config { return onSQLite(files.Database(t)) },
 			store.Postgres: func(t testing.TB) store.Config { return onPostgres(server.Database(t)) },
 		} {
 			database, databaseKind = kind, name
@@ -124,6 +116,17 @@ func TestMain(m *testing.M) {
 		return code
 	}))
 }
+
+// migrated makes a database that has the schema and nothing else.
+func migrated(ctx context.Context, cfg store.Config) error {
+	s, err := store.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+func onSQLite(path string) store.Config { return store.Config{Driver: store.SQLite, Path: path} }
 
 func onPostgres(dsn string) store.Config {
 	return store.Config{Driver: store.Postgres, DSN: func() (string, error) { return dsn, nil }}
@@ -239,7 +242,7 @@ func (o *office) start(t testing.TB) {
 	library, err := registrar.NewLibrary(o.store)
 	o.must(err)
 	o.Registrar = registrar.New(registrar.Config{
-		Store: o.store, Library: library, Parser: o.cluster, Preflight: o.cluster, Cluster: o.cluster,
+		Store: o.store, Library: library, Parser: o.cluster, Preflight: o.cluster, Cluster: o.cluster, Mails: true,
 		Settings: jobspec.Settings{
 			InstallationID: "test", Namespace: "bothy", NodePool: "default", Datacenters: []string{"dc1"},
 			HomeType: jobspec.HomeHost, HomeUID: 1000, HomeGID: 1000, LabsURL: "http://labs.localhost:9999",

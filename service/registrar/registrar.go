@@ -56,6 +56,7 @@ type Store interface {
 	Users(ctx context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error)
 	User(ctx context.Context, ref string) (lab.User, error)
 	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
+	Invite(ctx context.Context, intent lab.Intent, whom lab.Invitees, newID func() string, at time.Time, audit func(lab.Invited) lab.Audit) (lab.Invited, error)
 	ChangeUser(ctx context.Context, intent lab.Intent, id string,
 		decide func(lab.User) (lab.User, lab.Audit, error)) (lab.User, error)
 	Appointed(ctx context.Context, to lab.Trust, id string) (lab.Appointment, error)
@@ -122,6 +123,8 @@ type Config struct {
 	Cluster   Cluster
 	// Vault is only needed where secrets are set.
 	Vault Vault
+	// Mails says that people are written to.
+	Mails bool
 	// Settings are what the deployment puts into every job.
 	Settings jobspec.Settings
 	// NewID makes ids that sort in the order in which they were made (UUIDv7).

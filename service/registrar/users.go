@@ -156,6 +156,41 @@ func userAct(before, after lab.User) string {
 	}
 }
 
+// InviteUser has an invitation with a new temporary password mailed to a user.
+// CodeConflict for whom that is nothing, and where no mail is sent.
+func (r *Registrar) InviteUser(ctx context.Context, intent lab.Intent, ref string) (lab.Invited, error) {
+	user, err := r.Store.User(ctx, ref)
+	if err != nil {
+		return lab.Invited{}, err
+	}
+	return r.invite(ctx, intent, lab.Invitees{UserID: user.ID}, r.audit(intent, "user.invite", user.ID, map[string]any{"login": user.Login}))
+}
+
+// InviteCohort does the same for everybody enrolled in a cohort who has chosen no
+// password yet, and passes others over; or for one student of it alone, by id.
+func (r *Registrar) InviteCohort(ctx context.Context, intent lab.Intent, ref, student string) (lab.Invited, error) {
+	cohort, err := r.Store.Cohort(ctx, ref)
+	if err != nil {
+		return lab.Invited{}, err
+	}
+	detail := map[string]any{"key": cohort.Key}
+	if student != "" {
+		detail["student"] = student
+	}
+	return r.invite(ctx, intent, lab.Invitees{CohortID: cohort.ID, StudentID: student}, r.audit(intent, "cohort.invite", cohort.ID, detail))
+}
+
+func (r *Registrar) invite(ctx context.Context, intent lab.Intent, whom lab.Invitees, audit lab.Audit) (lab.Invited, error) {
+	if !r.Mails {
+		return lab.Invited{}, lab.Errorf(lab.CodeConflict, "this Bothy sends no mail").WithHint("set mail.address, as docs/sign-in.md says")
+	}
+	counts, err := r.Store.Invite(ctx, intent, whom, r.NewID, audit.At, func(counts lab.Invited) lab.Audit {
+		audit.Detail["invited"] = counts.Invited
+		return audit
+	})
+	return counts, r.done(intent, err)
+}
+
 // Appointed gives who has a cohort, a course or a class.
 func (r *Registrar) Appointed(ctx context.Context, to lab.Trust, ref string) (lab.Appointment, error) {
 	id, _, err := r.trusted(ctx, to, ref)

@@ -105,3 +105,35 @@ func TestCohortsCoursesAndClassesAreGiven(t *testing.T) {
 	o.must(err)
 	wantEqual(t, post.Classes, []string{class.ID})
 }
+
+func TestPeopleAreInvitedAgain(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	grace := o.user("grace@example.edu", lab.RoleInstructor)
+	done, err := o.InviteUser(ctx, o.intent, "GRACE@example.edu")
+	o.must(err)
+	wantEqual(t, done, lab.Invited{Invited: 1, Revision: 2})
+	act := o.lastAct()
+	wantEqual(t, []any{act.Action, act.Target, act.Detail["login"]}, []any{"user.invite", grace.ID, "grace@example.edu"})
+
+	o.class("Ada", "Bo")
+	students, err := o.Students(ctx, "fall-26")
+	o.must(err)
+	done, err = o.InviteCohort(ctx, o.intent, "fall-26", "")
+	o.must(err)
+	wantEqual(t, []int{done.Invited, done.PassedOver}, []int{2, 0})
+	act = o.lastAct()
+	wantEqual(t, []any{act.Action, act.Detail["invited"]}, []any{"cohort.invite", 2.0})
+	done, err = o.InviteCohort(ctx, o.intent, "fall-26", students[0].ID)
+	o.must(err)
+	wantEqual(t, done.Invited, 1)
+	wantEqual(t, o.lastAct().Detail["student"], any(students[0].ID))
+	o.refused(lab.CodeNotFound, func() error { return second(o.InviteCohort(ctx, o.intent, "fall-26", "nobody")) })
+	o.refused(lab.CodeNotFound, func() error { return second(o.InviteCohort(ctx, o.intent, "nowhere", "")) })
+	o.refused(lab.CodeNotFound, func() error { return second(o.InviteUser(ctx, o.intent, "nobody")) })
+
+	silent := registrar.New(o.Config)
+	silent.Mails = false
+	o.refused(lab.CodeConflict, func() error { return second(silent.InviteUser(ctx, o.intent, grace.ID)) })
+}

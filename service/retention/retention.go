@@ -13,17 +13,19 @@ import (
 // every is how often a Keeper looks.
 const every = 10 * time.Minute
 
-// Record is the record of changes.
-type Record interface {
-	// CleanAudit removes what is older than a moment, and gives how many rows went.
-	CleanAudit(ctx context.Context, before time.Time) (int64, error)
+// Rule is how long one kind of thing is kept.
+type Rule struct {
+	// Kind names it, in the metric and the log: "sessions".
+	Kind string
+	// Age is how long, 0 for ever.
+	Age time.Duration
+	// Clean removes what was over before a moment, and gives how many went.
+	Clean func(ctx context.Context, before time.Time) (int64, error)
 }
 
-// Config is what a Keeper works with. Record, Logger, Now and Active must be there.
+// Config is what a Keeper works with. Logger, Now and Active must be there.
 type Config struct {
-	Record Record
-	// MaxAge is how long rows of the record are kept, 0 for ever.
-	MaxAge time.Duration
+	Rules []Rule
 	// Active says whether this instance is the one that does it.
 	Active func() bool
 	Logger *slog.Logger
@@ -37,7 +39,7 @@ type Config struct {
 // Keeper removes what has been kept for long enough.
 type Keeper struct {
 	cfg     Config
-	removed prometheus.Counter
+	removed *prometheus.CounterVec
 }
 
 // New makes a Keeper.
@@ -45,10 +47,13 @@ func New(cfg Config) (*Keeper, error) {
 	if cfg.Every == 0 {
 		cfg.Every = every
 	}
-	k := &Keeper{cfg: cfg, removed: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "bothy_audit_removed_total",
-		Help: "Rows of the record of changes that were removed because their time was over.",
-	})}
+	k := &Keeper{cfg: cfg, removed: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bothy_retention_removed_total",
+		Help: "Rows that were removed because their time was over, by what they were.",
+	}, []string{"kind"})}
+	for _, rule := range cfg.Rules {
+		k.removed.WithLabelValues(rule.Kind)
+	}
 	if cfg.Registry != nil {
 		if err := cfg.Registry.Register(k.removed); err != nil {
 			return nil, fmt.Errorf("register the metric of retentions: %w", err)
@@ -62,17 +67,25 @@ func (k *Keeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(k.cfg.Every)
 	defer tick.Stop()
 	for {
-		if k.cfg.MaxAge > 0 && k.cfg.Active() {
-			n, err := k.cfg.Record.CleanAudit(ctx, k.cfg.Now().Add(-k.cfg.MaxAge))
-			k.removed.Add(float64(n))
-			if err != nil && ctx.Err() == nil {
-				k.cfg.Logger.WarnContext(ctx, "old rows of the record of changes cannot be removed; trying again", "error", err)
-			}
-		}
+		k.look(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+	}
+}
+
+// look follows each rule. What fails keeps nothing else from being removed.
+func (k *Keeper) look(ctx context.Context) {
+	for _, rule := range k.cfg.Rules {
+		if rule.Age <= 0 || ctx.Err() != nil || !k.cfg.Active() {
+			continue
+		}
+		n, err := rule.Clean(ctx, k.cfg.Now().Add(-rule.Age))
+		k.removed.WithLabelValues(rule.Kind).Add(float64(n))
+		if err != nil && ctx.Err() == nil {
+			k.cfg.Logger.WarnContext(ctx, "what is old cannot be removed; trying again", "kind", rule.Kind, "error", err)
 		}
 	}
 }

@@ -253,13 +253,11 @@ func (s *Store) EndPasses(ctx context.Context, now, seen, evictAfter time.Time) 
 
 // CleanDoor removes tickets that were too old before a moment, and passes that had ended.
 func (s *Store) CleanDoor(ctx context.Context, before time.Time) error {
-	return s.update(ctx, "remove old tickets and passes", func(tx session) error {
-		if _, err := tx.exec(ctx, `DELETE FROM tickets WHERE expires_at < ?`, stamp(before)); err != nil {
-			return err
-		}
-		_, err := tx.exec(ctx, `DELETE FROM passes WHERE ended_at IS NOT NULL AND ended_at < ?`, stamp(before))
+	if _, err := s.cleanTable(ctx, "tickets", "hash", "expires_at < ?", "expires_at", before); err != nil {
 		return err
-	})
+	}
+	_, err := s.cleanTable(ctx, "passes", "id", "ended_at < ?", "ended_at", before)
+	return err
 }
 
 // LookIns gives the newest look-ins at the workspaces of a user, newest first, limit at most.

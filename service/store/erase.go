@@ -11,6 +11,12 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
+// What stands in the place of somebody's name, and behind an id in that of an address.
+const (
+	erasedName   = "Erased"
+	erasedDomain = "@erased.invalid"
+)
+
 // Erase takes a person out of the database who confirm says it is: name and address
 // are replaced wherever they stand, credentials and posts go, workspaces and homes
 // are to be deleted. CodeConflict when the person is more than a student, or erased
@@ -337,7 +343,9 @@ func has(text, email string) bool {
 	letter := func(at int) bool {
 		return at >= 0 && at < len(text) && (text[at] >= 'a' && text[at] <= 'z' || text[at] >= '0' && text[at] <= '9' || text[at] >= 0x80)
 	}
-	among := func(at int, signs string) bool { return at >= 0 && at < len(text) && strings.IndexByte(signs, text[at]) >= 0 }
+	among := func(at int, signs string) bool {
+		return at >= 0 && at < len(text) && strings.IndexByte(signs, text[at]) >= 0
+	}
 	for from := 0; ; from++ {
 		at := strings.Index(text[from:], email)
 		if at < 0 {

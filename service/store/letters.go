@@ -67,6 +67,83 @@ func (s *Store) WantInvitations(ctx context.Context, newID func() string, at tim
 	return n, err
 }
 
+// Invite wants an invitation sent, soon, to those of the invitees for whom it is
+// something. Where one person is meant for whom it is not, it says why: CodeConflict.
+// The revision of the user or cohort is raised, unless there is nobody to invite.
+func (s *Store) Invite(
+	ctx context.Context, intent lab.Intent, whom lab.Invitees, newID func() string, at time.Time, audit func(lab.Invited) lab.Audit,
+) (lab.Invited, error) {
+	var done lab.Invited
+	err := s.act(ctx, intent, "invite", func(tx session) (lab.Audit, error) {
+		done = lab.Invited{}
+		users, revision, err := invitees(ctx, tx, intent, whom)
+		if err != nil {
+			return lab.Audit{}, err
+		}
+		done.Revision = revision
+		var rows []letterRow
+		for _, row := range users {
+			reason := row.user().Invitable()
+			switch {
+			case reason == nil:
+				rows = append(rows, rowOfLetter(lab.Letter{ID: newID(), UserID: row.ID, Kind: lab.LetterInvitation, AskedAt: at, DueAt: at, ExpiresAt: at}))
+			case whom.One():
+				return lab.Audit{}, reason
+			default:
+				done.PassedOver++
+			}
+		}
+		if done.Invited = len(rows); done.Invited == 0 {
+			return lab.Audit{Target: audit(done).Target}, nil
+		}
+		done.Revision++
+		return audit(done), wantLetters(ctx, tx, whom, rows, at)
+	})
+	return done, err
+}
+
+// invitees gives the users who are meant, and the revision of what is asked for: the
+// user or the cohort, which is held.
+func invitees(ctx context.Context, tx session, intent lab.Intent, whom lab.Invitees) (users []userRow, revision int64, err error) {
+	if whom.UserID != "" {
+		if err := tx.lock(ctx, "user", lockUser, whom.UserID); err != nil {
+			return nil, 0, err
+		}
+		if err := tx.list(ctx, &users, selectUsers+`WHERE id = ?`, whom.UserID); err != nil {
+			return nil, 0, err
+		}
+		revision = users[0].Revision
+		return users, revision, intent.Admits(revision, users[0].user())
+	}
+	cohort, err := holdCohort(ctx, tx, intent, whom.CohortID)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = tx.list(ctx, &users, selectUsers+`WHERE id IN (SELECT user_id FROM students
+		WHERE cohort_id = ? AND (id = ? OR ? = '') AND withdrawn_at IS NULL) ORDER BY id`, whom.CohortID, whom.StudentID, whom.StudentID)
+	if err == nil && len(users) == 0 && whom.StudentID != "" {
+		err = lab.NotFound("student", whom.StudentID)
+	}
+	return users, cohort.Revision, err
+}
+
+// wantLetters writes invitations that are due now; of one that could not be sent yet,
+// the next try is.
+func wantLetters(ctx context.Context, tx session, whom lab.Invitees, rows []letterRow, at time.Time) error {
+	if err := insert(ctx, tx, insertLetter+` ON CONFLICT DO NOTHING`, rows...); err != nil {
+		return err
+	}
+	if err := eachBatch(ctx, tx, `UPDATE mail_links SET due_at = ? WHERE kind = 'invitation' AND sent_at IS NULL AND user_id IN (?)`,
+		[]any{stamp(at)}, convert(rows, func(r letterRow) string { return r.UserID })); err != nil {
+		return err
+	}
+	if whom.UserID == "" {
+		return changedRoster(ctx, tx, whom.CohortID, at)
+	}
+	_, err := tx.exec(ctx, `UPDATE users SET revision = revision + 1, updated_at = ? WHERE id = ?`, stamp(at), whom.UserID)
+	return err
+}
+
 // DueLetters gives the letters that are to be sent by now, the oldest first.
 func (s *Store) DueLetters(ctx context.Context, now time.Time, limit int) ([]lab.Letter, error) {
 	var rows []letterRow
@@ -91,15 +168,15 @@ func (s *Store) TryLetter(ctx context.Context, letter lab.Letter, hash string) (
 }
 
 // SentLetter notes that a letter is sent; of an invitation, also that the person
-// has a temporary password, if they have not chosen one yet.
+// has a temporary password until the letter expires, if they have not chosen one yet.
 func (s *Store) SentLetter(ctx context.Context, letter lab.Letter, at time.Time, audit lab.Audit) error {
 	return s.update(ctx, "note a letter", func(tx session) error {
 		if _, err := tx.exec(ctx, `UPDATE mail_links SET sent_at = ? WHERE id = ?`, stamp(at), letter.ID); err != nil {
 			return err
 		}
 		if letter.Kind == lab.LetterInvitation {
-			if _, err := tx.exec(ctx, `UPDATE users SET password = 'temporary', revision = revision + 1, updated_at = ?
-				WHERE id = ? AND password = 'none'`, stamp(at), letter.UserID); err != nil {
+			if _, err := tx.exec(ctx, `UPDATE users SET password = 'temporary', password_until = ?, revision = revision + 1, updated_at = ?
+				WHERE id = ? AND password <> 'own'`, stamp(letter.ExpiresAt), stamp(at), letter.UserID); err != nil {
 				return err
 			}
 		}

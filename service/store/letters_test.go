@@ -98,3 +98,89 @@ func TestALinkIsGoodOnceAndForAWhile(t *testing.T) {
 		wantEqual(t, len(f.dump()["mail_links"]), 0)
 	})
 }
+
+func TestWhoHasChosenNoPasswordIsInvitedAgain(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, cohort := t.Context(), f.cohort("fall")
+		ada, bob := f.student(cohort, "Ada", "ada@example.org"), f.student(cohort, "Bob", "bob@example.org")
+		eve := f.student(cohort, "Eve", "eve@example.org")
+		for _, s := range []lab.Student{ada, bob, eve} {
+			_, err := f.User(ctx, s.Email)
+			f.must(err)
+		}
+		of := func(email string) lab.User {
+			u, err := f.User(ctx, email)
+			f.must(err)
+			return u
+		}
+		f.must(f.PasswordSet(ctx, of("bob@example.org").ID, lab.PasswordOwn, "", false, f.now, f.audit("password.change", bob.ID)))
+		_, err := f.Withdraw(ctx, somebody(), eve.ID, f.now, f.audit("student.withdraw", eve.ID))
+		f.must(err)
+		invite := func(whom lab.Invitees) (lab.Invited, error) {
+			return f.Invite(ctx, somebody(), whom, func() string { return f.id("letter") }, f.now, func(lab.Invited) lab.Audit {
+				return f.audit("cohort.invite", cohort.ID)
+			})
+		}
+		before, err := f.Cohort(ctx, cohort.ID)
+		f.must(err)
+		done, err := invite(lab.Invitees{CohortID: cohort.ID})
+		f.must(err)
+		wantEqual(t, done, lab.Invited{Invited: 1, PassedOver: 1, Revision: before.Revision + 1})
+		after, err := f.Cohort(ctx, cohort.ID)
+		f.must(err)
+		wantEqual(t, after.Revision, done.Revision)
+
+		// It is sent, and lapses; another is wanted, and one alone, however often it is asked.
+		send := func() {
+			letters := f.due()
+			wantEqual(t, len(letters), 1)
+			letter := letters[0]
+			letter.Tries++
+			letter.ExpiresAt = f.now.Add(time.Hour)
+			_, err := f.TryLetter(ctx, letter, "")
+			f.must(err)
+			f.must(f.SentLetter(ctx, letter, f.now, f.audit("mail.invitation", ada.ID)))
+			u := of("ada@example.org")
+			wantEqual(t, []any{u.Password, u.PasswordUntil.Equal(letter.ExpiresAt)}, []any{lab.PasswordTemporary, true})
+		}
+		send()
+		f.now = f.now.Add(2 * time.Hour)
+		if !of("ada@example.org").Lapsed(f.now) {
+			t.Error("the temporary password has no end")
+		}
+		for range 2 {
+			_, err = invite(lab.Invitees{CohortID: cohort.ID, StudentID: ada.ID})
+			f.must(err)
+		}
+		send()
+		if of("ada@example.org").Lapsed(f.now) {
+			t.Error("the new one has lapsed, too")
+		}
+
+		// What failed and waits for its time is tried at once.
+		_, err = invite(lab.Invitees{UserID: of("ada@example.org").ID})
+		f.must(err)
+		letter := f.due()[0]
+		letter.Tries, letter.DueAt = 1, f.now.Add(6*time.Hour)
+		_, err = f.TryLetter(ctx, letter, "")
+		f.must(err)
+		wantEqual(t, len(f.due()), 0)
+		_, err = invite(lab.Invitees{UserID: of("ada@example.org").ID})
+		f.must(err)
+		wantEqual(t, len(f.due()), 1)
+
+		// Somebody's own password ends it.
+		f.must(f.PasswordSet(ctx, of("ada@example.org").ID, lab.PasswordOwn, "", false, f.now, f.audit("password.change", ada.ID)))
+		wantEqual(t, of("ada@example.org").PasswordUntil == nil, true)
+		for _, whom := range []lab.Invitees{{UserID: of("ada@example.org").ID}, {CohortID: cohort.ID, StudentID: bob.ID}, {UserID: of("eve@example.org").ID}} {
+			_, err = invite(whom)
+			wantCode(t, err, lab.CodeConflict)
+		}
+		_, err = invite(lab.Invitees{CohortID: cohort.ID, StudentID: eve.ID})
+		wantCode(t, err, lab.CodeNotFound)
+		done, err = invite(lab.Invitees{CohortID: cohort.ID})
+		f.must(err)
+		wantEqual(t, []int{done.Invited, done.PassedOver}, []int{0, 2})
+	})
+}

@@ -14,12 +14,6 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// What stands in the place of somebody's name, and behind an id in that of an address.
-const (
-	erasedName   = "Erased"
-	erasedDomain = "@erased.invalid"
-)
-
 // What is done to rows about somebody who is erased.
 type erasure int
 

@@ -13,13 +13,14 @@ import (
 
 func TestPagesOfManyWorkspacesAreReadThroughAnIndex(t *testing.T) {
 	t.Parallel()
-	const classes = 20
-	phases := []lab.Phase{lab.PhaseReady, lab.PhaseReady, lab.PhaseReady, lab.PhaseReady, lab.PhaseStopped, lab.PhaseStopped, lab.PhaseStarting, lab.PhaseFailed}
+	phases := []lab.Phase{lab.PhaseReady, lab.PhaseReady, lab.PhaseReady, lab.PhaseStopped, lab.PhaseStopped, lab.PhaseStarting}
 	onEach(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		each := 500
+		// What is asked for is a small part of all: where it is not, reading all may be
+		// the better way, and PostgreSQL may choose either.
+		classes, each := 250, 20
 		if f.db.driver == store.SQLite {
-			each = 25 // it plans alike for few and many
+			classes, each = 20, 25 // it plans alike for few and many
 		}
 		var last lab.Class
 		seen := map[string]lab.Status{}
@@ -29,6 +30,9 @@ func TestPagesOfManyWorkspacesAreReadThroughAnIndex(t *testing.T) {
 			last = f.class(cohort, course)
 			for i, w := range f.workspaces(last, cohort, each) {
 				seen[w.ID] = lab.Status{Phase: phases[i%len(phases)], Since: f.now.Add(time.Duration(n*each+i) * time.Second)}
+				if n%10 == 0 && i == 0 {
+					seen[w.ID] = lab.Status{Phase: lab.PhaseFailed, Since: f.now}
+				}
 			}
 			f.now = f.now.Add(time.Hour)
 		}
@@ -37,7 +41,7 @@ func TestPagesOfManyWorkspacesAreReadThroughAnIndex(t *testing.T) {
 		f.must(err)
 		defer func() { _ = raw.Close() }()
 
-		if f.db.driver == store.Postgres { // which does so by itself, in a while
+		if f.db.driver == store.Postgres { // which does so by itself, in a while; the tests' server does not
 			_, err = raw.ExecContext(ctx, `ANALYZE`)
 			f.must(err)
 		}
@@ -59,12 +63,12 @@ var (
 	// A page that begins at its cursor, or is chosen by a filter.
 	sought = map[string]*regexp.Regexp{
 		store.SQLite:   regexp.MustCompile(`SEARCH [ws] USING (COVERING )?INDEX`),
-		store.Postgres: regexp.MustCompile(`(Index|Bitmap Heap) Scan.* on (workspaces w|students s)`),
+		store.Postgres: regexp.MustCompile(`(Index|Bitmap Heap) Scan.* on (workspaces w|students s)(_\d)? `),
 	}
 	// A page that begins at the beginning.
 	sorted = map[string]*regexp.Regexp{
 		store.SQLite:   regexp.MustCompile(`SCAN [ws] USING (COVERING )?INDEX`),
-		store.Postgres: regexp.MustCompile(`Index Scan.* on (workspaces w|students s)`),
+		store.Postgres: regexp.MustCompile(`Index Scan.* on (workspaces w|students s)(_\d)? `),
 	}
 	// All rows, to be sorted.
 	scanned = map[string]string{store.SQLite: "USE TEMP B-TREE FOR ORDER BY", store.Postgres: "Seq Scan on workspaces"}
@@ -84,8 +88,9 @@ func (f *fixture) wantIndex(t *testing.T, filter lab.WorkspaceFilter, page lab.P
 	if filter.ClassID != "" && f.db.driver == store.SQLite {
 		ok = strings.Contains(plan, "workspaces_by_class")
 	}
-	// What a filter leaves may have to be sorted; of the whole list, at most a part.
-	whole := filter.ClassID == "" && filter.Phases == nil && !viewed
+	// What a filter leaves may have to be sorted; of the whole list, at most a part. To
+	// learn what is somebody's, PostgreSQL does not look at what is everybody's either.
+	whole := filter.ClassID == "" && filter.Phases == nil && (!viewed || f.db.driver == store.Postgres)
 	if !ok || whole && strings.Contains(plan, scanned[f.db.driver]) {
 		t.Errorf("%+v %+v is read as\n%s", filter, page, plan)
 	}

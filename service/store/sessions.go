@@ -174,7 +174,7 @@ func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Passwo
 			sql  string
 			args []any
 		}{
-			{`UPDATE users SET password = ?, revision = revision + 1, updated_at = ? WHERE id = ?`, []any{string(state), stamp(at), userID}},
+			{`UPDATE users SET password = ?, password_until = NULL, revision = revision + 1, updated_at = ? WHERE id = ?`, []any{string(state), stamp(at), userID}},
 			{`UPDATE sessions SET password_due = 0 WHERE id = ?`, []any{kept}},
 			{`UPDATE mail_links SET used_at = ? WHERE user_id = ? AND kind = 'reset' AND used_at IS NULL`, []any{stamp(at), userID}},
 			{`DELETE FROM sign_in_attempts WHERE key = ?`, []any{accountKey(userID)}},

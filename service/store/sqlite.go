@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
 	driver "modernc.org/sqlite"
@@ -18,8 +20,14 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// sqliteReaders bounds the connections that read; each has its own page cache.
-const sqliteReaders = 4
+const (
+	// sqliteReaders bounds the connections that read; each has its own page cache.
+	sqliteReaders = 4
+	// sqlitePatience is how long others' locks are waited for, sqliteAgain the
+	// interval where that is not SQLite's to do.
+	sqlitePatience = 10 * time.Second
+	sqliteAgain    = 50 * time.Millisecond
+)
 
 func sqlite() dialect {
 	return dialect{
@@ -45,12 +53,25 @@ func openSQLiteWriter(ctx context.Context, cfg Config) (*sqlx.DB, error) {
 		return nil, fmt.Errorf("keep the database file to its owner: %w", err)
 	}
 	// synchronous: a slug once given must not be forgotten in a power cut.
-	db, err := openSQLite(ctx, cfg.Path, "journal_mode(WAL)", "synchronous(FULL)")
+	// A fresh database that others open at the same time can't be given its write-ahead
+	// log meanwhile, and SQLite does not wait for that by itself.
+	db, err := backoff.Retry(ctx, func() (*sqlx.DB, error) {
+		db, err := openSQLite(ctx, cfg.Path, "journal_mode(WAL)", "synchronous(FULL)")
+		if err != nil && !sqliteBusy(err) {
+			return nil, backoff.Permanent(err)
+		}
+		return db, err
+	}, backoff.WithMaxElapsedTime(sqlitePatience), backoff.WithBackOff(backoff.NewConstantBackOff(sqliteAgain)))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
 	return db, nil
+}
+
+func sqliteBusy(err error) bool {
+	var refused *driver.Error
+	return errors.As(err, &refused) && refused.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // openSQLiteReaders opens the connections that read; beside a write-ahead log they wait for nobody.
@@ -72,7 +93,7 @@ func openSQLite(ctx context.Context, path string, pragmas ...string) (*sqlx.DB, 
 	name := url.URL{Scheme: "file", Path: filepath.ToSlash(absolute), RawQuery: url.Values{
 		// immediate: a transaction that reads before it writes never has to give up half-way.
 		"_txlock": {"immediate"},
-		"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)"}, pragmas...),
+		"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", sqlitePatience.Milliseconds()), "foreign_keys(1)"}, pragmas...),
 	}.Encode()}
 	db, err := sqlx.ConnectContext(ctx, "sqlite", name.String())
 	if err != nil {

@@ -20,13 +20,19 @@ import (
 	"github.com/bothylabs/bothy/service/store/storetest"
 )
 
-var server = storetest.Server{Prepare: func(ctx context.Context, dsn string) error {
-	s, err := store.Open(ctx, onPostgres(dsn))
+var (
+	server = storetest.Server{Prepare: func(ctx context.Context, dsn string) error { return migrated(ctx, onPostgres(dsn)) }}
+	files  = storetest.File{Prepare: func(ctx context.Context, path string) error { return migrated(ctx, onSQLite(path)) }}
+)
+
+// migrated makes a database that has the schema and nothing else.
+func migrated(ctx context.Context, cfg store.Config) error {
+	s, err := store.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	return s.Close()
-}}
+}
 
 func TestMain(m *testing.M) { os.Exit(server.Run(m.Run)) }
 
@@ -52,7 +58,7 @@ func databases() []database {
 	file := func(t testing.TB) string { return filepath.Join(t.TempDir(), "bothy.db") }
 	return []database{
 		{
-			driver: store.SQLite, fresh: file, empty: file, config: onSQLite,
+			driver: store.SQLite, fresh: files.Database, empty: file, config: onSQLite,
 			open: func(path string) (*sqlx.DB, error) { return sqlx.Open("sqlite", path) },
 			columns: `SELECT m.name || '.' || c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
 				WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY 1`,
@@ -245,7 +251,7 @@ func (f *fixture) workspaces(class lab.Class, cohort lab.Cohort, n int) []lab.Wo
 	f.t.Helper()
 	students, workspaces := make([]lab.Student, n), make([]lab.Workspace, n)
 	for i := range n {
-		students[i] = f.newStudent(cohort, fmt.Sprintf("Ada %d", i), fmt.Sprintf("ada%d@example.org", i))
+		students[i] = f.newStudent(cohort, fmt.Sprintf("Ada %d", i), fmt.Sprintf("ada%d@%s.example.org", i, cohort.Key))
 		workspaces[i] = f.newWorkspace(class, students[i], lab.Slug(fmt.Sprintf("%s-%s-ada-%d", class.CohortKey, class.CourseKey, i)))
 	}
 	f.must(f.enroll(cohort, students...))

@@ -11,32 +11,33 @@ import (
 )
 
 const (
-	selectUsers = `SELECT id, login, login_key, name, email, role, password, issuer, subject, disabled_at, revision, created_at, updated_at FROM users `
-	insertUser  = `INSERT INTO users (id, login, login_key, name, email, role, password, issuer, subject, search, disabled_at, revision, created_at, updated_at)
-		VALUES (:id, :login, :login_key, :name, :email, :role, :password, :issuer, :subject, :search, :disabled_at, 1, :created_at, :updated_at)`
+	selectUsers = `SELECT id, login, login_key, name, email, role, password, password_until, issuer, subject, disabled_at, revision, created_at, updated_at FROM users `
+	insertUser  = `INSERT INTO users (id, login, login_key, name, email, role, password, password_until, issuer, subject, search, disabled_at, revision, created_at, updated_at)
+		VALUES (:id, :login, :login_key, :name, :email, :role, :password, :password_until, :issuer, :subject, :search, :disabled_at, 1, :created_at, :updated_at)`
 	lockUser = `SELECT id FROM users WHERE id = ?`
 )
 
 type userRow struct {
-	ID         string `db:"id"`
-	Login      string `db:"login"`
-	LoginKey   string `db:"login_key"`
-	Name       string `db:"name"`
-	Email      string `db:"email"`
-	Role       string `db:"role"`
-	Password   string `db:"password"`
-	Issuer     string `db:"issuer"`
-	Subject    string `db:"subject"`
-	Search     string `db:"search"`
-	DisabledAt stamp  `db:"disabled_at"`
-	Revision   int64  `db:"revision"`
-	CreatedAt  stamp  `db:"created_at"`
-	UpdatedAt  stamp  `db:"updated_at"`
+	ID            string `db:"id"`
+	Login         string `db:"login"`
+	LoginKey      string `db:"login_key"`
+	Name          string `db:"name"`
+	Email         string `db:"email"`
+	Role          string `db:"role"`
+	Password      string `db:"password"`
+	PasswordUntil stamp  `db:"password_until"`
+	Issuer        string `db:"issuer"`
+	Subject       string `db:"subject"`
+	Search        string `db:"search"`
+	DisabledAt    stamp  `db:"disabled_at"`
+	Revision      int64  `db:"revision"`
+	CreatedAt     stamp  `db:"created_at"`
+	UpdatedAt     stamp  `db:"updated_at"`
 }
 
 func (r userRow) user() lab.User {
 	return lab.User{
-		ID: r.ID, Login: r.Login, Name: r.Name, Email: r.Email, Role: lab.Role(r.Role), Password: lab.Password(r.Password),
+		ID: r.ID, Login: r.Login, Name: r.Name, Email: r.Email, Role: lab.Role(r.Role), Password: lab.Password(r.Password), PasswordUntil: r.PasswordUntil.pointer(),
 		Issuer: r.Issuer, Subject: r.Subject, DisabledAt: r.DisabledAt.pointer(), Revision: r.Revision,
 		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}
@@ -45,7 +46,7 @@ func (r userRow) user() lab.User {
 func rowOfUser(u lab.User) userRow {
 	return userRow{
 		ID: u.ID, Login: u.Login, LoginKey: emailKey(u.Login), Name: u.Name, Email: u.Email, Role: string(u.Role),
-		Password: string(u.Password), Issuer: u.Issuer, Subject: u.Subject, Search: fold(u.Login, u.Name, u.Email),
+		Password: string(u.Password), PasswordUntil: stampOf(u.PasswordUntil), Issuer: u.Issuer, Subject: u.Subject, Search: fold(u.Login, u.Name, u.Email),
 		DisabledAt: stampOf(u.DisabledAt), CreatedAt: stamp(u.CreatedAt), UpdatedAt: stamp(u.UpdatedAt),
 	}
 }
@@ -131,9 +132,9 @@ func (s *Store) ChangeUser(
 		changed = after
 		changed.Revision = before.Revision + 1
 		row := rowOfUser(changed)
-		_, err = tx.exec(ctx, `UPDATE users SET login = ?, login_key = ?, name = ?, email = ?, role = ?, password = ?, issuer = ?, subject = ?,
+		_, err = tx.exec(ctx, `UPDATE users SET login = ?, login_key = ?, name = ?, email = ?, role = ?, password = ?, password_until = ?, issuer = ?, subject = ?,
 			search = ?, disabled_at = ?, lapsed = (lapsed AND ?), revision = ?, updated_at = ? WHERE id = ?`, row.Login, row.LoginKey, row.Name, row.Email, row.Role,
-			row.Password, row.Issuer, row.Subject, row.Search, row.DisabledAt,
+			row.Password, row.PasswordUntil, row.Issuer, row.Subject, row.Search, row.DisabledAt,
 			changed.DisabledAt == before.DisabledAt && changed.Role == before.Role, changed.Revision, row.UpdatedAt, id)
 		return audit, err
 	})

@@ -35,11 +35,15 @@ func (*devCommand) doc() doc {
 		synopsis: "Run a complete stack with a demo class on this machine",
 		text: `
 Starts Consul, Vault, Nomad and a router with access control on, and Bothy
-beside them, then launches a demo class of three students and prints their
-addresses. What is missing on a Debian machine is installed first, and the
-servers are built once from the versions that the source tree pins; it says what
-it does before it does it. It needs root, Go, and Node 20 or newer. Everything
-listens on loopback only.
+beside them, then launches a demo class of three students. What is missing on a
+Debian machine is installed first, and the servers are built once from the
+versions that the source tree pins; it says what it does before it does it. It
+needs root, Go, and Node 20 or newer. Everything listens on loopback only.
+
+An admin, an instructor who has the demo class, and its students can sign in at
+once, each with a random password of their own. At a terminal the passwords are
+shown; a pipe gets none of them. They are also in passwords in the folder of all
+state, for its owner alone, and stay the same until -reset.
 
 Templates for Docker run where an engine does: at its usual socket, or at the
 one that DOCKER_HOST names.
@@ -154,7 +158,7 @@ func (c *devCommand) demo(ctx context.Context, running *dev.Dev) {
 	if err != nil {
 		c.env.report(err)
 	}
-	c.summary(running.Addresses(), workspaces)
+	c.summary(running.Addresses(), running.People(), workspaces)
 }
 
 // wanted leaves out what people have stopped or deleted.
@@ -168,23 +172,71 @@ func wanted(all []client.Workspace) []client.Workspace {
 	return some
 }
 
-func (c *devCommand) summary(a dev.Addresses, workspaces []client.Workspace) {
-	s := c.env.style()
+// summary says who signs in where, and where everything else is.
+func (c *devCommand) summary(a dev.Addresses, people []dev.Person, workspaces []client.Workspace) {
 	t := newTable("Console and API", a.Console+"  (for programs "+a.API+")")
-	for _, w := range workspaces {
-		text := w.URL
-		if lab.Phase(w.Phase) != lab.PhaseReady {
-			text = string(w.Phase) + ": " + w.Reason
-		}
-		t.add(w.Student.Name, text)
-		t.paint(1, s.phase(w.Phase))
-	}
 	t.add("Nomad, Consul", a.Nomad+"  "+a.Consul)
 	t.add("Vault, "+string(a.RouterName), a.Vault+"  "+a.Router)
-	t.add("Sign in as a student", "with the temporary password of their mail in "+a.Mail)
-	t.add("In a shell", ". "+a.EnvFile+"  then, to see a workspace: bothy open <name>")
+	t.add("Mail", a.Mail+"  (that of people who are enrolled from now on)")
+	t.add("In a shell", ". "+a.EnvFile+"  then, for example: bothy status -watch")
 	t.add("Logs", a.Logs)
-	c.say("\n" + t.String() + "\n\nCtrl-C ends everything; the class and its homes come back at the next start.")
+	c.say("\n" + t.String() + "\n\n" + c.whoSignsIn(a, people, workspaces) +
+		"\n\nCtrl-C ends everything; the class and its homes come back at the next start.")
+}
+
+// whoSignsIn lists the demo's people with their passwords and what they open. What is
+// no terminal may be a log, which passwords have no place in.
+func (c *devCommand) whoSignsIn(a dev.Addresses, people []dev.Person, workspaces []client.Workspace) string {
+	s := c.env.style()
+	head := "Sign in at " + a.Console + " as one of these:"
+	if !c.env.OutTerminal {
+		head = "Sign in at " + a.Console + " as one of these, with the passwords in " + a.PasswordsFile + ":"
+	}
+	t := &table{}
+	add := func(login, password, what string, paint func(string) string) {
+		if !c.env.OutTerminal {
+			t.add("  "+login, what)
+		} else {
+			t.add("  "+login, password, what)
+		}
+		if paint != nil {
+			t.paint(len(t.rows[len(t.rows)-1])-1, paint)
+		}
+	}
+	of := map[string]client.Workspace{}
+	for _, w := range workspaces {
+		of[strings.ToLower(w.Student.Email)] = w
+	}
+	for _, p := range people {
+		password := p.Password.Reveal()
+		if password == "" {
+			password = "(another by now)"
+		}
+		w, has := of[strings.ToLower(p.Login)]
+		delete(of, strings.ToLower(p.Login))
+		switch {
+		case has:
+			add(p.Login, password, opens(a, w), s.phase(w.Phase))
+		case p.Role == lab.RoleInstructor:
+			add(p.Login, password, "instructor of "+dev.DemoClass+": opens the students' workspaces too", nil)
+		default:
+			add(p.Login, password, string(p.Role), nil)
+		}
+	}
+	for _, w := range workspaces {
+		if _, left := of[strings.ToLower(w.Student.Email)]; left {
+			add(w.Student.Email, "(by mail)", opens(a, w), s.phase(w.Phase))
+		}
+	}
+	return head + "\n" + t.String()
+}
+
+// opens is the address of a workspace for whoever may open it, or why it can't be opened.
+func opens(a dev.Addresses, w client.Workspace) string {
+	if lab.Phase(w.Phase) != lab.PhaseReady {
+		return string(w.Phase) + ": " + w.Reason
+	}
+	return a.Console + "/open/" + w.Slug
 }
 
 func (c *devCommand) say(line string) { c.env.UI.Output(line) }

@@ -118,12 +118,20 @@ func userTable(user client.User) *table {
 	if user.Email != "" {
 		t.add("E-mail", user.Email)
 	}
-	t.add("Password", string(user.Password))
+	t.add("Password", passwordOf(user))
 	t.add("Created", date(user.CreatedAt))
 	if user.DisabledAt != nil {
 		t.add("Disabled", date(*user.DisabledAt))
 	}
 	return t
+}
+
+// passwordOf says how far a user is with a password.
+func passwordOf(user client.User) string {
+	if user.PasswordUntil == nil {
+		return string(user.Password)
+	}
+	return string(user.Password) + ", until " + date(*user.PasswordUntil)
 }
 
 // userCreate is `bothy user create`.
