@@ -1941,6 +1941,20 @@ type User struct {
 // mailed, or it is their `own`.
 type UserPassword string
 
+// UserErasure defines model for UserErasure.
+type UserErasure struct {
+	Erased   []ErasedRows `json:"erased"`
+	ErasedAt time.Time    `json:"erased_at"`
+	Kept     []KeptData   `json:"kept"`
+	UserID   string       `json:"user_id"`
+}
+
+// UserErasureInput defines model for UserErasureInput.
+type UserErasureInput struct {
+	// Login The user's login, to confirm who is meant.
+	Login string `json:"login"`
+}
+
 // UserInput defines model for UserInput.
 type UserInput struct {
 	// Email Where mail goes.
@@ -2931,6 +2945,18 @@ type UpdateUserParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// EraseUserParams defines parameters for EraseUser.
+type EraseUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // InviteUserParams defines parameters for InviteUser.
 type InviteUserParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
@@ -3129,6 +3155,9 @@ type CreateUserJSONRequestBody = UserInput
 
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserPatch
+
+// EraseUserJSONRequestBody defines body for EraseUser for application/json ContentType.
+type EraseUserJSONRequestBody = UserErasureInput
 
 // LinkWorkspaceJSONRequestBody defines body for LinkWorkspace for application/json ContentType.
 type LinkWorkspaceJSONRequestBody = WorkspaceLinkInput
@@ -3330,6 +3359,12 @@ type ServerInterface interface {
 	// UpdateUser Change a user
 	// (PATCH /v1/users/{user})
 	UpdateUser(c *gin.Context, user PathUser, params UpdateUserParams)
+	// EraseUser Erase a user
+	// (POST /v1/users/{user}/erase)
+	EraseUser(c *gin.Context, user PathUser, params EraseUserParams)
+	// ExportUser Export all that is kept of a user
+	// (GET /v1/users/{user}/export)
+	ExportUser(c *gin.Context, user PathUser)
 	// InviteUser Invite a user again
 	// (POST /v1/users/{user}/invite)
 	InviteUser(c *gin.Context, user PathUser, params InviteUserParams)
@@ -3373,7 +3408,6 @@ type MiddlewareFunc func(c *gin.Context)
 
 // ListClasses operation middleware
 func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3448,7 +3482,6 @@ func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
 
 // CreateClass operation middleware
 func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3496,7 +3529,6 @@ func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
 
 // DeleteClass operation middleware
 func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3580,7 +3612,6 @@ func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
 
 // GetClass operation middleware
 func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3605,7 +3636,6 @@ func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
 
 // UpdateClass operation middleware
 func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3662,7 +3692,6 @@ func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
 
 // GetClassAssistants operation middleware
 func (siw *ServerInterfaceWrapper) GetClassAssistants(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3687,7 +3716,6 @@ func (siw *ServerInterfaceWrapper) GetClassAssistants(c *gin.Context) {
 
 // SetClassAssistants operation middleware
 func (siw *ServerInterfaceWrapper) SetClassAssistants(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3744,7 +3772,6 @@ func (siw *ServerInterfaceWrapper) SetClassAssistants(c *gin.Context) {
 
 // LaunchClass operation middleware
 func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3820,7 +3847,6 @@ func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
 
 // PlanClass operation middleware
 func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3845,7 +3871,6 @@ func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
 
 // ResetClass operation middleware
 func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3921,7 +3946,6 @@ func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
 
 // RestartClass operation middleware
 func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -3997,7 +4021,6 @@ func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
 
 // ListClassSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListClassSecrets(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4049,7 +4072,6 @@ func (siw *ServerInterfaceWrapper) ListClassSecrets(c *gin.Context) {
 
 // DeleteClassSecret operation middleware
 func (siw *ServerInterfaceWrapper) DeleteClassSecret(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4115,7 +4137,6 @@ func (siw *ServerInterfaceWrapper) DeleteClassSecret(c *gin.Context) {
 
 // SetClassSecret operation middleware
 func (siw *ServerInterfaceWrapper) SetClassSecret(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4181,7 +4202,6 @@ func (siw *ServerInterfaceWrapper) SetClassSecret(c *gin.Context) {
 
 // StartClass operation middleware
 func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4257,7 +4277,6 @@ func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
 
 // StopClass operation middleware
 func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4333,7 +4352,6 @@ func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
 
 // ListCohorts operation middleware
 func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4384,7 +4402,6 @@ func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
 
 // CreateCohort operation middleware
 func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4432,7 +4449,6 @@ func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
 
 // DeleteCohort operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4489,7 +4505,6 @@ func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
 
 // GetCohort operation middleware
 func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4514,7 +4529,6 @@ func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
 
 // GetCohortInstructors operation middleware
 func (siw *ServerInterfaceWrapper) GetCohortInstructors(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4539,7 +4553,6 @@ func (siw *ServerInterfaceWrapper) GetCohortInstructors(c *gin.Context) {
 
 // SetCohortInstructors operation middleware
 func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4596,7 +4609,6 @@ func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
 
 // InviteCohort operation middleware
 func (siw *ServerInterfaceWrapper) InviteCohort(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4661,7 +4673,6 @@ func (siw *ServerInterfaceWrapper) InviteCohort(c *gin.Context) {
 
 // ImportRoster operation middleware
 func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4761,7 +4772,6 @@ func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 
 // ListStudents operation middleware
 func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4829,7 +4839,6 @@ func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
 
 // EnrollStudent operation middleware
 func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4886,7 +4895,6 @@ func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
 
 // ListCourses operation middleware
 func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4945,7 +4953,6 @@ func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
 
 // CreateCourse operation middleware
 func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -4993,7 +5000,6 @@ func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
 
 // DeleteCourse operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5050,7 +5056,6 @@ func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
 
 // GetCourse operation middleware
 func (siw *ServerInterfaceWrapper) GetCourse(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5075,7 +5080,6 @@ func (siw *ServerInterfaceWrapper) GetCourse(c *gin.Context) {
 
 // UpdateCourse operation middleware
 func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5132,7 +5136,6 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 
 // GetCourseInstructors operation middleware
 func (siw *ServerInterfaceWrapper) GetCourseInstructors(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5157,7 +5160,6 @@ func (siw *ServerInterfaceWrapper) GetCourseInstructors(c *gin.Context) {
 
 // SetCourseInstructors operation middleware
 func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5214,7 +5216,6 @@ func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
 
 // ListCourseSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListCourseSecrets(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5266,7 +5267,6 @@ func (siw *ServerInterfaceWrapper) ListCourseSecrets(c *gin.Context) {
 
 // DeleteCourseSecret operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCourseSecret(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5332,7 +5332,6 @@ func (siw *ServerInterfaceWrapper) DeleteCourseSecret(c *gin.Context) {
 
 // SetCourseSecret operation middleware
 func (siw *ServerInterfaceWrapper) SetCourseSecret(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5398,7 +5397,6 @@ func (siw *ServerInterfaceWrapper) SetCourseSecret(c *gin.Context) {
 
 // StreamEvents operation middleware
 func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5470,7 +5468,6 @@ func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 
 // GetMe operation middleware
 func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
-
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -5483,7 +5480,6 @@ func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
 
 // ListOperations operation middleware
 func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5534,7 +5530,6 @@ func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
 
 // GetOperation operation middleware
 func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5559,7 +5554,6 @@ func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
 
 // ListOperationItems operation middleware
 func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5611,7 +5605,6 @@ func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
 
 // EndSessions operation middleware
 func (siw *ServerInterfaceWrapper) EndSessions(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5675,7 +5668,6 @@ func (siw *ServerInterfaceWrapper) EndSessions(c *gin.Context) {
 
 // ListSessions operation middleware
 func (siw *ServerInterfaceWrapper) ListSessions(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5718,7 +5710,6 @@ func (siw *ServerInterfaceWrapper) ListSessions(c *gin.Context) {
 
 // EndSession operation middleware
 func (siw *ServerInterfaceWrapper) EndSession(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5775,7 +5766,6 @@ func (siw *ServerInterfaceWrapper) EndSession(c *gin.Context) {
 
 // GetStatus operation middleware
 func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
-
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -5788,7 +5778,6 @@ func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
 
 // WithdrawStudent operation middleware
 func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5845,7 +5834,6 @@ func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
 
 // GetStudent operation middleware
 func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5870,7 +5858,6 @@ func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
 
 // EraseStudent operation middleware
 func (siw *ServerInterfaceWrapper) EraseStudent(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5927,7 +5914,6 @@ func (siw *ServerInterfaceWrapper) EraseStudent(c *gin.Context) {
 
 // ExportStudent operation middleware
 func (siw *ServerInterfaceWrapper) ExportStudent(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -5952,7 +5938,6 @@ func (siw *ServerInterfaceWrapper) ExportStudent(c *gin.Context) {
 
 // ListStudentSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListStudentSecrets(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6004,7 +5989,6 @@ func (siw *ServerInterfaceWrapper) ListStudentSecrets(c *gin.Context) {
 
 // DeleteStudentSecret operation middleware
 func (siw *ServerInterfaceWrapper) DeleteStudentSecret(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6070,7 +6054,6 @@ func (siw *ServerInterfaceWrapper) DeleteStudentSecret(c *gin.Context) {
 
 // SetStudentSecret operation middleware
 func (siw *ServerInterfaceWrapper) SetStudentSecret(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6136,7 +6119,6 @@ func (siw *ServerInterfaceWrapper) SetStudentSecret(c *gin.Context) {
 
 // ListTemplates operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6187,7 +6169,6 @@ func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
 
 // GetTemplate operation middleware
 func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6223,7 +6204,6 @@ func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
 
 // ListTemplateVersions operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6275,7 +6255,6 @@ func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
 
 // PushTemplate operation middleware
 func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6332,7 +6311,6 @@ func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
 
 // ListTokens operation middleware
 func (siw *ServerInterfaceWrapper) ListTokens(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6375,7 +6353,6 @@ func (siw *ServerInterfaceWrapper) ListTokens(c *gin.Context) {
 
 // CreateToken operation middleware
 func (siw *ServerInterfaceWrapper) CreateToken(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6423,7 +6400,6 @@ func (siw *ServerInterfaceWrapper) CreateToken(c *gin.Context) {
 
 // RevokeToken operation middleware
 func (siw *ServerInterfaceWrapper) RevokeToken(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6480,7 +6456,6 @@ func (siw *ServerInterfaceWrapper) RevokeToken(c *gin.Context) {
 
 // GetToken operation middleware
 func (siw *ServerInterfaceWrapper) GetToken(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6505,7 +6480,6 @@ func (siw *ServerInterfaceWrapper) GetToken(c *gin.Context) {
 
 // ListUsers operation middleware
 func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6572,7 +6546,6 @@ func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
 
 // CreateUser operation middleware
 func (siw *ServerInterfaceWrapper) CreateUser(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6620,7 +6593,6 @@ func (siw *ServerInterfaceWrapper) CreateUser(c *gin.Context) {
 
 // DisableUser operation middleware
 func (siw *ServerInterfaceWrapper) DisableUser(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6677,7 +6649,6 @@ func (siw *ServerInterfaceWrapper) DisableUser(c *gin.Context) {
 
 // GetUser operation middleware
 func (siw *ServerInterfaceWrapper) GetUser(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6702,7 +6673,6 @@ func (siw *ServerInterfaceWrapper) GetUser(c *gin.Context) {
 
 // UpdateUser operation middleware
 func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6757,9 +6727,88 @@ func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
 	siw.Handler.UpdateUser(c, user, params)
 }
 
+// EraseUser operation middleware
+func (siw *ServerInterfaceWrapper) EraseUser(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EraseUserParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.EraseUser(c, user, params)
+}
+
+// ExportUser operation middleware
+func (siw *ServerInterfaceWrapper) ExportUser(c *gin.Context) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user PathUser
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExportUser(c, user)
+}
+
 // InviteUser operation middleware
 func (siw *ServerInterfaceWrapper) InviteUser(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6816,7 +6865,6 @@ func (siw *ServerInterfaceWrapper) InviteUser(c *gin.Context) {
 
 // ListWorkspaces operation middleware
 func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -6939,7 +6987,6 @@ func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
 
 // DeleteWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -7023,7 +7070,6 @@ func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
 
 // GetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -7048,7 +7094,6 @@ func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
 
 // LinkWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -7073,7 +7118,6 @@ func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
 
 // PlanWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -7098,7 +7142,6 @@ func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
 
 // ResetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -7174,7 +7217,6 @@ func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
 
 // RestartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -7250,7 +7292,6 @@ func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
 
 // StartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -7326,7 +7367,6 @@ func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
 
 // StopWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) StopWorkspace(c *gin.Context) {
-
 	var err error
 	_ = err
 
@@ -7492,6 +7532,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/users/:user", wrapper.DisableUser)
 	router.GET(options.BaseURL+"/v1/users/:user", wrapper.GetUser)
 	router.PATCH(options.BaseURL+"/v1/users/:user", wrapper.UpdateUser)
+	router.POST(options.BaseURL+"/v1/users/:user/erase", wrapper.EraseUser)
+	router.GET(options.BaseURL+"/v1/users/:user/export", wrapper.ExportUser)
 	router.POST(options.BaseURL+"/v1/users/:user/invite", wrapper.InviteUser)
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace", wrapper.DeleteWorkspace)
@@ -7538,7 +7580,6 @@ type ListClassesResponseObject interface {
 type ListClasses200JSONResponse ClassList
 
 func (response ListClasses200JSONResponse) VisitListClassesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7571,7 +7612,6 @@ type CreateClass201JSONResponse struct {
 }
 
 func (response CreateClass201JSONResponse) VisitCreateClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7602,7 +7642,6 @@ type DeleteClassResponseObject interface {
 type DeleteClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response DeleteClass202JSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7639,7 +7678,6 @@ type GetClass200JSONResponse struct {
 }
 
 func (response GetClass200JSONResponse) VisitGetClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7672,7 +7710,6 @@ type UpdateClass200JSONResponse struct {
 }
 
 func (response UpdateClass200JSONResponse) VisitUpdateClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7705,7 +7742,6 @@ type GetClassAssistants200JSONResponse struct {
 }
 
 func (response GetClassAssistants200JSONResponse) VisitGetClassAssistantsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7738,7 +7774,6 @@ type SetClassAssistants200JSONResponse struct {
 }
 
 func (response SetClassAssistants200JSONResponse) VisitSetClassAssistantsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7765,7 +7800,6 @@ type LaunchClassResponseObject interface {
 type LaunchClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7796,7 +7830,6 @@ type PlanClassResponseObject interface {
 type PlanClass200JSONResponse ClassPlan
 
 func (response PlanClass200JSONResponse) VisitPlanClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7819,7 +7852,6 @@ type ResetClassResponseObject interface {
 type ResetClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response ResetClass202JSONResponse) VisitResetClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7850,7 +7882,6 @@ type RestartClassResponseObject interface {
 type RestartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7881,7 +7912,6 @@ type ListClassSecretsResponseObject interface {
 type ListClassSecrets200JSONResponse SecretList
 
 func (response ListClassSecrets200JSONResponse) VisitListClassSecretsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7940,7 +7970,6 @@ type SetClassSecret200JSONResponse struct {
 }
 
 func (response SetClassSecret200JSONResponse) VisitSetClassSecretResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7967,7 +7996,6 @@ type StartClassResponseObject interface {
 type StartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StartClass202JSONResponse) VisitStartClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7998,7 +8026,6 @@ type StopClassResponseObject interface {
 type StopClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StopClass202JSONResponse) VisitStopClassResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8028,7 +8055,6 @@ type ListCohortsResponseObject interface {
 type ListCohorts200JSONResponse CohortList
 
 func (response ListCohorts200JSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8061,7 +8087,6 @@ type CreateCohort201JSONResponse struct {
 }
 
 func (response CreateCohort201JSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8123,7 +8148,6 @@ type GetCohort200JSONResponse struct {
 }
 
 func (response GetCohort200JSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8153,7 +8177,6 @@ type GetCohortInstructors200JSONResponse struct {
 }
 
 func (response GetCohortInstructors200JSONResponse) VisitGetCohortInstructorsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8186,7 +8209,6 @@ type SetCohortInstructors200JSONResponse struct {
 }
 
 func (response SetCohortInstructors200JSONResponse) VisitSetCohortInstructorsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8221,7 +8243,6 @@ type InviteCohort200JSONResponse struct {
 }
 
 func (response InviteCohort200JSONResponse) VisitInviteCohortResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8258,7 +8279,6 @@ type ImportRoster200JSONResponse struct {
 }
 
 func (response ImportRoster200JSONResponse) VisitImportRosterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8288,7 +8308,6 @@ type ListStudentsResponseObject interface {
 type ListStudents200JSONResponse StudentList
 
 func (response ListStudents200JSONResponse) VisitListStudentsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8322,7 +8341,6 @@ type EnrollStudent201JSONResponse struct {
 }
 
 func (response EnrollStudent201JSONResponse) VisitEnrollStudentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8352,7 +8370,6 @@ type ListCoursesResponseObject interface {
 type ListCourses200JSONResponse CourseList
 
 func (response ListCourses200JSONResponse) VisitListCoursesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8385,7 +8402,6 @@ type CreateCourse201JSONResponse struct {
 }
 
 func (response CreateCourse201JSONResponse) VisitCreateCourseResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8447,7 +8463,6 @@ type GetCourse200JSONResponse struct {
 }
 
 func (response GetCourse200JSONResponse) VisitGetCourseResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8480,7 +8495,6 @@ type UpdateCourse200JSONResponse struct {
 }
 
 func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8513,7 +8527,6 @@ type GetCourseInstructors200JSONResponse struct {
 }
 
 func (response GetCourseInstructors200JSONResponse) VisitGetCourseInstructorsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8546,7 +8559,6 @@ type SetCourseInstructors200JSONResponse struct {
 }
 
 func (response SetCourseInstructors200JSONResponse) VisitSetCourseInstructorsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8573,7 +8585,6 @@ type ListCourseSecretsResponseObject interface {
 type ListCourseSecrets200JSONResponse SecretList
 
 func (response ListCourseSecrets200JSONResponse) VisitListCourseSecretsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8632,7 +8643,6 @@ type SetCourseSecret200JSONResponse struct {
 }
 
 func (response SetCourseSecret200JSONResponse) VisitSetCourseSecretResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8666,7 +8676,6 @@ type StreamEvents200TextEventStreamResponse struct {
 }
 
 func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -8704,8 +8713,7 @@ func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse
 	}
 }
 
-type GetMeRequestObject struct {
-}
+type GetMeRequestObject struct{}
 
 type GetMeResponseObject interface {
 	VisitGetMeResponse(w http.ResponseWriter) error
@@ -8714,7 +8722,6 @@ type GetMeResponseObject interface {
 type GetMe200JSONResponse Me
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8736,7 +8743,6 @@ type ListOperationsResponseObject interface {
 type ListOperations200JSONResponse OperationList
 
 func (response ListOperations200JSONResponse) VisitListOperationsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8765,7 +8771,6 @@ type GetOperation200JSONResponse struct {
 }
 
 func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8789,7 +8794,6 @@ type ListOperationItemsResponseObject interface {
 type ListOperationItems200JSONResponse OperationItemList
 
 func (response ListOperationItems200JSONResponse) VisitListOperationItemsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8839,7 +8843,6 @@ type ListSessionsResponseObject interface {
 type ListSessions200JSONResponse SessionList
 
 func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8879,8 +8882,7 @@ func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWri
 	return nil
 }
 
-type GetStatusRequestObject struct {
-}
+type GetStatusRequestObject struct{}
 
 type GetStatusResponseObject interface {
 	VisitGetStatusResponse(w http.ResponseWriter) error
@@ -8889,7 +8891,6 @@ type GetStatusResponseObject interface {
 type GetStatus200JSONResponse Status
 
 func (response GetStatus200JSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8920,7 +8921,6 @@ type WithdrawStudent200JSONResponse struct {
 }
 
 func (response WithdrawStudent200JSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8953,7 +8953,6 @@ type GetStudent200JSONResponse struct {
 }
 
 func (response GetStudent200JSONResponse) VisitGetStudentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8986,7 +8985,6 @@ type EraseStudent200JSONResponse struct {
 }
 
 func (response EraseStudent200JSONResponse) VisitEraseStudentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9012,7 +9010,6 @@ type ExportStudentResponseObject interface {
 type ExportStudent200JSONResponse PersonalExport
 
 func (response ExportStudent200JSONResponse) VisitExportStudentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9035,7 +9032,6 @@ type ListStudentSecretsResponseObject interface {
 type ListStudentSecrets200JSONResponse SecretList
 
 func (response ListStudentSecrets200JSONResponse) VisitListStudentSecretsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9094,7 +9090,6 @@ type SetStudentSecret200JSONResponse struct {
 }
 
 func (response SetStudentSecret200JSONResponse) VisitSetStudentSecretResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9120,7 +9115,6 @@ type ListTemplatesResponseObject interface {
 type ListTemplates200JSONResponse TemplateList
 
 func (response ListTemplates200JSONResponse) VisitListTemplatesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9150,7 +9144,6 @@ type GetTemplate200JSONResponse struct {
 }
 
 func (response GetTemplate200JSONResponse) VisitGetTemplateResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9174,7 +9167,6 @@ type ListTemplateVersionsResponseObject interface {
 type ListTemplateVersions200JSONResponse TemplateVersionList
 
 func (response ListTemplateVersions200JSONResponse) VisitListTemplateVersionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9207,7 +9199,6 @@ type PushTemplate200JSONResponse struct {
 }
 
 func (response PushTemplate200JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9238,7 +9229,6 @@ type PushTemplate201JSONResponse struct {
 }
 
 func (response PushTemplate201JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9268,7 +9258,6 @@ type ListTokensResponseObject interface {
 type ListTokens200JSONResponse TokenList
 
 func (response ListTokens200JSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9301,7 +9290,6 @@ type CreateToken201JSONResponse struct {
 }
 
 func (response CreateToken201JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9367,7 +9355,6 @@ type GetToken200JSONResponse struct {
 }
 
 func (response GetToken200JSONResponse) VisitGetTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9390,7 +9377,6 @@ type ListUsersResponseObject interface {
 type ListUsers200JSONResponse UserList
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9423,7 +9409,6 @@ type CreateUser201JSONResponse struct {
 }
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9462,7 +9447,6 @@ type DisableUser200JSONResponse struct {
 }
 
 func (response DisableUser200JSONResponse) VisitDisableUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9495,7 +9479,6 @@ type GetUser200JSONResponse struct {
 }
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9528,7 +9511,6 @@ type UpdateUser200JSONResponse struct {
 }
 
 func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9538,6 +9520,62 @@ func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.Respons
 		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
 	}
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseUserRequestObject struct {
+	User   PathUser `json:"user"`
+	Params EraseUserParams
+	Body   *EraseUserJSONRequestBody
+}
+
+type EraseUserResponseObject interface {
+	VisitEraseUserResponse(w http.ResponseWriter) error
+}
+
+type EraseUser200ResponseHeaders struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type EraseUser200JSONResponse struct {
+	Body    UserErasure
+	Headers EraseUser200ResponseHeaders
+}
+
+func (response EraseUser200JSONResponse) VisitEraseUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.BothyDryRun != nil {
+		w.Header().Set("Bothy-Dry-Run", fmt.Sprint(*response.Headers.BothyDryRun))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUserRequestObject struct {
+	User PathUser `json:"user"`
+}
+
+type ExportUserResponseObject interface {
+	VisitExportUserResponse(w http.ResponseWriter) error
+}
+
+type ExportUser200JSONResponse PersonalExport
+
+func (response ExportUser200JSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -9563,7 +9601,6 @@ type InviteUser200JSONResponse struct {
 }
 
 func (response InviteUser200JSONResponse) VisitInviteUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9589,7 +9626,6 @@ type ListWorkspacesResponseObject interface {
 type ListWorkspaces200JSONResponse WorkspaceList
 
 func (response ListWorkspaces200JSONResponse) VisitListWorkspacesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9612,7 +9648,6 @@ type DeleteWorkspaceResponseObject interface {
 type DeleteWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response DeleteWorkspace202JSONResponse) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9648,7 +9683,6 @@ type GetWorkspace200JSONResponse struct {
 }
 
 func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9672,7 +9706,6 @@ type LinkWorkspaceResponseObject interface {
 type LinkWorkspace200JSONResponse WorkspaceLink
 
 func (response LinkWorkspace200JSONResponse) VisitLinkWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9694,7 +9727,6 @@ type PlanWorkspaceResponseObject interface {
 type PlanWorkspace200JSONResponse WorkspacePlan
 
 func (response PlanWorkspace200JSONResponse) VisitPlanWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9717,7 +9749,6 @@ type ResetWorkspaceResponseObject interface {
 type ResetWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response ResetWorkspace202JSONResponse) VisitResetWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9747,7 +9778,6 @@ type RestartWorkspaceResponseObject interface {
 type RestartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response RestartWorkspace202JSONResponse) VisitRestartWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9777,7 +9807,6 @@ type StartWorkspaceResponseObject interface {
 type StartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response StartWorkspace202JSONResponse) VisitStartWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9807,7 +9836,6 @@ type StopWorkspaceResponseObject interface {
 type StopWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response StopWorkspace202JSONResponse) VisitStopWorkspaceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10022,6 +10050,12 @@ type StrictServerInterface interface {
 	// UpdateUser Change a user
 	// (PATCH /v1/users/{user})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
+	// EraseUser Erase a user
+	// (POST /v1/users/{user}/erase)
+	EraseUser(ctx context.Context, request EraseUserRequestObject) (EraseUserResponseObject, error)
+	// ExportUser Export all that is kept of a user
+	// (GET /v1/users/{user}/export)
+	ExportUser(ctx context.Context, request ExportUserRequestObject) (ExportUserResponseObject, error)
 	// InviteUser Invite a user again
 	// (POST /v1/users/{user}/invite)
 	InviteUser(ctx context.Context, request InviteUserRequestObject) (InviteUserResponseObject, error)
@@ -10054,8 +10088,10 @@ type StrictServerInterface interface {
 	StopWorkspace(ctx context.Context, request StopWorkspaceRequestObject) (StopWorkspaceResponseObject, error)
 }
 
-type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
-type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+type (
+	StrictHandlerFunc    func(ctx *gin.Context, request any) (any, error)
+	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+)
 
 type StrictGinServerOptions struct {
 	// RequestErrorHandlerFunc is called when a request cannot be parsed or
@@ -12161,6 +12197,77 @@ func (sh *strictHandler) UpdateUser(ctx *gin.Context, user PathUser, params Upda
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
 		if err := validResponse.VisitUpdateUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EraseUser operation middleware
+func (sh *strictHandler) EraseUser(ctx *gin.Context, user PathUser, params EraseUserParams) {
+	var request EraseUserRequestObject
+
+	request.User = user
+	request.Params = params
+
+	var body EraseUserJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseUser(ctx, request.(EraseUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(EraseUserResponseObject); ok {
+		if err := validResponse.VisitEraseUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportUser operation middleware
+func (sh *strictHandler) ExportUser(ctx *gin.Context, user PathUser) {
+	var request ExportUserRequestObject
+
+	request.User = user
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportUser(ctx, request.(ExportUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExportUserResponseObject); ok {
+		if err := validResponse.VisitExportUserResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -46,6 +46,8 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 			return ignored(c.ImportRoster(ctx, "fall-26", strings.NewReader("name,email\nAda,ada@example.edu\n"), client.RosterOptions{}))
 		},
 		"exportStudent":   func() error { return ignored(c.ExportStudent(ctx, "id-student")) },
+		"exportUser":      func() error { return ignored(c.ExportUser(ctx, "id-user")) },
+		"eraseUser":       func() error { return ignored(c.EraseUser(ctx, "id-user", "ada@example.edu")) },
 		"eraseStudent":    func() error { return ignored(c.EraseStudent(ctx, "id-student", "ada@example.edu")) },
 		"inviteCohort":    func() error { return ignored(c.InviteCohort(ctx, "fall-26", "id-student")) },
 		"inviteUser":      func() error { return ignored(c.InviteUser(ctx, "g@b.c")) },

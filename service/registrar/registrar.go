@@ -74,6 +74,8 @@ type Store interface {
 
 	Personal(ctx context.Context, studentID string) (lab.PersonalData, error)
 	Erase(ctx context.Context, intent lab.Intent, studentID string, at time.Time, decide func(lab.Student) (lab.Audit, error)) (lab.Student, map[string]int64, error)
+	PersonalOfUser(ctx context.Context, userID string) (lab.PersonalData, error)
+	EraseUser(ctx context.Context, intent lab.Intent, userID string, at time.Time, decide func(lab.User) (lab.Audit, error)) (lab.User, map[string]int64, error)
 
 	Audits(ctx context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error)
 	Secrets(ctx context.Context, owner lab.SecretOwner, page lab.Page) (lab.List[lab.Secret], error)
