@@ -37,6 +37,7 @@ type Store interface {
 	SessionOf(ctx context.Context, hash string) (session lab.Session, user lab.User, current bool, err error)
 	Session(ctx context.Context, id string) (lab.Session, error)
 	RotateSession(ctx context.Context, id, from, to string, at time.Time) (bool, error)
+	EndReused(ctx context.Context, hash string, replaced, at time.Time, audit func(lab.Session) lab.Audit) error
 	SeeSession(ctx context.Context, id string, at time.Time) error
 	Sessions(ctx context.Context, userID string, now time.Time, idle time.Duration, page lab.Page) (lab.List[lab.Session], error)
 	EndSession(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error

@@ -164,6 +164,9 @@ func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Heade
 		if lab.CodeOf(err) != lab.CodeUnauthenticated {
 			return visitor, err
 		}
+		if err := p.reused(ctx, r, token); err != nil {
+			return Visitor{}, err
+		}
 	}
 	return Visitor{}, unauthenticated("nobody is signed in")
 }
@@ -193,6 +196,21 @@ func (p *People) visitor(ctx context.Context, token string, answer http.Header) 
 		return Visitor{}, fmt.Errorf("note that a session is used: %w", err)
 	}
 	return Visitor{caller, user, session}, nil
+}
+
+// reused ends the session that a token is of which was replaced by another too long
+// ago to be on its way: two browsers have had it, and one of them stole it. Which
+// one is not to be told, so both sign in again.
+func (p *People) reused(ctx context.Context, r *http.Request, token string) error {
+	now := p.now()
+	err := p.Store.EndReused(ctx, hashOf(token), now.Add(-grace), now, func(s lab.Session) lab.Audit {
+		p.Log.WarnContext(ctx, "a session's token was used again that another had replaced", "session", s.ID, "user", s.UserID)
+		return p.audit(lab.Actor{Name: "nobody"}, "session.reuse", s.ID, map[string]any{"user": s.UserID, "agent": clean(r.UserAgent())})
+	})
+	if err != nil {
+		return fmt.Errorf("look whether a token was used again: %w", err)
+	}
+	return nil
 }
 
 // rotate puts another token in the place of the session's, unless another request

@@ -65,10 +65,10 @@ func TestATokenIsReplacedAndTheOneBeforeIsGoodForAMinute(t *testing.T) {
 	if late.cookies["bothy_session"] != first {
 		t.Error("the old token was replaced once more")
 	}
+	b.mustVisitor()
 	s.pass(time.Second)
 	_, err = late.visitor()
 	s.wantCode(err, lab.CodeUnauthenticated)
-	b.mustVisitor()
 }
 
 func TestASessionEndsWhenItIsNotUsedAndWhenItIsOld(t *testing.T) {
@@ -223,4 +223,54 @@ func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {
 	if due {
 		t.Error("a password is due")
 	}
+}
+
+func TestWhoComesWithAReplacedTokenEndsTheSession(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	elsewhere := s.browser()
+	_, err = elsewhere.signIn("ada@example.org", right)
+	s.must(err)
+	thief := s.browser()
+	for name, value := range b.cookies {
+		thief.cookies[name] = value
+	}
+	// The thief uses it first, and for long.
+	for range 3 {
+		s.pass(20 * time.Minute)
+		thief.mustVisitor()
+	}
+	_, err = b.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	_, err = thief.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	elsewhere.mustVisitor()
+	_, err = b.visitor() // is recorded once
+	s.wantCode(err, lab.CodeUnauthenticated)
+	if got := strings.Count(s.actions(), "session.reuse"); got != 1 {
+		t.Errorf("it is recorded %d times", got)
+	}
+}
+
+func TestARequestOnItsWayIsNoTheft(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	late := s.browser()
+	late.cookies["bothy_session"] = b.cookies["bothy_session"]
+	s.pass(20 * time.Minute)
+	b.mustVisitor()
+	s.pass(59 * time.Second)
+	late.mustVisitor()
+	b.mustVisitor()
+	r := s.browser()
+	r.cookies["bothy_session"] = "made up"
+	_, err = r.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	b.mustVisitor()
 }

@@ -92,10 +92,34 @@ func (s *Store) RotateSession(ctx context.Context, id, from, to string, at time.
 	err = s.update(ctx, "rotate a session", func(tx session) error {
 		n, err := tx.exec(ctx, `UPDATE sessions SET hash = ?, previous_hash = hash, rotated_at = ?, seen_at = ? WHERE id = ? AND hash = ? AND ended_at IS NULL`,
 			to, stamp(at), stamp(at), id, from)
-		done = n == 1
+		if done = n == 1; err != nil || !done {
+			return err
+		}
+		_, err = tx.exec(ctx, `INSERT INTO session_tokens (hash, session_id, replaced_at) VALUES (?, ?, ?)`, from, id, stamp(at))
 		return err
 	})
 	return done, err
+}
+
+// EndReused ends the session whose token, under the hash given, was replaced by
+// another at a moment or before it; none where there is no such session, or it has
+// ended.
+func (s *Store) EndReused(ctx context.Context, hash string, replaced, at time.Time, audit func(lab.Session) lab.Audit) error {
+	const ofHash = `WHERE s.ended_at IS NULL AND s.id IN (SELECT session_id FROM session_tokens WHERE hash = ? AND replaced_at <= ?)`
+	var found []sessionRow
+	if err := s.reader().list(ctx, &found, selectSessions+ofHash, hash, stamp(replaced)); err != nil {
+		return s.failed(ctx, "look for a token's session", err)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return s.update(ctx, "end a session whose token was used again", func(tx session) error {
+		n, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL`, stamp(at), found[0].ID)
+		if err != nil || n == 0 {
+			return err
+		}
+		return record(ctx, tx, audit(found[0].session()))
+	})
 }
 
 // SeeSession notes that a session is used.

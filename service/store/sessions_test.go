@@ -193,3 +193,30 @@ func TestTokensGoWithSessionsAndPasswordsWhereThatIsAsked(t *testing.T) {
 		wantEqual(t, kept.RevokedAt == nil, true)
 	})
 }
+
+func TestASessionEndsOnceWhoseReplacedTokenComesAgain(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		s, other := f.session(ada, "first"), f.session(ada, "other")
+		replaced := f.now.Add(time.Minute)
+		f.must(second(f.RotateSession(ctx, s.ID, "first", "second", replaced)))
+		f.must(second(f.RotateSession(ctx, s.ID, "second", "third", replaced.Add(time.Minute))))
+		recorded := 0
+		comes := func(hash string, before time.Time) {
+			t.Helper()
+			f.must(f.EndReused(ctx, hash, before, f.now, func(ended lab.Session) lab.Audit {
+				recorded++
+				return f.audit("session.reuse", ended.ID)
+			}))
+		}
+		for hash, before := range map[string]time.Time{"third": replaced.Add(time.Hour), "made up": replaced.Add(time.Hour), "first": replaced.Add(-time.Second)} {
+			comes(hash, before)
+		}
+		wantEqual(t, len(f.live(ada.ID)), 2)
+		for range 2 {
+			comes("first", replaced)
+		}
+		wantEqual(t, []any{f.live(ada.ID), recorded}, []any{[]lab.Session{other}, 1})
+	})
+}

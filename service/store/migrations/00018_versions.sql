@@ -1,4 +1,5 @@
--- Which of the values in Vault is a secret's, and whose a kept home is.
+-- Which of the values in Vault is a secret's, whose a kept home is, and which tokens
+-- a session had before.
 
 -- +goose Up
 
@@ -12,3 +13,12 @@ CREATE INDEX secrets_pending ON secrets (begun_at) WHERE pending <> '';
 -- Students go with their cohort, users stay.
 ALTER TABLE kept_homes ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
 UPDATE kept_homes SET user_id = COALESCE((SELECT user_id FROM students WHERE students.id = kept_homes.student_id), '');
+
+-- Hashes of tokens that others took the place of: whoever comes with one is a thief,
+-- or was stolen from.
+CREATE TABLE session_tokens (
+    hash        TEXT   NOT NULL PRIMARY KEY,
+    session_id  TEXT   NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    replaced_at BIGINT NOT NULL
+);
+CREATE INDEX session_tokens_by_session ON session_tokens (session_id);
