@@ -376,7 +376,7 @@ func heldElsewhere() map[string]string {
 		"listOperations", "getOperation", "listOperationItems", "listWorkspaces", "getWorkspace", "planWorkspace", "getWorkspaceLogs",
 		"execInWorkspace", "listTemplates", "getTemplate", "listTemplateVersions", "listUsers", "getUser",
 		"listCourseSecrets", "listClassSecrets", "listStudentSecrets",
-		"listTokens", "getToken", "listSessions", "exportStudent", "listAudit",
+		"listTokens", "getToken", "listSessions", "exportStudent", "exportUser", "listAudit",
 	} {
 		held[id+" 403"] = "the matrix of rights in service/app has callers who may not"
 	}

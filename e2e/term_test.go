@@ -200,7 +200,13 @@ func (e endpoint) users(t *testing.T, cohort call) {
 	e.expect(t, "getCohortInstructors", cohort, http.StatusOK)
 	e.change(t, "inviteUser", user, http.StatusOK)
 	e.change(t, "disableUser", user, http.StatusOK)
+	e.expect(t, "exportUser", user, http.StatusOK)
+	e.expect(t, "eraseUser", user.with(map[string]any{"login": "somebody.else@example.edu"}), http.StatusBadRequest)
 	e.expect(t, "inviteUser", user, http.StatusConflict)
+	confirmed := user.with(map[string]any{"login": "grace.contract@example.edu"})
+	e.expect(t, "eraseUser", confirmed, http.StatusConflict) // an instructor
+	e.change(t, "updateUser", user.with(map[string]any{"role": "student"}), http.StatusOK)
+	e.change(t, "eraseUser", confirmed, http.StatusOK)
 }
 
 // teaching: templates, courses and classes, and keys that were used.

@@ -46,6 +46,8 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 			return ignored(c.ImportRoster(ctx, "fall-26", strings.NewReader("name,email\nAda,ada@example.edu\n"), client.RosterOptions{}))
 		},
 		"exportStudent":   func() error { return ignored(c.ExportStudent(ctx, "id-student")) },
+		"exportUser":      func() error { return ignored(c.ExportUser(ctx, "id-user")) },
+		"eraseUser":       func() error { return ignored(c.EraseUser(ctx, "id-user", "ada@example.edu")) },
 		"eraseStudent":    func() error { return ignored(c.EraseStudent(ctx, "id-student", "ada@example.edu")) },
 		"inviteCohort":    func() error { return ignored(c.InviteCohort(ctx, "fall-26", "id-student")) },
 		"inviteUser":      func() error { return ignored(c.InviteUser(ctx, "g@b.c")) },
@@ -100,7 +102,7 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		"revokeToken":        func() error { return c.RevokeToken(ctx, "id-token") },
 		"listSessions":       func() error { return ignored(c.Sessions(ctx, "")) },
 		"endSession":         func() error { return c.EndSession(ctx, "id-session") },
-		"endSessions":        func() error { return c.EndSessions(ctx, "") },
+		"endSessions":        func() error { return c.EndSessions(ctx, "", true) },
 		"listTemplates":      func() error { return ignored(c.Templates(ctx)) },
 		"planClass":          func() error { return ignored(c.PlanClass(ctx, class, "launch")) },
 		"planWorkspace":      func() error { return ignored(c.PlanWorkspace(ctx, "fall-26-py101-ada")) },

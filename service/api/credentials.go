@@ -16,7 +16,7 @@ type Credentials interface {
 	RevokeToken(ctx context.Context, caller lab.Caller, intent lab.Intent, id string) error
 	Sessions(ctx context.Context, caller lab.Caller, user string, page lab.Page) (lab.List[lab.Session], error)
 	EndSession(ctx context.Context, caller lab.Caller, intent lab.Intent, id string) error
-	EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string) error
+	EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string, tokens bool) error
 }
 
 // tokenRevision is every token's: but for its end, one is never changed.
@@ -96,7 +96,7 @@ func (s *server) EndSession(ctx context.Context, r EndSessionRequestObject) (End
 
 // EndSessions signs out everywhere.
 func (s *server) EndSessions(ctx context.Context, r EndSessionsRequestObject) (EndSessionsResponseObject, error) {
-	if err := s.config.Credentials.EndSessions(ctx, callerOf(ctx), intentOf(ctx), given(r.Params.User)); err != nil {
+	if err := s.config.Credentials.EndSessions(ctx, callerOf(ctx), intentOf(ctx), given(r.Params.User), given(r.Params.Tokens)); err != nil {
 		return nil, err
 	}
 	return EndSessions204Response{}, nil

@@ -307,6 +307,18 @@ func (f *fakeRegistrar) EraseStudent(_ context.Context, intent lab.Intent, id, e
 	}, f.note("EraseStudent", intent, id, email)
 }
 
+func (f *fakeRegistrar) ExportUser(_ context.Context, intent lab.Intent, id string) (registrar.PersonalExport, error) {
+	return registrar.PersonalExport{At: noon, PersonalData: lab.PersonalData{
+		StudentIDs: []string{"id-student"}, Records: map[string][]map[string]any{"students": {{"name": "Ada Lovelace"}}, "users": {}},
+	}}, f.note("ExportUser", intent, id)
+}
+
+func (f *fakeRegistrar) EraseUser(_ context.Context, intent lab.Intent, id, login string) (registrar.Erasure, error) {
+	return registrar.Erasure{
+		UserID: id, Revision: 5, At: noon, Erased: []registrar.Erased{{Table: "students", Rows: 1}}, Kept: []registrar.Kept{{What: "ids", Why: "needed"}},
+	}, f.note("EraseUser", intent, id, login)
+}
+
 func (f *fakeRegistrar) RecordRefused(_ context.Context, actor lab.Actor, operation, target string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -451,6 +463,6 @@ func (f *fakeRegistrar) EndSession(_ context.Context, _ lab.Caller, intent lab.I
 	return f.note("EndSession", intent, id)
 }
 
-func (f *fakeRegistrar) EndSessions(_ context.Context, _ lab.Caller, intent lab.Intent, user string) error {
-	return f.note("EndSessions", intent, user)
+func (f *fakeRegistrar) EndSessions(_ context.Context, _ lab.Caller, intent lab.Intent, user string, tokens bool) error {
+	return f.note("EndSessions", intent, user, tokens)
 }

@@ -12,13 +12,26 @@ func (s *server) ExportStudent(ctx context.Context, r ExportStudentRequestObject
 	if err != nil {
 		return nil, err
 	}
+	return ExportStudent200JSONResponse(asExport(found)), nil
+}
+
+// ExportUser gives all that is kept of a person who may be no student any more.
+func (s *server) ExportUser(ctx context.Context, r ExportUserRequestObject) (ExportUserResponseObject, error) {
+	found, err := s.config.Registrar.ExportUser(ctx, intentOf(ctx), r.User)
+	if err != nil {
+		return nil, err
+	}
+	return ExportUser200JSONResponse(asExport(found)), nil
+}
+
+func asExport(found registrar.PersonalExport) PersonalExport {
 	records := make(map[string][]map[string]any, len(found.Records))
 	for table, rows := range found.Records {
 		records[table] = rows
 	}
-	return ExportStudent200JSONResponse{
+	return PersonalExport{
 		ExportedAt: found.At, StudentIds: each(found.StudentIDs, same), UserIds: each(found.UserIDs, same), Records: records,
-	}, nil
+	}
 }
 
 // EraseStudent takes a person out of Bothy.
@@ -30,12 +43,26 @@ func (s *server) EraseStudent(ctx context.Context, r EraseStudentRequestObject) 
 	}
 	return EraseStudent200JSONResponse{
 		Body: Erasure{
-			StudentID: done.StudentID, ErasedAt: done.At,
-			Erased: each(done.Erased, func(e registrar.Erased) ErasedRows { return ErasedRows{Table: e.Table, Rows: e.Rows} }),
-			Kept:   each(done.Kept, func(k registrar.Kept) KeptData { return KeptData(k) }),
+			StudentID: done.StudentID, ErasedAt: done.At, Erased: each(done.Erased, asErased), Kept: each(done.Kept, asKept),
 		},
 		Headers: EraseStudent200ResponseHeaders{ETag: etagAfter(intent, done.Revision)},
 	}, nil
 }
+
+// EraseUser takes a person out of Bothy who may be no student any more.
+func (s *server) EraseUser(ctx context.Context, r EraseUserRequestObject) (EraseUserResponseObject, error) {
+	intent := intentOf(ctx)
+	done, err := s.config.Registrar.EraseUser(ctx, intent, r.User, r.Body.Login)
+	if err != nil {
+		return nil, err
+	}
+	return EraseUser200JSONResponse{
+		Body:    UserErasure{UserID: done.UserID, ErasedAt: done.At, Erased: each(done.Erased, asErased), Kept: each(done.Kept, asKept)},
+		Headers: EraseUser200ResponseHeaders{ETag: etagAfter(intent, done.Revision)},
+	}, nil
+}
+
+func asErased(e registrar.Erased) ErasedRows { return ErasedRows{Table: e.Table, Rows: e.Rows} }
+func asKept(k registrar.Kept) KeptData       { return KeptData(k) }
 
 func same(text string) string { return text }

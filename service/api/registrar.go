@@ -31,6 +31,8 @@ type Registrar interface {
 	Student(ctx context.Context, id string) (lab.Student, error)
 	ExportStudent(ctx context.Context, intent lab.Intent, id string) (registrar.PersonalExport, error)
 	EraseStudent(ctx context.Context, intent lab.Intent, id, email string) (registrar.Erasure, error)
+	ExportUser(ctx context.Context, intent lab.Intent, ref string) (registrar.PersonalExport, error)
+	EraseUser(ctx context.Context, intent lab.Intent, ref, login string) (registrar.Erasure, error)
 	WithdrawStudent(ctx context.Context, intent lab.Intent, id string) (lab.Student, error)
 
 	CreateCourse(ctx context.Context, intent lab.Intent, in registrar.CourseInput) (lab.Course, error)

@@ -130,7 +130,7 @@ func TestWhoHasChosenAPasswordMeanwhileIsNotInvited(t *testing.T) {
 	m := &mailer{err: errors.New("no route to host")}
 	letters := s.letters(m)
 	s.must(letters.Once(t.Context()))
-	s.must(s.store.PasswordSet(t.Context(), ada.ID, lab.PasswordOwn, "", s.clock(), lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID}))
+	s.must(s.store.PasswordSet(t.Context(), ada.ID, lab.PasswordOwn, "", false, s.clock(), lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID}))
 	m.err = nil
 	s.pass(time.Hour)
 	s.must(letters.Once(t.Context()))

@@ -24,7 +24,9 @@ const (
 const (
 	// LinkLifetime is how long a mailed link is good from the moment it is sent.
 	LinkLifetime = time.Hour
-	// resetsOfAccount and resetsOfAddress are the most within a resetWindow.
+	// resetsOfAccount are the most mails to one person within a resetWindow.
+	// resetsOfAddress are the most beyond each person's first that one address asks
+	// for: nobody goes without a mail because of who else is behind their address.
 	resetsOfAccount = 3
 	resetsOfAddress = 50
 	resetWindow     = time.Hour
@@ -58,16 +60,16 @@ func CheckNewPassword(user lab.User, password string) error {
 }
 
 // ChangePassword gives somebody the password that they choose, who knows the
-// present one or has just signed in with a temporary one. Their other sessions end.
-// CodeInvalid says what is wrong with the new one.
-func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visit, present, chosen string) error {
+// present one or has just signed in with a temporary one. Their other sessions end;
+// with tokens, their API tokens are revoked too. CodeInvalid says what is wrong with
+// the new one.
+func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visit, present, chosen string, tokens bool) error {
 	user := visitor.User
 	if err := CheckNewPassword(user, chosen); err != nil {
 		return err
 	}
 	if !visitor.Session.PasswordDue {
-		wrong := lab.Invalid("the password was not changed", lab.Field{Name: "present", Problem: "is not your present password", Remedy: "type it again"})
-		if err := p.attempt(ctx, visit, user.ID, user.ID, present, wrong); err != nil {
+		if err := p.knows(ctx, visit, user, present, "the password was not changed"); err != nil {
 			return err
 		}
 	} else if err := p.isAnother(ctx, user, chosen); err != nil {
@@ -77,7 +79,14 @@ func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visi
 		return fmt.Errorf("set a password: %w", err)
 	}
 	audit := p.audit(actorOf(user, visit.Remote), "password.change", user.ID, map[string]any{"first": visitor.Session.PasswordDue})
-	return p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, visitor.Session.ID, p.now(), audit)
+	return p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, visitor.Session.ID, tokens, p.now(), audit)
+}
+
+// knows wants somebody's present password: CodeInvalid for another one.
+func (p *People) knows(ctx context.Context, visit Visit, user lab.User, present, what string) error {
+	wrong := lab.Invalid(what, lab.Field{Name: "present", Problem: "is not your present password", Remedy: "type it again"})
+	_, err := p.attempt(ctx, visit, user.ID, user.ID, present, wrong)
+	return err
 }
 
 // isAnother wants a password not to be the temporary one, which is in a mail.
@@ -101,14 +110,11 @@ func (p *People) isAnother(ctx context.Context, user lab.User, chosen string) er
 }
 
 // AskReset has a link mailed with which to choose a new password, if there is such a
-// login, somebody who may sign in, with an address. It does not say which: nil is all
-// that comes back, and always after the same time. CodeTooMany speaks of the address
-// alone that it is asked from. Failed sign-ins don't count.
+// login, somebody who may sign in, with an address, and not enough mails on their way.
+// It does not say which: nil is all that comes back, and always after the same time.
+// Failed sign-ins don't count.
 func (p *People) AskReset(ctx context.Context, visit Visit, login string) error {
 	even := p.After(evenly)
-	if err := p.Store.Spend(ctx, "reset-address:"+network(visit.Remote), resetsOfAddress, resetWindow, p.now()); err != nil {
-		return err
-	}
 	if err := p.askReset(ctx, visit, strings.TrimSpace(login)); err != nil {
 		return err
 	}
@@ -136,10 +142,17 @@ func (p *People) askReset(ctx context.Context, visit Visit, login string) error 
 		return nil
 	}
 	at := p.now()
-	switch err := p.Store.Spend(ctx, "reset:"+user.ID, resetsOfAccount, resetWindow, at); {
-	case lab.CodeOf(err) == lab.CodeTooMany:
+	err = p.Store.Spend(ctx, "reset-first:"+user.ID, 1, resetWindow, at)
+	if lab.CodeOf(err) == lab.CodeTooMany {
+		err = p.Store.Spend(ctx, "reset-address:"+network(visit.Remote), resetsOfAddress, resetWindow, at)
+		if err == nil {
+			err = p.Store.Spend(ctx, "reset-more:"+user.ID, resetsOfAccount-1, resetWindow, at)
+		}
+	}
+	if lab.CodeOf(err) == lab.CodeTooMany {
 		return nil // enough mails are on their way, with links that are good
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	letter := lab.Letter{ID: p.NewID(), UserID: user.ID, Kind: lab.LetterReset, AskedAt: at, DueAt: at, ExpiresAt: at.Add(LinkLifetime)}
@@ -171,7 +184,8 @@ func (p *People) linked(ctx context.Context, token string) (lab.Letter, lab.User
 }
 
 // ResetPassword gives whoever has a mailed link the password that they choose, and a
-// session. All their other sessions end. CodeNotFound when the link is not good
+// session. All their other sessions end, and their API tokens: whoever takes this way
+// may have lost what they had to somebody else. CodeNotFound when the link is not good
 // (any more), CodeInvalid for what is wrong with the password.
 func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen string) ([]*http.Cookie, error) {
 	letter, user, err := p.linked(ctx, token)
@@ -194,7 +208,7 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 		return nil, fmt.Errorf("set a password: %w", err)
 	}
 	audit := p.audit(actorOf(user, visit.Remote), "password.reset", user.ID, nil)
-	if err := p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", p.now(), audit); err != nil {
+	if err := p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", true, p.now(), audit); err != nil {
 		return nil, err
 	}
 	return p.begin(ctx, user, visit, "link", false)

@@ -37,12 +37,13 @@ type Store interface {
 	SessionOf(ctx context.Context, hash string) (session lab.Session, user lab.User, current bool, err error)
 	Session(ctx context.Context, id string) (lab.Session, error)
 	RotateSession(ctx context.Context, id, from, to string, at time.Time) (bool, error)
+	EndReused(ctx context.Context, hash string, replaced, at time.Time, audit func(lab.Session) lab.Audit) error
 	SeeSession(ctx context.Context, id string, at time.Time) error
 	Sessions(ctx context.Context, userID string, now time.Time, idle time.Duration, page lab.Page) (lab.List[lab.Session], error)
 	EndSession(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error
-	EndSessions(ctx context.Context, intent lab.Intent, userID string, at time.Time, audit lab.Audit) error
+	EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error
 	KnowsDevice(ctx context.Context, userID, hash string) (bool, error)
-	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, at time.Time, audit lab.Audit) error
+	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) error
 
 	CreateToken(ctx context.Context, intent lab.Intent, token lab.APIToken, hash string, audit lab.Audit) error
 	Token(ctx context.Context, id string) (lab.APIToken, error)
@@ -51,8 +52,8 @@ type Store interface {
 	RevokeToken(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error
 	UseToken(ctx context.Context, id string, at time.Time) error
 
-	BeginAttempt(ctx context.Context, attempt lab.Attempt, limits lab.AttemptLimits) error
-	EndAttempt(ctx context.Context, attempt lab.Attempt, outcome lab.AttemptOutcome) error
+	BeginAttempt(ctx context.Context, attempt lab.Attempt, limits lab.AttemptLimits) (wait time.Duration, err error)
+	EndAttempt(ctx context.Context, attempt lab.Attempt, limits lab.AttemptLimits, outcome lab.AttemptOutcome) error
 	Spend(ctx context.Context, key string, most int, window time.Duration, at time.Time) error
 
 	AskLetter(ctx context.Context, letter lab.Letter, audit lab.Audit) error
@@ -95,6 +96,9 @@ const (
 	secretBytes = 32
 	// secretText is its length as text.
 	secretText = 43
+	// fresh is how long after a sign-in somebody who has no password is taken for
+	// who signed in, where others are asked for theirs.
+	fresh = 10 * time.Minute
 )
 
 // People knows who people are: by session, by API token, by password. Its methods

@@ -80,9 +80,10 @@ type site struct {
 	now       time.Time
 	ids       int
 	// waited are the times that were waited for; they pass at once, but for a turn
-	// where everybody is patient.
-	waited  []time.Duration
-	patient bool
+	// where everybody is patient. While there is something else to do, none passes.
+	waited       []time.Duration
+	patient      bool
+	whileWaiting func()
 }
 
 func newSite(t *testing.T) *site {
@@ -132,7 +133,12 @@ func (s *site) after(d time.Duration) <-chan time.Time {
 		return nil
 	}
 	now := make(chan time.Time, 1)
-	now <- s.now
+	switch {
+	case s.whileWaiting == nil:
+		now <- s.now
+	case d > time.Second:
+		s.whileWaiting()
+	}
 	return now
 }
 

@@ -133,6 +133,8 @@ func Rules() []Rule {
 		{"getUser", read, Any, Never, Never, Never},
 		{"updateUser", write, Any, Never, Never, Never},
 		{"disableUser", write, Any, Never, Never, Never},
+		{"exportUser", read, Any, Never, Never, Never},
+		{"eraseUser", write, Any, Never, Never, Never},
 		{"inviteUser", write, Any, Never, Never, Never},
 	}
 }

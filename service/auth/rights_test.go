@@ -174,3 +174,12 @@ func TestARightReachesAsFarAsItsRuleSays(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyAdminsRegisterTemplates(t *testing.T) {
+	for _, role := range []lab.Role{lab.RoleAdmin, lab.RoleInstructor, lab.RoleAssistant, lab.RoleStudent} {
+		err := auth.Allows("pushTemplate", lab.Caller{Role: role}, lab.Belonging{})
+		if allowed := err == nil; allowed != (role == lab.RoleAdmin) {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
+}

@@ -174,6 +174,9 @@ func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Heade
 		case found.user.ID != h.user.ID:
 			return Visitor{}, unauthenticated("the browser sends the sessions of two people")
 		}
+		if err := p.reused(ctx, r, token); err != nil {
+			return Visitor{}, err
+		}
 	}
 	if found == nil {
 		return Visitor{}, unauthenticated("nobody is signed in")
@@ -222,6 +225,21 @@ func (p *People) visitor(ctx context.Context, h holding, answer http.Header) (Vi
 	return Visitor{caller, h.user, h.session}, nil
 }
 
+// reused ends the session that a token is of which was replaced by another too long
+// ago to be on its way: two browsers have had it, and one of them stole it. Which
+// one is not to be told, so both sign in again.
+func (p *People) reused(ctx context.Context, r *http.Request, token string) error {
+	now := p.now()
+	err := p.Store.EndReused(ctx, hashOf(token), now.Add(-grace), now, func(s lab.Session) lab.Audit {
+		p.Log.WarnContext(ctx, "a session's token was used again that another had replaced", "session", s.ID, "user", s.UserID)
+		return p.audit(lab.Actor{Name: "nobody"}, "session.reuse", s.ID, map[string]any{"user": s.UserID, "agent": clean(r.UserAgent())})
+	})
+	if err != nil {
+		return fmt.Errorf("look whether a token was used again: %w", err)
+	}
+	return nil
+}
+
 // rotate puts another token in the place of the session's, unless another request
 // does just that.
 func (p *People) rotate(ctx context.Context, session lab.Session, from string, now time.Time, answer http.Header) error {
@@ -259,8 +277,9 @@ func (p *People) EndSession(ctx context.Context, caller lab.Caller, intent lab.I
 	return p.Store.EndSession(ctx, intent, session.UserID, id, p.now(), audit)
 }
 
-// EndSessions signs out everywhere: the caller, or the user that an admin names.
-func (p *People) EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string) error {
+// EndSessions signs out everywhere: the caller, or the user that an admin names; with
+// tokens, their API tokens are revoked as well.
+func (p *People) EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string, tokens bool) error {
 	whose, err := p.whose(ctx, caller, user)
 	if err != nil {
 		return err
@@ -268,7 +287,7 @@ func (p *People) EndSessions(ctx context.Context, caller lab.Caller, intent lab.
 	if whose == "" {
 		return needsUser("user")
 	}
-	return p.Store.EndSessions(ctx, intent, whose, p.now(), p.audit(intent.Actor, "session.end_all", whose, nil))
+	return p.Store.EndSessions(ctx, intent, whose, tokens, p.now(), p.audit(intent.Actor, "session.end_all", whose, nil))
 }
 
 // whose gives the id of the user whose things a caller asks for: their own unless

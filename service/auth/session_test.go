@@ -67,10 +67,10 @@ func TestATokenIsReplacedAndTheOneBeforeIsGoodForAMinute(t *testing.T) {
 	if late.cookies["bothy_session"] != first {
 		t.Error("the old token was replaced once more")
 	}
+	b.mustVisitor()
 	s.pass(time.Second)
 	_, err = late.visitor()
 	s.wantCode(err, lab.CodeUnauthenticated)
-	b.mustVisitor()
 }
 
 func TestASessionEndsWhenItIsNotUsedAndWhenItIsOld(t *testing.T) {
@@ -100,7 +100,7 @@ func TestWhoMayNotSignInAnyMoreIsNobodyAtOnce(t *testing.T) {
 	_, err := b.signIn("ada@example.org", right)
 	s.must(err)
 	v := b.mustVisitor()
-	_, text, err := s.CreateToken(t.Context(), v.Caller, lab.Intent{}, auth.TokenInput{Name: "ci"})
+	_, text, err := s.MakeToken(t.Context(), v, b.visit(), lab.Intent{}, auth.TokenInput{Name: "ci"}, right)
 	s.must(err)
 	byToken, err := byBearer(t, s.People, text)
 	s.must(err)
@@ -157,7 +157,7 @@ func TestPeopleEndTheirOwnSessionsAndAdminsAnybodys(t *testing.T) {
 	s.wantCode(s.EndSession(ctx, bob.Caller, lab.Intent{}, ada.SessionID), lab.CodeNotFound)
 	s.must(s.EndSession(ctx, ada.Caller, lab.Intent{}, elsewhere.SessionID))
 	adas.mustVisitor()
-	s.must(s.EndSessions(ctx, ada.Caller, lab.Intent{}, ""))
+	s.must(s.EndSessions(ctx, ada.Caller, lab.Intent{}, "", false))
 	_, err = adas.visitor()
 	s.wantCode(err, lab.CodeUnauthenticated)
 	_, err = s.Again(ctx, ada.Caller)
@@ -169,8 +169,8 @@ func TestPeopleEndTheirOwnSessionsAndAdminsAnybodys(t *testing.T) {
 
 	operator, err := byBearer(t, s.People, token)
 	s.must(err)
-	s.wantCode(s.EndSessions(ctx, operator, lab.Intent{}, ""), lab.CodeInvalid)
-	s.must(s.EndSessions(ctx, operator, lab.Intent{}, "root@example.org"))
+	s.wantCode(s.EndSessions(ctx, operator, lab.Intent{}, "", false), lab.CodeInvalid)
+	s.must(s.EndSessions(ctx, operator, lab.Intent{}, "root@example.org", false))
 }
 
 func TestANeighboursCookieDoesNotHideOnesOwn(t *testing.T) {
@@ -292,9 +292,9 @@ func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {
 	}
 	v := b.mustVisitor()
 	for _, bad := range []string{right, "short", "aaaaaaaaaaaaa", "my name is ada? n. n.", strings.Repeat("ä1b2", 20)} {
-		s.wantCode(s.ChangePassword(ctx, v, b.visit(), "", bad), lab.CodeInvalid)
+		s.wantCode(s.ChangePassword(ctx, v, b.visit(), "", bad, false), lab.CodeInvalid)
 	}
-	s.must(s.ChangePassword(ctx, v, b.visit(), "", "a new long password"))
+	s.must(s.ChangePassword(ctx, v, b.visit(), "", "a new long password", false))
 	caller, err := s.Authenticate(ctx, b.request(), http.Header{})
 	s.must(err)
 	if caller.Name != "user:ada@example.org" {
@@ -305,11 +305,61 @@ func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {
 
 	// From now on the present password is wanted.
 	v = b.mustVisitor()
-	s.wantCode(s.ChangePassword(ctx, v, b.visit(), right, "another long password"), lab.CodeInvalid)
-	s.must(s.ChangePassword(ctx, v, b.visit(), "a new long password", "another long password"))
+	s.wantCode(s.ChangePassword(ctx, v, b.visit(), right, "another long password", false), lab.CodeInvalid)
+	s.must(s.ChangePassword(ctx, v, b.visit(), "a new long password", "another long password", false))
 	due, err := elsewhere.signIn("ada@example.org", "another long password")
 	s.must(err)
 	if due {
 		t.Error("a password is due")
 	}
+}
+
+func TestWhoComesWithAReplacedTokenEndsTheSession(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	elsewhere := s.browser()
+	_, err = elsewhere.signIn("ada@example.org", right)
+	s.must(err)
+	thief := s.browser()
+	for name, value := range b.cookies {
+		thief.cookies[name] = value
+	}
+	// The thief uses it first, and for long.
+	for range 3 {
+		s.pass(20 * time.Minute)
+		thief.mustVisitor()
+	}
+	_, err = b.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	_, err = thief.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	elsewhere.mustVisitor()
+	_, err = b.visitor() // is recorded once
+	s.wantCode(err, lab.CodeUnauthenticated)
+	if got := strings.Count(s.actions(), "session.reuse"); got != 1 {
+		t.Errorf("it is recorded %d times", got)
+	}
+}
+
+func TestARequestOnItsWayIsNoTheft(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	late := s.browser()
+	late.cookies["bothy_session"] = b.cookies["bothy_session"]
+	s.pass(20 * time.Minute)
+	b.mustVisitor()
+	s.pass(59 * time.Second)
+	late.mustVisitor()
+	b.mustVisitor()
+	r := s.browser()
+	r.cookies["bothy_session"] = "made up"
+	_, err = r.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	b.mustVisitor()
 }

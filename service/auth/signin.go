@@ -21,9 +21,15 @@ const (
 	knownTries   = 20
 	// quiet is a little longer than what Vault forgets failures after.
 	quiet = 16 * time.Minute
-	// addressTries are of all accounts together: a school may be one address.
-	addressTries  = 200
-	addressWindow = 15 * time.Minute
+	// addressTries are of all accounts together. A school may be one address, with
+	// somebody in it who means ill: beyond, tries from there wait for addressStep
+	// longer with each failure, addressLongest at most, and are not refused. Logins
+	// that there are not are in the same count: in another one, who waits would tell
+	// which logins there are.
+	addressTries   = 200
+	addressWindow  = 15 * time.Minute
+	addressStep    = 100 * time.Millisecond
+	addressLongest = 5 * time.Second
 )
 
 const (
@@ -39,7 +45,10 @@ const (
 var ErrPasswordLapsed = errors.New("the temporary password has lapsed")
 
 func attemptLimits() lab.AttemptLimits {
-	return lab.AttemptLimits{Unknown: unknownTries, Known: knownTries, Quiet: quiet, Address: addressTries, Window: addressWindow}
+	return lab.AttemptLimits{
+		Unknown: unknownTries, Known: knownTries, Quiet: quiet,
+		Address: addressTries, Window: addressWindow, Step: addressStep, Longest: addressLongest,
+	}
 }
 
 // SignInWithPassword begins a session, and gives the cookies for the browser.
@@ -50,11 +59,14 @@ func attemptLimits() lab.AttemptLimits {
 // until another is chosen.
 func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, password string) (cookies []*http.Cookie, due bool, err error) {
 	even := p.After(evenly)
-	user, err := p.check(ctx, visit, login, password)
+	user, slow, err := p.check(ctx, visit, login, password)
 	switch code := lab.CodeOf(err); {
 	case code == lab.CodeUnauthenticated:
 		p.signIns.WithLabelValues("password", "wrong").Inc()
-		if err := p.refused(ctx, user, visit); err != nil {
+		if slow != nil {
+			even = slow
+		}
+		if err := p.refused(ctx, user, visit, slow != nil); err != nil {
 			return nil, false, err
 		}
 		select {
@@ -64,7 +76,7 @@ func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, pas
 		return nil, false, err
 	case errors.Is(err, ErrPasswordLapsed):
 		p.signIns.WithLabelValues("password", "expired").Inc()
-		if err := p.refused(ctx, user, visit); err != nil {
+		if err := p.refused(ctx, user, visit, slow != nil); err != nil {
 			return nil, false, err
 		}
 		return nil, false, err
@@ -81,83 +93,114 @@ func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, pas
 }
 
 // refused writes down a wrong password. What was typed as a login that there is not
-// may be anything, a password too, and is not kept.
-func (p *People) refused(ctx context.Context, user lab.User, visit Visit) error {
-	actor, target := lab.Actor{Name: "nobody", Remote: visit.Remote}, ""
-	if user.ID != "" {
-		target = user.ID
+// may be anything, a password too, and is not kept; where such come in masses, they
+// are only counted.
+func (p *People) refused(ctx context.Context, user lab.User, visit Visit, many bool) error {
+	if many && user.ID == "" {
+		return nil
 	}
-	if err := p.Store.Record(ctx, p.audit(actor, "session.refuse", target, map[string]any{"agent": visit.Agent})); err != nil {
+	actor := lab.Actor{Name: "nobody", Remote: visit.Remote}
+	if err := p.Store.Record(ctx, p.audit(actor, "session.refuse", user.ID, map[string]any{"agent": visit.Agent})); err != nil {
 		return fmt.Errorf("record a refused sign-in: %w", err)
 	}
 	return nil
 }
 
 // check gives whose login and password these are. The user is also given with a
-// wrong password, where there is one.
-func (p *People) check(ctx context.Context, visit Visit, login, password string) (lab.User, error) {
+// wrong password, where there is one. slow is as attempt has it.
+func (p *People) check(ctx context.Context, visit Visit, login, password string) (user lab.User, slow <-chan time.Time, err error) {
 	wrong := unauthenticated("the login or the password is wrong")
 	login = strings.TrimSpace(login)
 	if login == "" || password == "" || len(login) > maxLogin {
-		return lab.User{}, wrong
+		return lab.User{}, nil, wrong
 	}
-	user, err := p.Store.User(ctx, login)
+	user, err = p.Store.User(ctx, login)
 	if err != nil && lab.CodeOf(err) != lab.CodeNotFound {
-		return lab.User{}, err
+		return lab.User{}, nil, err
 	}
 	if err == nil && user.Active() {
-		if err := p.attempt(ctx, visit, user.ID, user.ID, password, wrong); err != nil || !user.Lapsed(p.now()) {
-			return user, err
+		if slow, err = p.attempt(ctx, visit, user.ID, user.ID, password, wrong); err == nil && user.Lapsed(p.now()) {
+			// Only who has the password learns that it was right.
+			err = lab.Wrap(lab.CodeForbidden, ErrPasswordLapsed, "this temporary password is too old")
 		}
-		// Only who has the password learns that it was right.
-		return user, lab.Wrap(lab.CodeForbidden, ErrPasswordLapsed, "this temporary password is too old")
+		return user, slow, err
 	}
 	// Who is not there takes the same way, with a name that nobody has.
 	nobody := "nobody-" + hashOf(strings.ToLower(login))[:32]
-	if err := p.attempt(ctx, visit, "", nobody, password, wrong); err != nil {
-		return user, err
+	if slow, err = p.attempt(ctx, visit, "", nobody, password, wrong); err == nil {
+		err = wrong
 	}
-	return user, wrong
+	return user, slow, err
 }
 
 // attempt looks at a password within the limits; userID is "" where there is no
-// such person.
-func (p *People) attempt(ctx context.Context, visit Visit, userID, account, password string, wrong error) error {
+// such person. Where it had to wait, slow is over when a refusal may be answered, so
+// that it tells nothing of its reason.
+func (p *People) attempt(ctx context.Context, visit Visit, userID, account, password string, wrong error) (slow <-chan time.Time, err error) {
 	known := ""
 	if userID != "" {
-		var err error
 		if known, err = p.knownDevice(ctx, userID, visit); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	done, err := p.turn(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer done()
+	defer func() { done() }()
 	attempt := lab.Attempt{Account: account, Address: network(visit.Remote), Known: known != "", At: p.now()}
-	if err := p.Store.BeginAttempt(ctx, attempt, attemptLimits()); err != nil {
-		return err
+	wait, err := p.Store.BeginAttempt(ctx, attempt, attemptLimits())
+	if err != nil {
+		return nil, err
 	}
-	err = p.Passwords.CheckPassword(ctx, account, password)
 	outcome := lab.AttemptVoid
-	switch lab.CodeOf(err) { //nolint:exhaustive // whatever else goes wrong says nothing about the password
-	case "":
-		outcome = lab.AttemptRight
-	case lab.CodeUnauthenticated:
-		outcome, err = lab.AttemptWrong, wrong
-	case lab.CodeForbidden:
-		// Locked out or disabled there: nothing that whoever tries should learn.
-		p.Log.WarnContext(ctx, "a password was not looked at", "user", userID, "error", err)
-		outcome, err = lab.AttemptWrong, wrong
+	if wait > 0 {
+		slow = p.After(wait + evenly)
+		done() // whoever waits keeps nobody from their turn
+		if err = p.wait(ctx, wait); err == nil {
+			done, err = p.turn(ctx)
+		}
+	}
+	if err == nil {
+		outcome, err = p.look(ctx, userID, account, password, wait > 0, wrong)
 	}
 	// It is counted also when whoever tried does not wait for the answer.
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if ended := p.Store.EndAttempt(settling, attempt, outcome); ended != nil {
-		return fmt.Errorf("count an attempt: %w", ended)
+	if ended := p.Store.EndAttempt(settling, attempt, attemptLimits(), outcome); ended != nil {
+		return slow, fmt.Errorf("count an attempt: %w", ended)
 	}
-	return err
+	return slow, err
+}
+
+// look looks at a password. Where many tries come, those that can't be right cost
+// Vault nothing: it has its work with each.
+func (p *People) look(ctx context.Context, userID, account, password string, many bool, wrong error) (lab.AttemptOutcome, error) {
+	if many && userID == "" {
+		return lab.AttemptWrong, wrong
+	}
+	err := p.Passwords.CheckPassword(ctx, account, password)
+	switch lab.CodeOf(err) { //nolint:exhaustive // whatever else goes wrong says nothing about the password
+	case "":
+		return lab.AttemptRight, nil
+	case lab.CodeUnauthenticated:
+		return lab.AttemptWrong, wrong
+	case lab.CodeForbidden:
+		// Locked out or disabled there: nothing that whoever tries should learn.
+		p.Log.WarnContext(ctx, "a password was not looked at", "user", userID, "error", err)
+		return lab.AttemptWrong, wrong
+	}
+	return lab.AttemptVoid, err
+}
+
+// wait is over after a time, or with an error when whoever waits has left.
+func (p *People) wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-p.After(d):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a turn: %w", ctx.Err())
+	}
 }
 
 // network is what counts as one address: of IPv6, a network of 64 bits, which one

@@ -1,8 +1,10 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -113,26 +115,95 @@ func TestAnotherPersonsBrowserIsAStrangers(t *testing.T) {
 	s.wantCode(err, lab.CodeTooMany)
 }
 
-func TestOneAddressHasSoManyTriesOverAllAccounts(t *testing.T) {
+// A school has one address, and the first lesson no browser that is known.
+func TestNobodyLocksOutWhoeverElseIsBehindTheirAddress(t *testing.T) {
 	s := newSite(t)
-	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordTemporary)
+	bob := s.user("bob@example.org", lab.RoleStudent, lab.PasswordOwn)
 	b := s.browser()
-	_, err := b.signIn("ada@example.org", right)
+	_, err := b.signIn("bob@example.org", right)
 	s.must(err)
-	for i := range 200 {
+	for i := range 300 {
 		stranger := s.browser()
 		stranger.remote = fmt.Sprintf("2001:db8:1:2::%x", i) // one network
-		_, err := stranger.signIn(fmt.Sprintf("s%d@example.org", i), "guess")
+		_, err := stranger.signIn(fmt.Sprintf("made-up-%d@example.org", i), "guess")
 		s.wantCode(err, lab.CodeUnauthenticated)
+		s.must(s.AskReset(t.Context(), stranger.visit(), fmt.Sprintf("made-up-%d@example.org", i)))
 	}
-	stranger := s.browser()
-	stranger.remote, b.remote = "2001:db8:1:2:ffff::1", "2001:db8:1:2::1"
-	_, err = stranger.signIn("ada@example.org", right)
-	s.wantCode(err, lab.CodeTooMany)
-	_, err = b.signIn("ada@example.org", right) // a browser that is known
+	tried := func(remote string, from *browser, login, password string) time.Duration {
+		t.Helper()
+		s.waited, from.remote = nil, remote
+		_, err := from.signIn(login, password)
+		if password == right {
+			s.must(err)
+		} else {
+			s.wantCode(err, lab.CodeUnauthenticated)
+		}
+		return slices.Max(s.waited)
+	}
+	const here, elsewhere = "2001:db8:1:2:ffff::1", "2001:db8:1:3::1"
+	// Who is there and who is not wait for the same, and are answered after the same.
+	for _, login := range []string{"ada@example.org", "nobody@example.org"} {
+		if got := tried(here, s.browser(), login, "wrong"); got != 5500*time.Millisecond {
+			t.Errorf("%s: answered after %s", login, got)
+		}
+	}
+	asked := s.passwords.checked[ada.ID]
+	for _, test := range []struct {
+		remote, login string
+		from          *browser
+	}{{here, "ada@example.org", s.browser()}, {here, "bob@example.org", b}, {elsewhere, "ada@example.org", s.browser()}} {
+		slow := tried(test.remote, test.from, test.login, right) > 500*time.Millisecond
+		if want := test.remote == here && test.from != b; slow != want {
+			t.Errorf("%s from %s waits: %v", test.login, test.remote, slow)
+		}
+	}
+	if s.passwords.checked[ada.ID] != asked+2 || s.passwords.checked[bob.ID] != 2 {
+		t.Errorf("Vault was asked %v", s.passwords.checked)
+	}
+	total := 0
+	for _, n := range s.passwords.checked {
+		total += n
+	}
+	// As many made-up logins as keep nobody waiting, and one more; ada's three, bob's two.
+	if total != 201+3+2 {
+		t.Errorf("Vault was asked %d times", total)
+	}
+	rows, err := s.store.Audits(t.Context(), lab.AuditFilter{Action: "session.refuse"}, lab.Page{Limit: 1000})
 	s.must(err)
-	stranger.remote = "2001:db8:1:3::1"
-	_, err = stranger.signIn("ada@example.org", right)
+	if n := len(rows.Items); n != 201+1 {
+		t.Errorf("%d refusals are recorded", n)
+	}
+	// A link works whatever was asked for from the address.
+	for _, login := range []string{"ada@example.org", "bob@example.org"} {
+		s.must(s.AskReset(t.Context(), s.browser().visit(), login))
+	}
+	due, err := s.store.DueLetters(t.Context(), s.clock(), 10)
+	s.must(err)
+	if len(due) != 2 {
+		t.Errorf("%d letters are due", len(due))
+	}
+}
+
+func TestWhoLeavesWhileWaitingHasNotTried(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	for i := range 250 {
+		_, _ = s.browser().signIn(fmt.Sprintf("made-up-%d@example.org", i), "guess")
+	}
+	for range 20 {
+		ctx, leave := context.WithCancel(t.Context())
+		s.whileWaiting = leave
+		_, _, err := s.SignInWithPassword(ctx, s.browser().visit(), "ada@example.org", "guess")
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if s.passwords.checked[ada.ID] != 0 {
+		t.Error("a password was looked at before its time")
+	}
+	s.whileWaiting = nil
+	_, err := s.browser().signIn("ada@example.org", right)
 	s.must(err)
 }
 
@@ -227,14 +298,31 @@ func TestAResetByMailWorksWhateverWasTried(t *testing.T) {
 
 func TestSoManyLinksAreMailedToOnePersonAndFromOneAddress(t *testing.T) {
 	s := newSite(t)
-	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
-	for i := range 50 {
-		s.must(s.AskReset(t.Context(), s.browser().visit(), "ada@example.org"))
-		due, err := s.store.DueLetters(t.Context(), s.clock(), 10)
+	ask := func(login string, want int) {
+		t.Helper()
+		s.must(s.AskReset(t.Context(), s.browser().visit(), login))
+		due, err := s.store.DueLetters(t.Context(), s.clock(), 500)
 		s.must(err)
-		if len(due) != min(3, i+1) {
-			t.Fatalf("%d letters after %d", len(due), i+1)
+		if len(due) != want {
+			t.Fatalf("%s: %d letters are due, not %d", login, len(due), want)
 		}
 	}
-	s.wantCode(s.AskReset(t.Context(), s.browser().visit(), "eve@example.org"), lab.CodeTooMany)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	for i := range 10 {
+		ask("ada@example.org", min(3, i+1))
+	}
+	for i := range 60 {
+		login := fmt.Sprintf("s%d@example.org", i)
+		s.user(login, lab.RoleStudent, lab.PasswordOwn)
+		ask(login, 3+i+1) // everybody has one
+	}
+	more := 3 + 60
+	for i := range 30 { // and of further ones, the address has so many in all
+		more = min(3+60+50-9, more+1)
+		ask(fmt.Sprintf("s%d@example.org", i), more)
+		more = min(3+60+50-9, more+1)
+		ask(fmt.Sprintf("s%d@example.org", i), more)
+	}
+	s.pass(time.Hour)
+	ask("ada@example.org", more+1)
 }

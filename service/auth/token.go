@@ -33,9 +33,37 @@ type TokenInput struct {
 	User string
 }
 
+// MakeToken makes an API token for somebody at their browser. A token outlives the
+// session, so that a session alone does not do: they also give their present
+// password, CodeInvalid for a wrong one; whoever has none must have signed in just
+// before, CodeForbidden otherwise. Then it is as CreateToken.
+func (p *People) MakeToken(ctx context.Context, visitor Visitor, visit Visit, intent lab.Intent, in TokenInput, present string) (lab.APIToken, string, error) {
+	if _, err := p.newToken(ctx, visitor.Caller, in); err != nil {
+		return lab.APIToken{}, "", err // before a password is looked at
+	}
+	switch user := visitor.User; {
+	case user.Password != lab.PasswordNone:
+		if err := p.knows(ctx, visit, user, present, "the token was not made"); err != nil {
+			return lab.APIToken{}, "", err
+		}
+	case p.now().Sub(visitor.Session.CreatedAt) >= fresh:
+		return lab.APIToken{}, "", lab.Errorf(lab.CodeForbidden, "you signed in too long ago to make a token").WithHint("sign out and in again, and make it then")
+	}
+	return p.createToken(ctx, visitor.Caller, intent, in)
+}
+
 // CreateToken makes an API token and gives its text, which nobody is told again. A
 // token that is made with a token goes no further and lives no longer than that.
+// CodeForbidden for a session: MakeToken asks for more.
 func (p *People) CreateToken(ctx context.Context, caller lab.Caller, intent lab.Intent, in TokenInput) (lab.APIToken, string, error) {
+	if caller.SessionID != "" {
+		return lab.APIToken{}, "", lab.Errorf(lab.CodeForbidden, "a browser's session makes no tokens").
+			WithHint("open /tokens at this address, which asks for your password; or make it with a token that you have")
+	}
+	return p.createToken(ctx, caller, intent, in)
+}
+
+func (p *People) createToken(ctx context.Context, caller lab.Caller, intent lab.Intent, in TokenInput) (lab.APIToken, string, error) {
 	token, err := p.newToken(ctx, caller, in)
 	if err != nil {
 		return lab.APIToken{}, "", err

@@ -9,14 +9,16 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// caller signs somebody in.
+// caller signs somebody in, and gives them as they are with what makes tokens.
 func (s *site) caller(login string, role lab.Role) lab.Caller {
 	s.t.Helper()
 	s.user(login, role, lab.PasswordOwn)
 	b := s.browser()
 	_, err := b.signIn(login, right)
 	s.must(err)
-	return b.mustVisitor().Caller
+	caller := b.mustVisitor().Caller
+	caller.SessionID = ""
+	return caller
 }
 
 func (s *site) token(caller lab.Caller, in auth.TokenInput) (lab.APIToken, string) {
@@ -145,5 +147,111 @@ func TestATokenThatCannotBeIsRefusedWithAllThatIsWrong(t *testing.T) {
 	_, _, err := s.CreateToken(t.Context(), ada, lab.Intent{}, auth.TokenInput{Name: "\n", Scope: "all", Days: 366})
 	if got := s.wantCode(err, lab.CodeInvalid).Fields; len(got) != 3 {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestASessionAloneMakesNoToken(t *testing.T) {
+	s := newSite(t)
+	ctx := t.Context()
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	v, in := b.mustVisitor(), auth.TokenInput{Name: "ci"}
+	_, _, err = s.CreateToken(ctx, v.Caller, lab.Intent{}, in)
+	s.wantCode(err, lab.CodeForbidden)
+	// Whoever has no more than the cookie guesses no further than at the sign-in.
+	thief := s.VisitOf(s.browser().request(), "198.51.100.7")
+	for range 10 {
+		_, _, err = s.MakeToken(ctx, v, thief, lab.Intent{}, in, "guess")
+		if got := s.wantCode(err, lab.CodeInvalid); got.Fields[0].Name != "present" {
+			t.Errorf("got %v", got)
+		}
+	}
+	_, _, err = s.MakeToken(ctx, v, thief, lab.Intent{}, in, right)
+	s.wantCode(err, lab.CodeTooMany)
+	asked := s.passwords.checked[ada.ID]
+	_, _, err = s.MakeToken(ctx, v, b.visit(), lab.Intent{}, auth.TokenInput{}, right)
+	s.wantCode(err, lab.CodeInvalid)
+	if s.passwords.checked[ada.ID] != asked {
+		t.Error("a password was looked at for nothing")
+	}
+	_, text, err := s.MakeToken(ctx, v, b.visit(), lab.Intent{}, in, right)
+	s.must(err)
+	got, err := byBearer(t, s.People, text)
+	s.must(err)
+	if got.UserID != ada.ID {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestWhoHasNoPasswordMakesATokenSoonAfterSigningIn(t *testing.T) {
+	s := newSite(t)
+	user := s.user("ada@example.org", lab.RoleInstructor, lab.PasswordNone)
+	b := s.browser()
+	cookies, err := s.SignIn(t.Context(), user, b.visit())
+	s.must(err)
+	b.take(cookies...)
+	makes := func() error {
+		_, _, err := s.MakeToken(t.Context(), b.mustVisitor(), b.visit(), lab.Intent{}, auth.TokenInput{Name: "ci"}, "")
+		return err
+	}
+	s.pass(10*time.Minute - time.Second)
+	s.must(makes())
+	s.pass(time.Second)
+	s.wantCode(makes(), lab.CodeForbidden)
+}
+
+func TestAResetRevokesTokensAndOthersSay(t *testing.T) {
+	s := newSite(t)
+	ctx := t.Context()
+	s.user("ada@example.org", lab.RoleInstructor, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	password := right
+	makes := func() string {
+		t.Helper()
+		_, text, err := s.MakeToken(ctx, b.mustVisitor(), b.visit(), lab.Intent{}, auth.TokenInput{Name: "ci", Days: 365}, password)
+		s.must(err)
+		return text
+	}
+	good := func(text string, want bool) {
+		t.Helper()
+		if _, err := byBearer(t, s.People, text); (err == nil) != want {
+			t.Errorf("the token: %v", err)
+		}
+	}
+	change := func(to string, tokens bool) {
+		t.Helper()
+		s.must(s.ChangePassword(ctx, b.mustVisitor(), b.visit(), password, to, tokens))
+		password = to
+	}
+	one := makes()
+	change("a new long password", false)
+	good(one, true)
+	change("another long password", true)
+	good(one, false)
+
+	two := makes()
+	s.must(s.AskReset(ctx, s.browser().visit(), "ada@example.org"))
+	m := &mailer{}
+	s.must(s.letters(m).Once(ctx))
+	cookies, err := s.ResetPassword(ctx, b.visit(), linkIn(t, m.all()[0]), "yet another password")
+	s.must(err)
+	b.take(cookies...)
+	password = "yet another password"
+	good(two, false)
+
+	three := makes()
+	v := b.mustVisitor()
+	s.must(s.EndSessions(ctx, v.Caller, lab.Intent{}, "", false))
+	good(three, true)
+	s.must(s.EndSessions(ctx, v.Caller, lab.Intent{}, "", true))
+	good(three, false)
+	rows, err := s.store.Audits(ctx, lab.AuditFilter{Action: "session.end_all"}, lab.Page{Limit: 1})
+	s.must(err)
+	if got, _ := rows.Items[0].Detail["revoked_tokens"].([]any); len(got) != 1 {
+		t.Errorf("the record says %v", rows.Items[0].Detail)
 	}
 }

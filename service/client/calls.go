@@ -296,9 +296,10 @@ func (c *Client) EndSession(ctx context.Context, id string) error {
 	return err
 }
 
-// EndSessions signs out everywhere: the caller, or the user named where an admin asks.
-func (c *Client) EndSessions(ctx context.Context, user string) error {
-	_, err := c.raw.EndSessionsWithResponse(ctx, &EndSessionsParams{User: orNil(user)}, c.repeatable)
+// EndSessions signs out everywhere: the caller, or the user named where an admin
+// asks; with tokens, API tokens are revoked as well.
+func (c *Client) EndSessions(ctx context.Context, user string, tokens bool) error {
+	_, err := c.raw.EndSessionsWithResponse(ctx, &EndSessionsParams{User: orNil(user), Tokens: orNil(tokens)}, c.repeatable)
 	return err
 }
 

@@ -1991,6 +1991,20 @@ type User struct {
 // mailed, or it is their `own`.
 type UserPassword string
 
+// UserErasure defines model for UserErasure.
+type UserErasure struct {
+	Erased   []ErasedRows `json:"erased"`
+	ErasedAt time.Time    `json:"erased_at"`
+	Kept     []KeptData   `json:"kept"`
+	UserID   string       `json:"user_id"`
+}
+
+// UserErasureInput defines model for UserErasureInput.
+type UserErasureInput struct {
+	// Login The user's login, to confirm who is meant.
+	Login string `json:"login"`
+}
+
 // UserInput defines model for UserInput.
 type UserInput struct {
 	// Email Where mail goes.
@@ -2778,6 +2792,9 @@ type EndSessionsParams struct {
 	// User Whose, by id or login; without it the caller's own.
 	User *Whose `form:"user,omitempty" json:"user,omitempty"`
 
+	// Tokens Whether to revoke the user's API tokens as well, the one that asks among them.
+	Tokens *bool `form:"tokens,omitempty" json:"tokens,omitempty"`
+
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
 	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
@@ -3022,6 +3039,18 @@ type UpdateUserParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// EraseUserParams defines parameters for EraseUser.
+type EraseUserParams struct {
+	// DryRun Check and decide everything, answer as if it were done, and change nothing.
+	// Ids of the answer are not kept. The answer has the header `Bothy-Dry-Run: true`.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch The `ETag` as it was last seen, or a list of those that will do. When the thing
+	// has changed since, nothing is done, and the answer is 412 `stale` with what it
+	// is now as `current`. A weak tag matches nothing; `*` matches whatever there is.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // InviteUserParams defines parameters for InviteUser.
 type InviteUserParams struct {
 	// DryRun Check and decide everything, answer as if it were done, and change nothing.
@@ -3220,6 +3249,9 @@ type CreateUserJSONRequestBody = UserInput
 
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserPatch
+
+// EraseUserJSONRequestBody defines body for EraseUser for application/json ContentType.
+type EraseUserJSONRequestBody = UserErasureInput
 
 // LinkWorkspaceJSONRequestBody defines body for LinkWorkspace for application/json ContentType.
 type LinkWorkspaceJSONRequestBody = WorkspaceLinkInput
@@ -3865,7 +3897,8 @@ type ClientInterface interface {
 	// EndSessions Sign out everywhere
 	//
 	// Ends all sessions of the caller; of another `user` where an admin names one.
-	// With the operator's token of the settings, `user` is needed.
+	// With the operator's token of the settings, `user` is needed. API tokens stay
+	// unless `tokens` says that they are to be revoked too.
 	//
 	// Corresponds with DELETE /v1/sessions (the `EndSessions` operationId).
 	EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4059,7 +4092,8 @@ type ClientInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one.
+	// token goes no further and lives no longer than that one. A browser's session
+	// makes none here: the page `/tokens` does, which asks for the password.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4071,7 +4105,8 @@ type ClientInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one.
+	// token goes no further and lives no longer than that one. A browser's session
+	// makes none here: the page `/tokens` does, which asks for the password.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4155,6 +4190,39 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
 	UpdateUser(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseUserWithBody Erase a user
+	//
+	// As the erasure of a student, of whoever is no student any more because their
+	// cohort was deleted, or never was one. Somebody who is more than a student is not
+	// erased: give former staff the role of a student first. It can't be undone; the
+	// login in the body confirms who is meant.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/users/{user}/erase (the `EraseUser` operationId).
+	EraseUserWithBody(ctx context.Context, user PathUser, params *EraseUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseUser Erase a user
+	//
+	// As the erasure of a student, of whoever is no student any more because their
+	// cohort was deleted, or never was one. Somebody who is more than a student is not
+	// erased: give former staff the role of a student first. It can't be undone; the
+	// login in the body confirms who is meant.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/users/{user}/erase (the `EraseUser` operationId).
+	EraseUser(ctx context.Context, user PathUser, params *EraseUserParams, body EraseUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportUser Export all that is kept of a user
+	//
+	// As the export of a student, of whoever is no student any more because their
+	// cohort was deleted, or never was one: former staff. What they did is in it by
+	// the name that they did it with.
+	//
+	// Corresponds with GET /v1/users/{user}/export (the `ExportUser` operationId).
+	ExportUser(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// InviteUser Invite a user again
 	//
@@ -5362,7 +5430,8 @@ func (c *Raw) ListOperationItems(ctx context.Context, operation PathOperation, p
 // EndSessions Sign out everywhere
 //
 // Ends all sessions of the caller; of another `user` where an admin names one.
-// With the operator's token of the settings, `user` is needed.
+// With the operator's token of the settings, `user` is needed. API tokens stay
+// unless `tokens` says that they are to be revoked too.
 //
 // Corresponds with DELETE /v1/sessions (the `EndSessions` operationId).
 func (c *Raw) EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5746,7 +5815,8 @@ func (c *Raw) ListTokens(ctx context.Context, params *ListTokensParams, reqEdito
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one.
+// token goes no further and lives no longer than that one. A browser's session
+// makes none here: the page `/tokens` does, which asks for the password.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5768,7 +5838,8 @@ func (c *Raw) CreateTokenWithBody(ctx context.Context, params *CreateTokenParams
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one.
+// token goes no further and lives no longer than that one. A browser's session
+// makes none here: the page `/tokens` does, which asks for the password.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5943,6 +6014,69 @@ func (c *Raw) UpdateUserWithBody(ctx context.Context, user PathUser, params *Upd
 // Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
 func (c *Raw) UpdateUser(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateUserRequest(c.Server, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseUserWithBody Erase a user
+//
+// As the erasure of a student, of whoever is no student any more because their
+// cohort was deleted, or never was one. Somebody who is more than a student is not
+// erased: give former staff the role of a student first. It can't be undone; the
+// login in the body confirms who is meant.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/users/{user}/erase (the `EraseUser` operationId).
+func (c *Raw) EraseUserWithBody(ctx context.Context, user PathUser, params *EraseUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseUserRequestWithBody(c.Server, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseUser Erase a user
+//
+// As the erasure of a student, of whoever is no student any more because their
+// cohort was deleted, or never was one. Somebody who is more than a student is not
+// erased: give former staff the role of a student first. It can't be undone; the
+// login in the body confirms who is meant.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/users/{user}/erase (the `EraseUser` operationId).
+func (c *Raw) EraseUser(ctx context.Context, user PathUser, params *EraseUserParams, body EraseUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseUserRequest(c.Server, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportUser Export all that is kept of a user
+//
+// As the export of a student, of whoever is no student any more because their
+// cohort was deleted, or never was one: former staff. What they did is in it by
+// the name that they did it with.
+//
+// Corresponds with GET /v1/users/{user}/export (the `ExportUser` operationId).
+func (c *Raw) ExportUser(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportUserRequest(c.Server, user)
 	if err != nil {
 		return nil, err
 	}
@@ -9589,6 +9723,18 @@ func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Requ
 
 		}
 
+		if params.Tokens != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tokens", *params.Tokens, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.DryRun != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -11298,6 +11444,129 @@ func NewUpdateUserRequestWithBody(server string, user PathUser, params *UpdateUs
 	return req, nil
 }
 
+// NewEraseUserRequest calls the generic EraseUser builder with application/json body
+func NewEraseUserRequest(server string, user PathUser, params *EraseUserParams, body EraseUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEraseUserRequestWithBody(server, user, params, "application/json", bodyReader)
+}
+
+// NewEraseUserRequestWithBody constructs an http.Request for the EraseUser method, with any body, and a specified content type
+func NewEraseUserRequestWithBody(server string, user PathUser, params *EraseUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s/erase", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportUserRequest constructs an http.Request for the ExportUser method
+func NewExportUserRequest(server string, user PathUser) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewInviteUserRequest constructs an http.Request for the InviteUser method
 func NewInviteUserRequest(server string, user PathUser, params *InviteUserParams) (*http.Request, error) {
 	var err error
@@ -12803,7 +13072,8 @@ type ClientWithResponsesInterface interface {
 	// EndSessionsWithResponse Sign out everywhere
 	//
 	// Ends all sessions of the caller; of another `user` where an admin names one.
-	// With the operator's token of the settings, `user` is needed.
+	// With the operator's token of the settings, `user` is needed. API tokens stay
+	// unless `tokens` says that they are to be revoked too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13023,7 +13293,8 @@ type ClientWithResponsesInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one.
+	// token goes no further and lives no longer than that one. A browser's session
+	// makes none here: the page `/tokens` does, which asks for the password.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13035,7 +13306,8 @@ type ClientWithResponsesInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one.
+	// token goes no further and lives no longer than that one. A browser's session
+	// makes none here: the page `/tokens` does, which asks for the password.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13129,6 +13401,41 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/users/{user} (the `UpdateUser` operationId).
 	UpdateUserWithResponse(ctx context.Context, user PathUser, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+
+	// EraseUserWithBodyWithResponse Erase a user
+	//
+	// As the erasure of a student, of whoever is no student any more because their
+	// cohort was deleted, or never was one. Somebody who is more than a student is not
+	// erased: give former staff the role of a student first. It can't be undone; the
+	// login in the body confirms who is meant.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users/{user}/erase (the `EraseUser` operationId).
+	EraseUserWithBodyWithResponse(ctx context.Context, user PathUser, params *EraseUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseUserResponse, error)
+
+	// EraseUserWithResponse Erase a user
+	//
+	// As the erasure of a student, of whoever is no student any more because their
+	// cohort was deleted, or never was one. Somebody who is more than a student is not
+	// erased: give former staff the role of a student first. It can't be undone; the
+	// login in the body confirms who is meant.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users/{user}/erase (the `EraseUser` operationId).
+	EraseUserWithResponse(ctx context.Context, user PathUser, params *EraseUserParams, body EraseUserJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseUserResponse, error)
+
+	// ExportUserWithResponse Export all that is kept of a user
+	//
+	// As the export of a student, of whoever is no student any more because their
+	// cohort was deleted, or never was one: former staff. What they did is in it by
+	// the name that they did it with.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users/{user}/export (the `ExportUser` operationId).
+	ExportUserWithResponse(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*ExportUserResponse, error)
 
 	// InviteUserWithResponse Invite a user again
 	//
@@ -15764,6 +16071,80 @@ func (r UpdateUserResponse) StatusCode() int {
 	return 0
 }
 
+// EraseUserResponse200Headers the declared response headers of an HTTP 200 response for EraseUser
+type EraseUserResponse200Headers struct {
+	BothyDryRun *string
+	ETag        string
+}
+
+type EraseUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserErasure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EraseUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EraseUserResponse) GetJSON200() *UserErasure {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r EraseUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EraseUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EraseUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ExportUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonalExport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExportUserResponse) GetJSON200() *PersonalExport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 // InviteUserResponse200Headers the declared response headers of an HTTP 200 response for InviteUser
 type InviteUserResponse200Headers struct {
 	BothyDryRun *string
@@ -17103,7 +17484,8 @@ func (c *ClientWithResponses) ListOperationItemsWithResponse(ctx context.Context
 // EndSessionsWithResponse Sign out everywhere
 //
 // Ends all sessions of the caller; of another `user` where an admin names one.
-// With the operator's token of the settings, `user` is needed.
+// With the operator's token of the settings, `user` is needed. API tokens stay
+// unless `tokens` says that they are to be revoked too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17437,7 +17819,8 @@ func (c *ClientWithResponses) ListTokensWithResponse(ctx context.Context, params
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one.
+// token goes no further and lives no longer than that one. A browser's session
+// makes none here: the page `/tokens` does, which asks for the password.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17455,7 +17838,8 @@ func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Contex
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one.
+// token goes no further and lives no longer than that one. A browser's session
+// makes none here: the page `/tokens` does, which asks for the password.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17608,6 +17992,59 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, user P
 		return nil, err
 	}
 	return ParseUpdateUserResponse(rsp)
+}
+
+// EraseUserWithBodyWithResponse Erase a user
+//
+// As the erasure of a student, of whoever is no student any more because their
+// cohort was deleted, or never was one. Somebody who is more than a student is not
+// erased: give former staff the role of a student first. It can't be undone; the
+// login in the body confirms who is meant.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users/{user}/erase (the `EraseUser` operationId).
+func (c *ClientWithResponses) EraseUserWithBodyWithResponse(ctx context.Context, user PathUser, params *EraseUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseUserResponse, error) {
+	rsp, err := c.EraseUserWithBody(ctx, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseUserResponse(rsp)
+}
+
+// EraseUserWithResponse Erase a user
+//
+// As the erasure of a student, of whoever is no student any more because their
+// cohort was deleted, or never was one. Somebody who is more than a student is not
+// erased: give former staff the role of a student first. It can't be undone; the
+// login in the body confirms who is meant.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users/{user}/erase (the `EraseUser` operationId).
+func (c *ClientWithResponses) EraseUserWithResponse(ctx context.Context, user PathUser, params *EraseUserParams, body EraseUserJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseUserResponse, error) {
+	rsp, err := c.EraseUser(ctx, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseUserResponse(rsp)
+}
+
+// ExportUserWithResponse Export all that is kept of a user
+//
+// As the export of a student, of whoever is no student any more because their
+// cohort was deleted, or never was one: former staff. What they did is in it by
+// the name that they did it with.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users/{user}/export (the `ExportUser` operationId).
+func (c *ClientWithResponses) ExportUserWithResponse(ctx context.Context, user PathUser, reqEditors ...RequestEditorFn) (*ExportUserResponse, error) {
+	rsp, err := c.ExportUser(ctx, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportUserResponse(rsp)
 }
 
 // InviteUserWithResponse Invite a user again
@@ -20457,6 +20894,78 @@ func ParseUpdateUserResponse(rsp *http.Response) (*UpdateUserResponse, error) {
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEraseUserResponse parses an HTTP response from a EraseUserWithResponse call
+func ParseEraseUserResponse(rsp *http.Response) (*EraseUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EraseUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserErasure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EraseUserResponse200Headers
+		if values := rsp.Header.Values("Bothy-Dry-Run"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Bothy-Dry-Run", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.BothyDryRun = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportUserResponse parses an HTTP response from a ExportUserWithResponse call
+func ParseExportUserResponse(rsp *http.Response) (*ExportUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonalExport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil

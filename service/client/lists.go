@@ -277,9 +277,10 @@ func pages[T any](limit int, fetch func(*Limit, *Cursor) ([]T, *string, error)) 
 }
 
 // orNil is a query parameter, which "" leaves out.
-func orNil[T ~string](text T) *T {
-	if text == "" {
+func orNil[T comparable](value T) *T {
+	var none T
+	if value == none {
 		return nil
 	}
-	return &text
+	return &value
 }

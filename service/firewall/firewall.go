@@ -89,6 +89,11 @@ type Chain struct {
 // left out: those are the metadata rule's.
 const private = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/3"
 
+// wireServer is where Azure gives out the machine's certificates and settings, on an
+// address that is public by its looks. Azure's resolver has it too, so that its port
+// 53 may be open.
+const wireServer = "168.63.129.16"
+
 // Chains gives the rules, the first that matches decides; CodeInvalid says what of
 // the set can't be. It is a pure function: no file and no network is asked.
 func (s Set) Chains() ([]Chain, error) {
@@ -127,6 +132,7 @@ func (s Set) Chains() ([]Chain, error) {
 		Rule{RuleHost, "", "drop"})
 	forward.Rules = append(forward.Rules,
 		Rule{RuleMetadata, "ip daddr 169.254.0.0/16", "drop"},
+		Rule{RuleMetadata, "ip daddr " + wireServer, "drop"},
 		Rule{RuleMetadata, "ip6 daddr fd00:ec2::254", "drop"},
 		Rule{RulePrivate, "ip daddr { " + private + " }", "drop"},
 		Rule{RulePrivate, "ip6 daddr { ::/8, 64:ff9b::/96, fc00::/7, fe80::/9, ff00::/8 }", "drop"},
@@ -192,7 +198,7 @@ func (s Set) check() error {
 		switch {
 		case !a.IsValid() || a.Port() == 0:
 			wrong("allow", fmt.Sprintf("%q is not an address with a port", a), "write it as 10.0.5.3:443")
-		case metadata(a.Addr()):
+		case metadata(a.Addr()) || a.Addr().Unmap() == netip.MustParseAddr(wireServer):
 			wrong("allow", fmt.Sprintf("%s gives out the machine's credentials", a.Addr()), "leave it out")
 		case s.Subnet.Contains(a.Addr()):
 			wrong("allow", fmt.Sprintf("%s is in the workspaces' own network", a.Addr()), "leave it out: workspaces are separated from each other")

@@ -84,6 +84,27 @@ func TestOfTheHostOnlyTheDoorAndItsResolverAreOpen(t *testing.T) {
 	}
 }
 
+func TestOfAzuresWireServerWorkspacesReachTheResolverAlone(t *testing.T) {
+	s := usual()
+	s.Resolvers = []netip.Addr{netip.MustParseAddr("168.63.129.16")}
+	script, err := s.Script()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, forward, _ := strings.Cut(script, "chain forward")
+	names := strings.Index(forward, "ip daddr 168.63.129.16 meta l4proto { tcp, udp } th dport 53 counter accept")
+	rest := strings.Index(forward, `ip daddr 168.63.129.16 counter drop comment "bothy-metadata"`)
+	if names < 0 || rest < names {
+		t.Errorf("in the rules:\n%s", forward)
+	}
+	for _, address := range []string{"168.63.129.16:80", "[::ffff:168.63.129.16]:32526", "169.254.169.254:80"} {
+		s.Allowed = []netip.AddrPort{netip.MustParseAddrPort(address)}
+		if _, err := s.Script(); lab.CodeOf(err) != lab.CodeInvalid {
+			t.Errorf("%s may be allowed: %v", address, err)
+		}
+	}
+}
+
 func TestWithoutANetworkNothingLeavesOverIPv6(t *testing.T) {
 	if names := order(t, usual(), "forward"); !slices.Contains(names, firewall.RuleIPv6) {
 		t.Errorf("rules %v", names)

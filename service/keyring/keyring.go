@@ -38,6 +38,9 @@ type Store interface {
 	PeopleToSettle(ctx context.Context, after string, limit int) ([]lab.PersonToSettle, error)
 	BeginPerson(ctx context.Context, epoch int64, id string) error
 	SettledPerson(ctx context.Context, epoch int64, person lab.PersonToSettle) error
+	AbandonSecrets(ctx context.Context, epoch int64) error
+	SecretVersions(ctx context.Context, owner lab.SecretOwner) (map[string]string, error)
+	SecretKeys(ctx context.Context, owner lab.SecretOwner) ([]string, error)
 	SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToPrune, error)
 	Pruned(ctx context.Context, epoch int64, done lab.SecretsToPrune) error
 	WorkspacesWithoutSecrets(ctx context.Context, after string, limit int) ([]lab.WorkspaceSecrets, error)
@@ -51,7 +54,7 @@ type Vault interface {
 	DisablePerson(ctx context.Context, userID string) error
 	EnablePerson(ctx context.Context, userID string) error
 	Secrets(ctx context.Context, owner lab.SecretOwner) (map[string]string, error)
-	PruneSecrets(ctx context.Context, owner lab.SecretOwner, names []string) error
+	PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep func(context.Context) ([]string, error)) error
 	EnsureWorkspaceSecret(ctx context.Context, jobID string) error
 	SetWorkspaceSecrets(ctx context.Context, jobID string, values map[string]string, remove []string) error
 	DeleteWorkspaceSecret(ctx context.Context, jobID string) error
@@ -229,13 +232,22 @@ func (k *Keyring) settle(ctx context.Context, person lab.PersonToSettle) error {
 }
 
 func (k *Keyring) prune(ctx context.Context) error {
+	if err := k.cfg.Store.AbandonSecrets(ctx, k.epoch.Load()); err != nil {
+		return err
+	}
 	for {
 		owners, err := k.cfg.Store.SecretsToPrune(ctx, batch)
 		if err != nil || len(owners) == 0 {
 			return err
 		}
 		if err := each(ctx, k.cfg.Workers, owners, func(ctx context.Context, owner lab.SecretsToPrune) error {
-			if err := k.told("prune", k.cfg.Vault.PruneSecrets(ctx, owner.Owner, owner.Names)); err != nil {
+			keep := func(ctx context.Context) ([]string, error) {
+				if owner.Gone {
+					return nil, nil
+				}
+				return k.cfg.Store.SecretKeys(ctx, owner.Owner)
+			}
+			if err := k.told("prune", k.cfg.Vault.PruneSecrets(ctx, owner.Owner, keep)); err != nil {
 				return fmt.Errorf("prune the secrets of %s %s: %w", owner.Owner.Kind, owner.Owner.ID, err)
 			}
 			return k.cfg.Store.Pruned(ctx, k.epoch.Load(), owner)
@@ -277,14 +289,45 @@ func (k *Keyring) shared(ctx context.Context, all []lab.WorkspaceSecrets) (value
 			if _, known := shared[owner]; known || owner.Kind == lab.SecretOfStudent {
 				continue
 			}
-			of, err := k.cfg.Vault.Secrets(ctx, owner)
+			of, err := k.inForce(ctx, owner)
 			if err != nil {
-				return nil, fmt.Errorf("read the secrets of %s %s: %w", owner.Kind, owner.ID, err)
+				return nil, err
 			}
 			shared[owner] = of
 		}
 	}
 	return shared, nil
+}
+
+// inForce gives the values of an owner's secrets that are in force, by name. One that
+// was replaced between the two readings may be gone: it is looked once more then.
+// Whatever Vault does not hold after that was taken from it by another hand.
+func (k *Keyring) inForce(ctx context.Context, owner lab.SecretOwner) (map[string]string, error) {
+	var before map[string]string
+	for {
+		versions, err := k.cfg.Store.SecretVersions(ctx, owner)
+		if err != nil || len(versions) == 0 {
+			return nil, err
+		}
+		held, err := k.cfg.Vault.Secrets(ctx, owner)
+		if err != nil {
+			return nil, fmt.Errorf("read the secrets of %s %s: %w", owner.Kind, owner.ID, err)
+		}
+		values := make(map[string]string, len(versions))
+		for name, version := range versions {
+			if value, there := held[lab.SecretKey(name, version)]; there {
+				values[name] = value
+			}
+		}
+		if len(values) == len(versions) {
+			return values, nil
+		}
+		if maps.Equal(versions, before) {
+			k.cfg.Logger.WarnContext(ctx, "Vault lacks secrets that were set", "owner", string(owner.Kind)+" "+owner.ID, "lacking", len(versions)-len(values))
+			return values, nil
+		}
+		before = versions
+	}
 }
 
 // write takes the secrets of a workspace's owners to its path. The names are
@@ -295,8 +338,8 @@ func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared valu
 		of, known := shared[owner]
 		if !known {
 			var err error
-			if of, err = k.cfg.Vault.Secrets(ctx, owner); err != nil {
-				return fmt.Errorf("read the secrets of %s %s: %w", owner.Kind, owner.ID, err)
+			if of, err = k.inForce(ctx, owner); err != nil {
+				return err
 			}
 		}
 		maps.Copy(merged, of)

@@ -29,6 +29,17 @@ type Secret struct {
 	SetBy string
 	// Revision is 1 at first; every value raises it.
 	Revision int64
+	// Version names the value among those that Vault holds under the secret's name.
+	Version string
+}
+
+// SecretKey is under what Vault holds one version of a secret's value. Names have no
+// dots.
+func SecretKey(name, version string) string {
+	if version == "" {
+		return name
+	}
+	return name + "." + version
 }
 
 // Bounds of secrets, that keep a workspace's path in Vault, and the environment of
@@ -47,15 +58,14 @@ type PersonToSettle struct {
 	Disabled bool
 }
 
-// SecretsToPrune are the secrets of an owner of which Vault may hold more than there are.
+// SecretsToPrune is an owner of whose secrets Vault may hold more than there are.
 type SecretsToPrune struct {
 	Owner SecretOwner
-	// Names are those that there are; none where the owner is gone.
-	Names []string
-	// Gone says that the owner is.
+	// Gone says that the owner is, and nothing is to be left.
 	Gone bool
-	// Changes is the owner's count of them that Names is of.
-	Changes int64
+	// Changes is the owner's count of them, Pruned what was last settled; below 0 what
+	// was dropped since.
+	Changes, Pruned int64
 }
 
 // WorkspaceSecrets says which secrets a workspace gets.

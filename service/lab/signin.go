@@ -80,9 +80,18 @@ type AttemptLimits struct {
 	// Quiet is how long nothing must have been tried at an account for its failures
 	// to be forgotten.
 	Quiet time.Duration
-	// Address is the most from one address within Window, known browsers not counted.
-	Address int
-	Window  time.Duration
+	// Address is how many from one address within Window keep nobody waiting, known
+	// browsers not counted. Behind one address may be a school: beyond, what comes
+	// from there is not refused, but waits for Step longer with each, and for Longest
+	// at most.
+	Address       int
+	Window        time.Duration
+	Step, Longest time.Duration
+}
+
+// Delay is how long a try waits that comes from an address with so many failures.
+func (l AttemptLimits) Delay(failures int) time.Duration {
+	return min(l.Longest, l.Step*time.Duration(max(0, failures-l.Address)))
 }
 
 // LetterKind is what a letter to somebody is for.

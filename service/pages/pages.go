@@ -29,15 +29,15 @@ type People interface {
 	Visitor(ctx context.Context, r *http.Request, answer http.Header) (auth.Visitor, error)
 	SignInWithPassword(ctx context.Context, visit auth.Visit, login, password string) (cookies []*http.Cookie, due bool, err error)
 	SignOutCookies() []*http.Cookie
-	ChangePassword(ctx context.Context, visitor auth.Visitor, visit auth.Visit, present, chosen string) error
+	ChangePassword(ctx context.Context, visitor auth.Visitor, visit auth.Visit, present, chosen string, tokens bool) error
 	AskReset(ctx context.Context, visit auth.Visit, login string) error
 	CheckLink(ctx context.Context, token string) error
 	ResetPassword(ctx context.Context, visit auth.Visit, token, chosen string) ([]*http.Cookie, error)
 	Sessions(ctx context.Context, caller lab.Caller, user string, page lab.Page) (lab.List[lab.Session], error)
 	EndSession(ctx context.Context, caller lab.Caller, intent lab.Intent, id string) error
-	EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string) error
+	EndSessions(ctx context.Context, caller lab.Caller, intent lab.Intent, user string, tokens bool) error
 	Tokens(ctx context.Context, caller lab.Caller, user string, page lab.Page) (lab.List[lab.APIToken], error)
-	CreateToken(ctx context.Context, caller lab.Caller, intent lab.Intent, in auth.TokenInput) (lab.APIToken, string, error)
+	MakeToken(ctx context.Context, visitor auth.Visitor, visit auth.Visit, intent lab.Intent, in auth.TokenInput, present string) (lab.APIToken, string, error)
 	RevokeToken(ctx context.Context, caller lab.Caller, intent lab.Intent, id string) error
 }
 

@@ -388,8 +388,12 @@ func TestOneSignsOutHereElsewhereAndEverywhere(t *testing.T) {
 func TestATokenIsShownOnce(t *testing.T) {
 	s := newSite(t)
 	b := s.in()
-	b.post("/tokens", "name", "", "scope", "read", "days", "90").says(t, 400, "say in 1 to 100 characters")
-	made := b.post("/tokens", "name", "my <b>laptop</b>", "scope", "operate", "days", "30")
+	b.post("/tokens", "name", "", "scope", "read", "days", "90", "present", own).says(t, 400, "say in 1 to 100 characters")
+	b.post("/tokens", "name", "laptop", "scope", "read", "days", "90").says(t, 400, "Is not your present password", `value="laptop"`)
+	if strings.Contains(b.get("/password").body+b.get("/sessions").body, "Revoke my") {
+		t.Error("tokens are offered to be revoked that there are not")
+	}
+	made := b.post("/tokens", "name", "my <b>laptop</b>", "scope", "operate", "days", "30", "present", own)
 	made.says(t, 201, "Copy it now", "my &lt;b&gt;laptop&lt;/b&gt;", "operate", "never used")
 	text := regexp.MustCompile(`bothy_[A-Za-z0-9_-]{43}`).FindString(made.body)
 	if text == "" {
@@ -403,6 +407,22 @@ func TestATokenIsShownOnce(t *testing.T) {
 	b.post("/tokens/revoke/"+id).goes(t, "/tokens?done=revoke")
 	if strings.Contains(b.get("/tokens").body, "laptop") {
 		t.Error("it is still there")
+	}
+}
+
+func TestTokensAreOfferedToGoWithAPasswordAndWithSessions(t *testing.T) {
+	s := newSite(t)
+	b := s.in()
+	makes := func() {
+		b.post("/tokens", "name", "laptop", "scope", "read", "days", "7", "present", own).says(t, 201, "laptop")
+	}
+	makes()
+	b.get("/sessions").says(t, 200, "Revoke my API token too")
+	makes()
+	b.get("/password").says(t, 200, "Revoke my 2 API tokens too")
+	b.post("/password", "present", own, "password", own+"!", "again", own+"!", "tokens", "revoke").goes(t, "/?done=password")
+	if strings.Contains(b.get("/tokens").body, "laptop") {
+		t.Error("they are still there")
 	}
 }
 

@@ -126,6 +126,24 @@ func (h *handler) act(ctx context.Context, caller lab.Caller, asked lab.Intent, 
 	return err
 }
 
+// goodTokens counts the visitor's API tokens that are good.
+func (h *handler) goodTokens(c *gin.Context) (n int, err error) {
+	list, err := h.People.Tokens(c.Request.Context(), visitorOf(c).Caller, "", lab.Page{Limit: maxShown})
+	for _, token := range list.Items {
+		if token.Live(h.Now()) {
+			n++
+		}
+	}
+	return n, err
+}
+
+// sessionsPage is what the page of one's sessions shows.
+type sessionsPage struct {
+	Sessions []sessionRow
+	// Tokens is how many API tokens there are that are good.
+	Tokens int
+}
+
 // sessionRow is one session in the list of one's own.
 type sessionRow struct {
 	lab.Session
@@ -145,8 +163,13 @@ func (h *handler) getSessions(c *gin.Context) {
 	for i, s := range list.Items {
 		rows[i] = sessionRow{s, s.ID == visitor.Session.ID, browser(s.Agent)}
 	}
+	tokens, err := h.goodTokens(c)
+	if err != nil {
+		h.refuse(c, err)
+		return
+	}
 	notice := map[string]string{"end": "You are signed out there."}[c.Query("done")]
-	h.show(c, http.StatusOK, "sessions", view{Title: "Where you are signed in", Notice: notice, Page: rows})
+	h.show(c, http.StatusOK, "sessions", view{Title: "Where you are signed in", Notice: notice, Page: sessionsPage{rows, tokens}})
 }
 
 // browser names what most likely sent a User-Agent.
@@ -180,7 +203,7 @@ func (h *handler) postEnd(c *gin.Context) {
 
 func (h *handler) postEndAll(c *gin.Context) {
 	visitor := visitorOf(c)
-	if err := h.People.EndSessions(c.Request.Context(), visitor.Caller, intent(c, "endSessions"), ""); err != nil {
+	if err := h.People.EndSessions(c.Request.Context(), visitor.Caller, intent(c, "endSessions"), "", c.PostForm("tokens") != ""); err != nil {
 		h.refuse(c, err)
 		return
 	}
@@ -195,6 +218,9 @@ type tokensPage struct {
 	Name   string
 	Now    time.Time
 	Days   int
+	// Password says that the visitor has one, and is asked for it.
+	Password bool
+	Login    string
 }
 
 func (h *handler) tokens(c *gin.Context, status int, v view, page tokensPage) {
@@ -203,7 +229,9 @@ func (h *handler) tokens(c *gin.Context, status int, v view, page tokensPage) {
 		h.refuse(c, err)
 		return
 	}
+	user := visitorOf(c).User
 	page.Tokens, page.Now, page.Days = list.Items, h.Now(), auth.DefaultTokenDays
+	page.Password, page.Login = user.Password != lab.PasswordNone, user.Login
 	v.Title, v.Page = "API tokens", page
 	h.show(c, status, "tokens", v)
 }
@@ -216,7 +244,7 @@ func (h *handler) getTokens(c *gin.Context) {
 func (h *handler) postToken(c *gin.Context) {
 	days := map[string]int{"7": 7, "30": 30, "90": 90, "365": 365}[c.PostForm("days")]
 	in := auth.TokenInput{Name: c.PostForm("name"), Scope: lab.TokenScope(c.PostForm("scope")), Days: days}
-	_, text, err := h.People.CreateToken(c.Request.Context(), visitorOf(c).Caller, intent(c, "createToken"), in)
+	_, text, err := h.People.MakeToken(c.Request.Context(), visitorOf(c), h.visit(c), intent(c, "createToken"), in, c.PostForm("present"))
 	if err != nil {
 		status, v := h.told(c, err)
 		h.tokens(c, status, v, tokensPage{Name: in.Name})

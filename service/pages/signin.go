@@ -98,15 +98,22 @@ type passwordPage struct {
 	Due        bool
 	Login      string
 	Min, Bytes int
+	// Tokens is how many API tokens there are that are good.
+	Tokens int
 }
 
 func (h *handler) password(c *gin.Context, status int, v view, to string) {
 	visitor := visitorOf(c)
+	tokens, err := h.goodTokens(c)
+	if err != nil {
+		h.refuse(c, err)
+		return
+	}
 	v.Title = "Change your password"
 	if visitor.Session.PasswordDue {
 		v.Title = "Choose a password"
 	}
-	v.Page = passwordPage{To: to, Due: visitor.Session.PasswordDue, Login: visitor.User.Login, Min: auth.MinPassword, Bytes: auth.MaxPassword}
+	v.Page = passwordPage{To: to, Due: visitor.Session.PasswordDue, Login: visitor.User.Login, Min: auth.MinPassword, Bytes: auth.MaxPassword, Tokens: tokens}
 	h.show(c, status, "password", v)
 }
 
@@ -118,7 +125,7 @@ func (h *handler) postPassword(c *gin.Context) {
 	to := within(c.PostForm("to"))
 	err := twice(c)
 	if err == nil {
-		err = h.People.ChangePassword(c.Request.Context(), visitorOf(c), h.visit(c), c.PostForm("present"), c.PostForm("password"))
+		err = h.People.ChangePassword(c.Request.Context(), visitorOf(c), h.visit(c), c.PostForm("present"), c.PostForm("password"), c.PostForm("tokens") != "")
 	}
 	if err != nil {
 		status, v := h.told(c, err)

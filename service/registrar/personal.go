@@ -29,10 +29,29 @@ func (r *Registrar) ExportStudent(ctx context.Context, intent lab.Intent, id str
 	return PersonalExport{PersonalData: data, At: audit.At}, nil
 }
 
+// ExportUser gives the same of the person who a user is, by id or login, also when
+// they are no student any more.
+func (r *Registrar) ExportUser(ctx context.Context, intent lab.Intent, ref string) (PersonalExport, error) {
+	user, err := r.Store.User(ctx, ref)
+	if err != nil {
+		return PersonalExport{}, err
+	}
+	data, err := r.Store.PersonalOfUser(ctx, user.ID)
+	if err != nil {
+		return PersonalExport{}, err
+	}
+	audit := r.audit(intent, "user.export", user.ID, nil)
+	if err := r.Store.Record(ctx, audit); err != nil {
+		return PersonalExport{}, err
+	}
+	return PersonalExport{PersonalData: data, At: audit.At}, nil
+}
+
 // Erasure is what became of a person's data.
 type Erasure struct {
-	StudentID string
-	// Revision is the student's, after it.
+	// StudentID or UserID is whom it was asked for by, the other one is "".
+	StudentID, UserID string
+	// Revision is the student's or user's, after it.
 	Revision int64
 	At       time.Time
 	// Erased counts rows by table.
@@ -81,9 +100,37 @@ func (r *Registrar) EraseStudent(ctx context.Context, intent lab.Intent, id, ema
 	if err := r.done(intent, err); err != nil {
 		return Erasure{}, err
 	}
-	erasure := Erasure{StudentID: id, Revision: student.Revision, At: now, Kept: whatStays()}
+	return erased(Erasure{StudentID: id, Revision: student.Revision, At: now}, counts), nil
+}
+
+// EraseUser does the same for the person who a user is, by id or login, also when
+// they are no student any more. login confirms whom it means.
+func (r *Registrar) EraseUser(ctx context.Context, intent lab.Intent, ref, login string) (Erasure, error) {
+	named, err := r.Store.User(ctx, ref)
+	if err != nil {
+		return Erasure{}, err
+	}
+	now := r.now()
+	user, counts, err := r.Store.EraseUser(ctx, intent, named.ID, now, func(user lab.User) (lab.Audit, error) {
+		if foldEmail(user.Login) != foldEmail(login) {
+			return lab.Audit{}, lab.Invalid("the user was not erased", lab.Field{
+				Name: "login", Problem: "is not the login of this user", Remedy: "look whom the id names, and confirm it with that login",
+			})
+		}
+		audit := r.audit(intent, "user.erase", named.ID, nil)
+		audit.At = now
+		return audit, nil
+	})
+	if err := r.done(intent, err); err != nil {
+		return Erasure{}, err
+	}
+	return erased(Erasure{UserID: named.ID, Revision: user.Revision, At: now}, counts), nil
+}
+
+func erased(erasure Erasure, counts map[string]int64) Erasure {
+	erasure.Kept = whatStays()
 	for _, table := range slices.Sorted(maps.Keys(counts)) {
 		erasure.Erased = append(erasure.Erased, Erased{Table: table, Rows: counts[table]})
 	}
-	return erasure, nil
+	return erasure
 }

@@ -74,11 +74,14 @@ type Store interface {
 
 	Personal(ctx context.Context, studentID string) (lab.PersonalData, error)
 	Erase(ctx context.Context, intent lab.Intent, studentID string, at time.Time, decide func(lab.Student) (lab.Audit, error)) (lab.Student, map[string]int64, error)
+	PersonalOfUser(ctx context.Context, userID string) (lab.PersonalData, error)
+	EraseUser(ctx context.Context, intent lab.Intent, userID string, at time.Time, decide func(lab.User) (lab.Audit, error)) (lab.User, map[string]int64, error)
 
 	Audits(ctx context.Context, filter lab.AuditFilter, page lab.Page) (lab.List[lab.Audit], error)
 	Secrets(ctx context.Context, owner lab.SecretOwner, page lab.Page) (lab.List[lab.Secret], error)
 	BeginSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret) (revision int64, err error)
 	KeepSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret, audit lab.Audit) error
+	DropSecret(ctx context.Context, owner lab.SecretOwner, name, version string) error
 	DeleteSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, name string, audit lab.Audit) error
 
 	// Record writes down an act that changes nothing else.
@@ -111,7 +114,8 @@ type Cluster interface {
 
 // Vault takes the values of secrets, and is never asked for one here.
 type Vault interface {
-	PutSecret(ctx context.Context, owner lab.SecretOwner, name, value string) error
+	// PutSecret writes one version of a secret's value beside the others.
+	PutSecret(ctx context.Context, owner lab.SecretOwner, name, version, value string) error
 }
 
 // Config is what a Registrar works with; all of it is needed.

@@ -2,10 +2,12 @@ package registrar
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -13,6 +15,9 @@ import (
 
 // secretName is what an environment variable is called.
 var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// dropTimeout bounds the giving up of a value that came to nothing.
+const dropTimeout = 5 * time.Second
 
 // reserved says whether a name is one that the task's environment has a meaning
 // for already, or Bothy's own.
@@ -37,19 +42,25 @@ func (r *Registrar) SetSecret(ctx context.Context, intent lab.Intent, kind lab.S
 	if err := checkSecret(name, value); err != nil {
 		return lab.Secret{}, err
 	}
-	secret := lab.Secret{Name: name, Bytes: len(name) + len(value), SetAt: r.now(), SetBy: intent.Actor.Name}
-	// Known before its value is in Vault, and listed after: what is begun and not
-	// ended leaves nothing that anybody would rely on.
+	secret := lab.Secret{Name: name, Bytes: len(name) + len(value), SetAt: r.now(), SetBy: intent.Actor.Name, Version: r.NewID()}
+	// Known before its value is in Vault, and in force after: what is begun and not
+	// kept changes nothing, whoever else sets the secret and in whatever order.
 	if secret.Revision, err = r.Store.BeginSecret(ctx, intent, owner, secret); err != nil || intent.DryRun {
 		return secret, err
-	}
-	if err := r.Vault.PutSecret(ctx, owner, name, value); err != nil {
-		return lab.Secret{}, err
 	}
 	audit := r.audit(intent, string(kind)+".secret.set", owner.ID, map[string]any{
 		string(kind): key, "secret": name, "revision": secret.Revision,
 	})
-	return secret, r.done(intent, r.Store.KeepSecret(ctx, intent, owner, secret, audit))
+	if err = r.Vault.PutSecret(ctx, owner, name, secret.Version, value); err == nil {
+		err = r.Store.KeepSecret(ctx, intent, owner, secret, audit)
+	}
+	if err != nil {
+		// Also when whoever asked has left. Where this fails too, it is abandoned later.
+		dropping, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
+		defer cancel()
+		return lab.Secret{}, errors.Join(err, r.Store.DropSecret(dropping, owner, name, secret.Version))
+	}
+	return secret, r.done(intent, nil)
 }
 
 // Secrets gives a page of the secrets of a course, class or student, without values.

@@ -9,18 +9,30 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// safe takes values as Vault does. fails is what it answers.
+// safe takes values as Vault does, by key. fails is what it answers.
 type safe struct {
 	mu    sync.Mutex
-	put   []string
+	put   map[string]string
 	fails error
+	// before, where set, is done once before a value is taken.
+	before func()
 }
 
-func (s *safe) PutSecret(_ context.Context, owner lab.SecretOwner, name, value string) error {
+func (s *safe) PutSecret(_ context.Context, _ lab.SecretOwner, name, version, value string) error {
+	s.mu.Lock()
+	before := s.before
+	s.before = nil
+	s.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fails == nil {
-		s.put = append(s.put, string(owner.Kind)+" "+name+"="+value)
+		if s.put == nil {
+			s.put = map[string]string{}
+		}
+		s.put[lab.SecretKey(name, version)] = value
 	}
 	return s.fails
 }
@@ -97,5 +109,50 @@ func TestASecretIsRefusedWithoutBeingShown(t *testing.T) {
 		if len(err.Fields) != 1 || err.Fields[0].Name != test.field || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%s: %v", title, err)
 		}
+	}
+}
+
+func TestOfTwoWhoSetASecretAtOnceTheOneThatIsListedIsInForce(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx, vault := t.Context(), &safe{}
+	o.Vault = vault
+	o.class("Ada")
+	set := func(by, value string) (lab.Secret, error) {
+		intent := o.intent
+		intent.Actor.Name = by
+		return o.SetSecret(ctx, intent, lab.SecretOfCourse, "py101", "KEY", value)
+	}
+	inForce := func() (by, value string) {
+		t.Helper()
+		list, err := o.Secrets(ctx, lab.SecretOfCourse, "py101", lab.Page{})
+		o.must(err)
+		return list.Items[0].SetBy, vault.put[lab.SecretKey("KEY", list.Items[0].Version)]
+	}
+	// The second one comes and goes while the first one's value is on its way.
+	vault.before = func() { o.must(second(set("second", "the second's"))) }
+	if _, err := set("first", "the first's"); lab.CodeOf(err) != lab.CodeConflict {
+		t.Errorf("the first is told %v", err)
+	}
+	if by, value := inForce(); by != "second" || value != "the second's" {
+		t.Errorf("%s's %q is in force", by, value)
+	}
+	// One that fails after the value was taken, or before, changes nothing.
+	gone, leave := context.WithCancel(ctx)
+	vault.before = leave
+	if _, err := o.SetSecret(gone, o.intent, lab.SecretOfCourse, "py101", "KEY", "nobody's"); err == nil {
+		t.Error("it was set")
+	}
+	vault.fails = lab.Errorf(lab.CodeUnavailable, "Vault is sealed")
+	o.refused(lab.CodeUnavailable, func() error { return second(set("third", "the third's")) })
+	if by, value := inForce(); by != "second" || value != "the second's" {
+		t.Errorf("%s's %q is in force", by, value)
+	}
+	owner, err := o.Course(ctx, "py101")
+	o.must(err)
+	keys, err := o.store.SecretKeys(ctx, lab.SecretOwner{Kind: lab.SecretOfCourse, ID: owner.ID})
+	o.must(err)
+	if len(keys) != 1 {
+		t.Errorf("Vault is to keep %v", keys)
 	}
 }

@@ -2,14 +2,16 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
 
 const (
-	// attemptsKept is how long failures are kept that count no more.
-	attemptsKept = 24 * time.Hour
+	// attemptsKept is how long failures are kept: more than the longest window that
+	// anything is counted in. Anybody can make rows, with logins that there are not.
+	attemptsKept = 2 * time.Hour
 	// expiredAttempts bounds how many of those one attempt clears away.
 	expiredAttempts = 100
 )
@@ -28,10 +30,11 @@ type attemptRow struct {
 func accountKey(account string) string { return "account:" + account }
 func addressKey(address string) string { return "address:" + address }
 
-// BeginAttempt counts a try at a password as one that is being made; CodeTooMany
-// where the limits have no room for another. Each that was begun must be ended.
-func (s *Store) BeginAttempt(ctx context.Context, a lab.Attempt, limits lab.AttemptLimits) error {
-	return s.update(ctx, "begin an attempt", func(tx session) error {
+// BeginAttempt counts a try at a password as one that is being made, and gives how
+// long it has to wait; CodeTooMany where the account has no room for another. Each
+// that was begun must be ended.
+func (s *Store) BeginAttempt(ctx context.Context, a lab.Attempt, limits lab.AttemptLimits) (wait time.Duration, err error) {
+	err = s.update(ctx, "begin an attempt", func(tx session) error {
 		if err := clearAttempts(ctx, tx, a.At); err != nil {
 			return err
 		}
@@ -58,13 +61,30 @@ func (s *Store) BeginAttempt(ctx context.Context, a lab.Attempt, limits lab.Atte
 		if err := keepAttempts(ctx, tx, account); err != nil {
 			return err
 		}
-		return countAttempt(ctx, tx, addressKey(a.Address), limits.Address, limits.Window, a.At)
+		failures, err := addressFailures(ctx, tx, a, limits.Window)
+		wait = limits.Delay(failures)
+		return err
 	})
+	if err != nil {
+		return 0, err
+	}
+	return wait, nil
+}
+
+// addressFailures gives how many failures came from the address within the window.
+// What is only being looked at is none: a school signs in all at once.
+func addressFailures(ctx context.Context, tx session, a lab.Attempt, window time.Duration) (int, error) {
+	var failures []int
+	err := tx.list(ctx, &failures, `SELECT unknown_failed FROM sign_in_attempts WHERE key = ? AND began_at > ?`, addressKey(a.Address), stamp(a.At.Add(-window)))
+	if err != nil || len(failures) == 0 {
+		return 0, err
+	}
+	return failures[0], nil
 }
 
 // EndAttempt counts what became of a try that was begun. A right password makes
 // the account's failures forgotten.
-func (s *Store) EndAttempt(ctx context.Context, a lab.Attempt, outcome lab.AttemptOutcome) error {
+func (s *Store) EndAttempt(ctx context.Context, a lab.Attempt, limits lab.AttemptLimits, outcome lab.AttemptOutcome) error {
 	return s.update(ctx, "end an attempt", func(tx session) error {
 		account, err := holdAttempts(ctx, tx, accountKey(a.Account), a.At)
 		if err != nil {
@@ -82,12 +102,10 @@ func (s *Store) EndAttempt(ctx context.Context, a lab.Attempt, outcome lab.Attem
 			account.UnknownFailed, account.KnownFailed = 0, 0
 		case lab.AttemptVoid:
 		}
-		if err := keepAttempts(ctx, tx, account); err != nil || a.Known || outcome == lab.AttemptWrong {
+		if err := keepAttempts(ctx, tx, account); err != nil || a.Known || outcome != lab.AttemptWrong {
 			return err
 		}
-		// What was no failure does not count against its address.
-		_, err = tx.exec(ctx, `UPDATE sign_in_attempts SET unknown_failed = unknown_failed - 1 WHERE key = ? AND unknown_failed > 0`, addressKey(a.Address))
-		return err
+		return countAttempt(ctx, tx, addressKey(a.Address), math.MaxInt, limits.Window, a.At)
 	})
 }
 

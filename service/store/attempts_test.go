@@ -9,7 +9,9 @@ import (
 )
 
 func limits() lab.AttemptLimits {
-	return lab.AttemptLimits{Unknown: 3, Known: 2, Quiet: 15 * time.Minute, Address: 5, Window: 10 * time.Minute}
+	return lab.AttemptLimits{
+		Unknown: 3, Known: 2, Quiet: 15 * time.Minute, Address: 5, Window: 10 * time.Minute, Step: time.Second, Longest: 3 * time.Second,
+	}
 }
 
 func (f *fixture) attempt(account string) lab.Attempt {
@@ -19,12 +21,18 @@ func (f *fixture) attempt(account string) lab.Attempt {
 // try makes an attempt from beginning to end.
 func (f *fixture) try(a lab.Attempt, outcome lab.AttemptOutcome) error {
 	f.t.Helper()
+	return second(f.slowTry(a, outcome))
+}
+
+// slowTry also gives how long it has to wait.
+func (f *fixture) slowTry(a lab.Attempt, outcome lab.AttemptOutcome) (time.Duration, error) {
+	f.t.Helper()
 	a.At = f.now
-	err := f.BeginAttempt(f.t.Context(), a, limits())
+	wait, err := f.BeginAttempt(f.t.Context(), a, limits())
 	if err == nil {
-		f.must(f.EndAttempt(f.t.Context(), a, outcome))
+		f.must(f.EndAttempt(f.t.Context(), a, limits(), outcome))
 	}
-	return err
+	return wait, err
 }
 
 func (f *fixture) refused(a lab.Attempt, wait time.Duration) {
@@ -81,21 +89,42 @@ func TestARightPasswordMakesFailuresForgottenAndAVoidTryIsNone(t *testing.T) {
 	})
 }
 
-func TestOneAddressHasSoManyFailuresOverAllAccounts(t *testing.T) {
+func TestAfterSoManyFailuresOneAddressWaitsAndIsNotRefused(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(_ *testing.T, f *fixture) {
-		for i := range 5 {
-			f.must(f.try(f.attempt(fmt.Sprint("right ", i)), lab.AttemptRight))
-			f.must(f.try(f.attempt(fmt.Sprint("account ", i)), lab.AttemptWrong))
+		waits := func(a lab.Attempt, outcome lab.AttemptOutcome, want time.Duration) {
+			f.t.Helper()
+			got, err := f.slowTry(a, outcome)
+			f.must(err)
+			wantEqual(f.t, got, want)
+		}
+		for i := range 6 {
+			waits(f.attempt(fmt.Sprint("right ", i)), lab.AttemptRight, 0)
+			waits(f.attempt(fmt.Sprint("account ", i)), lab.AttemptWrong, 0)
 			f.now = f.now.Add(time.Minute)
 		}
-		f.refused(f.attempt("another"), 5*time.Minute)
+		waits(f.attempt("another"), lab.AttemptRight, time.Second)
+		waits(f.attempt("another"), lab.AttemptVoid, time.Second)
+		for _, want := range []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second} { // the bound
+			waits(f.attempt(fmt.Sprint("more ", f.ids.Add(1))), lab.AttemptWrong, want)
+		}
 		known, elsewhere := f.attempt("another"), f.attempt("another")
 		known.Known, elsewhere.Address = true, "192.0.2.2"
-		f.must(f.try(known, lab.AttemptRight))
-		f.must(f.try(elsewhere, lab.AttemptRight))
-		f.now = f.now.Add(5 * time.Minute)
-		f.must(f.try(f.attempt("another"), lab.AttemptWrong))
+		waits(known, lab.AttemptRight, 0)
+		waits(elsewhere, lab.AttemptRight, 0)
+		f.now = f.now.Add(4 * time.Minute)
+		waits(f.attempt("another"), lab.AttemptWrong, 0)
+	})
+}
+
+func TestAWholeSchoolSignsInAtOnceFromOneAddress(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		for i := range 20 { // four times what may fail
+			wait, err := f.BeginAttempt(t.Context(), f.attempt(fmt.Sprint("student ", i)), limits())
+			f.must(err)
+			wantEqual(t, wait, time.Duration(0))
+		}
 	})
 }
 
@@ -106,7 +135,7 @@ func TestOfManyAttemptsAtOnceNoMoreAreMadeThanThereIsRoomFor(t *testing.T) {
 		stores := f.instances()
 		a := f.attempt("ada")
 		begun := 0
-		for _, err := range together(16, func(i int) error { return stores[i%2].BeginAttempt(t.Context(), a, limits()) }) {
+		for _, err := range together(16, func(i int) error { return second(stores[i%2].BeginAttempt(t.Context(), a, limits())) }) {
 			if err == nil {
 				begun++
 				continue
@@ -114,9 +143,9 @@ func TestOfManyAttemptsAtOnceNoMoreAreMadeThanThereIsRoomFor(t *testing.T) {
 			wantCode(t, err, lab.CodeTooMany)
 		}
 		wantEqual(t, begun, 3)
-		f.must(f.EndAttempt(t.Context(), a, lab.AttemptVoid))
-		f.must(f.BeginAttempt(t.Context(), a, limits()))
-		wantCode(t, f.BeginAttempt(t.Context(), a, limits()), lab.CodeTooMany)
+		f.must(f.EndAttempt(t.Context(), a, limits(), lab.AttemptVoid))
+		f.must(second(f.BeginAttempt(t.Context(), a, limits())))
+		wantCode(t, second(f.BeginAttempt(t.Context(), a, limits())), lab.CodeTooMany)
 	})
 }
 
@@ -124,7 +153,7 @@ func TestWhatCountsNoMoreIsClearedAway(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
 		f.must(f.try(f.attempt("ada"), lab.AttemptWrong))
-		f.now = f.now.Add(25 * time.Hour)
+		f.now = f.now.Add(3 * time.Hour)
 		f.must(f.try(f.attempt("bob"), lab.AttemptWrong))
 		wantEqual(t, len(f.dump()["sign_in_attempts"]), 2) // bob and his address
 	})

@@ -40,6 +40,7 @@ func copied() []struct{ name, key string } {
 		{"workspaces", "id"},
 		{"kept_homes", "slug"},
 		{"sessions", "id"},
+		{"session_tokens", "hash"},
 		{"devices", "user_id, hash"},
 		{"api_tokens", "id"},
 		{"mail_links", "id"},

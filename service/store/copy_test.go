@@ -29,7 +29,9 @@ func (f *fixture) lived(n int) {
 	for to, id := range map[lab.Trust]string{lab.TrustCohort: cohort.ID, lab.TrustCourse: course.ID} {
 		f.must(second(f.Appoint(ctx, somebody(), to, id, []string{teacher.ID}, f.audit("appoint", id))))
 	}
-	f.must(f.BeginSession(ctx, f.newSession(teacher), "hash", "device", nil, f.audit("session.create", teacher.ID), nil))
+	session := f.newSession(teacher)
+	f.must(f.BeginSession(ctx, session, "hash", "device", nil, f.audit("session.create", teacher.ID), nil))
+	f.must(second(f.RotateSession(ctx, session.ID, "hash", "next", f.now)))
 	f.must(f.CreateToken(ctx, somebody(), f.newToken(teacher), "hash", f.audit("token.create", teacher.ID)))
 	f.must(f.AskLetter(ctx, f.newLetter(teacher), f.audit("password.ask", teacher.ID)))
 	f.must(f.Spend(ctx, "reset:teacher", 1, time.Hour, f.now))

@@ -3,12 +3,10 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 
 	"github.com/bothylabs/bothy/service/lab"
 )
@@ -28,8 +26,7 @@ func (s *Store) Erase(
 ) (lab.Student, map[string]int64, error) {
 	var counts map[string]int64
 	var student lab.Student
-	err := s.act(ctx, intent, "erase a person", func(tx session) (audit lab.Audit, err error) {
-		counts = map[string]int64{}
+	err := s.act(ctx, intent, "erase a student", func(tx session) (audit lab.Audit, err error) {
 		if student, err = findStudent(ctx, tx, studentID); err != nil {
 			return lab.Audit{}, err
 		}
@@ -46,51 +43,103 @@ func (s *Store) Erase(
 		if audit, err = decide(student); err != nil {
 			return lab.Audit{}, err
 		}
-		who, err := identify(ctx, tx, studentID)
+		who, err := identifyStudent(ctx, tx, studentID)
 		if err != nil {
 			return lab.Audit{}, err
 		}
-		if err := erasable(ctx, tx, who); err != nil {
+		if audit.After, counts, err = erase(ctx, tx, who, at); err != nil {
 			return lab.Audit{}, err
 		}
-		withdrawn, err := endMemberships(ctx, tx, who, at)
-		if err != nil {
-			return lab.Audit{}, err
-		}
-		if err := eraseRows(ctx, tx, who, withdrawn, at, counts); err != nil {
-			return lab.Audit{}, err
-		}
-		audit.After = map[string]any{}
-		for table, n := range counts {
-			audit.After[table] = n
-		}
-		if student, err = findStudent(ctx, tx, studentID); err != nil {
-			return lab.Audit{}, err
-		}
-		return audit, tx.tellStudents(ctx, lab.EventStudentChanged, who.students...)
+		student, err = findStudent(ctx, tx, studentID)
+		return audit, err
 	})
 	return student, counts, err
 }
 
+// EraseUser does the same for the person who a user is, who may be no student any
+// more, or never have been one.
+func (s *Store) EraseUser(
+	ctx context.Context, intent lab.Intent, userID string, at time.Time, decide func(lab.User) (lab.Audit, error),
+) (lab.User, map[string]int64, error) {
+	var counts map[string]int64
+	var user lab.User
+	err := s.act(ctx, intent, "erase a user", func(tx session) (audit lab.Audit, err error) {
+		// Cohorts come before users, as whoever enrols and withdraws holds them.
+		var cohorts []string
+		if err := tx.list(ctx, &cohorts, `SELECT DISTINCT cohort_id FROM students WHERE user_id = ? ORDER BY cohort_id`, userID); err != nil {
+			return lab.Audit{}, err
+		}
+		for _, id := range cohorts {
+			if err := tx.lock(ctx, "cohort", lockCohort, id); err != nil {
+				return lab.Audit{}, err
+			}
+		}
+		if err := tx.lock(ctx, "user", lockUser, userID); err != nil {
+			return lab.Audit{}, err
+		}
+		read := func() error {
+			var row userRow
+			err := tx.find(ctx, "user", userID, &row, selectUsers+`WHERE id = ?`, userID)
+			user = row.user()
+			return err
+		}
+		if err := read(); err != nil {
+			return lab.Audit{}, err
+		}
+		if err := intent.Admits(user.Revision, user); err != nil {
+			return lab.Audit{}, err
+		}
+		if audit, err = decide(user); err != nil {
+			return lab.Audit{}, err
+		}
+		who, err := identifyUser(ctx, tx, userID)
+		if err != nil {
+			return lab.Audit{}, err
+		}
+		if audit.After, counts, err = erase(ctx, tx, who, at); err != nil {
+			return lab.Audit{}, err
+		}
+		return audit, read()
+	})
+	return user, counts, err
+}
+
+// erase erases who it is that may be, and counts the rows by table, also as an audit
+// has them.
+func erase(ctx context.Context, tx session, who identity, at time.Time) (after map[string]any, counts map[string]int64, err error) {
+	counts, after = map[string]int64{}, map[string]any{}
+	if err := erasable(ctx, tx, who); err != nil {
+		return nil, nil, err
+	}
+	withdrawn, err := endMemberships(ctx, tx, who, at)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := eraseRows(ctx, tx, who, withdrawn, at, counts); err != nil {
+		return nil, nil, err
+	}
+	for table, n := range counts {
+		after[table] = n
+	}
+	return after, counts, tx.tellStudents(ctx, lab.EventStudentChanged, who.students...)
+}
+
 // erasable refuses somebody who is erased already, and who has more to do here than to learn.
 func erasable(ctx context.Context, tx session, who identity) error {
-	var n int
-	query, args, err := sqlx.In(`SELECT COUNT(*) FROM students WHERE id IN (?) AND erased_at IS NULL`, who.students)
+	left, err := in[string](ctx, tx, `SELECT id FROM students WHERE erased_at IS NULL AND id IN (?)`, who.students)
 	if err != nil {
-		return fmt.Errorf("look whether somebody is erased: %w", err)
-	}
-	if err := tx.get(ctx, &n, query, args...); err != nil {
 		return err
 	}
-	if n == 0 {
-		return lab.Errorf(lab.CodeConflict, "the student is erased already")
+	erased := func(login string) bool { return strings.HasSuffix(login, erasedDomain) }
+	if len(left) == 0 && !slices.ContainsFunc(who.logins, func(login string) bool { return !erased(login) }) {
+		return lab.Errorf(lab.CodeConflict, "the person is erased already")
 	}
 	users, err := in[userRow](ctx, tx, selectUsers+`WHERE id IN (?) AND role <> 'student' ORDER BY id`, who.users)
 	if err != nil {
 		return err
 	}
 	if len(users) > 0 {
-		return lab.Errorf(lab.CodeConflict, "the student is %s here as well", users[0].Role).
+		return lab.Errorf(lab.CodeConflict, "the person is %s here", users[0].Role).
 			WithHint("make the user a student first: what they did for others is theirs to answer for until then")
 	}
 	return nil
@@ -146,43 +195,62 @@ func eraseRows(ctx context.Context, tx session, who identity, withdrawn map[stri
 			return err
 		}
 		counts["users"] += n
-		// Open connections end by the user's being disabled, not by this.
-		if n, err = tx.exec(ctx, `UPDATE passes SET actor = ? WHERE user_id = ?`, erasedName, id); err != nil {
-			return err
-		}
-		counts["passes"] += n
-		if n, err = tx.exec(ctx, `UPDATE browsers SET actor = ? WHERE user_id = ?`, erasedName, id); err != nil {
-			return err
-		}
-		counts["browsers"] += n
+		// Open connections end by the user's being disabled.
 	}
 	for _, t := range personalTables() {
-		if t.does != removed {
-			continue
-		}
-		where, args, some, err := t.condition(who)
-		if err != nil {
+		if err := eraseTable(ctx, tx, t, who, counts); err != nil {
 			return err
 		}
-		if !some {
-			continue
+	}
+	for _, more := range []func(context.Context, session, identity, map[string]int64) error{eraseAuthor, eraseAnswers} {
+		if err := more(ctx, tx, who, counts); err != nil {
+			return err
 		}
-		n, err := tx.exec(ctx, `DELETE FROM `+t.name+where, args...)
+	}
+	return eraseRecord(ctx, tx, who, counts)
+}
+
+// eraseTable removes the person's rows where they go, and otherwise the name of who acted.
+func eraseTable(ctx context.Context, tx session, t personalTable, who identity, counts map[string]int64) error {
+	var statement string
+	var args []any
+	switch where, values, some, err := t.condition(who); {
+	case err != nil:
+		return err
+	case t.name == "audit": // whose rows nobody else may touch
+	case t.does == removed && some:
+		statement, args = `DELETE FROM `+t.name+where, values
+	case t.does != removed && t.actor != "":
+		if mine, names := t.actors(who); len(names) > 0 {
+			statement, args = `UPDATE `+t.name+` SET `+t.actor+` = ? WHERE `+mine, append([]any{erasedName}, names...)
+		}
+	}
+	if statement != "" {
+		n, err := tx.exec(ctx, statement, args...)
 		if err != nil {
 			return err
 		}
 		counts[t.name] += n
 	}
-	if err := eraseAnswers(ctx, tx, who, counts); err != nil {
-		return err
+	return nil
+}
+
+// eraseAuthor replaces who wrote templates.
+func eraseAuthor(ctx context.Context, tx session, who identity, counts map[string]int64) error {
+	for _, email := range who.emails {
+		n, err := tx.exec(ctx, `UPDATE template_versions SET author_name = ?, author_email = '' WHERE lower(author_email) = ?`, erasedName, strings.ToLower(email))
+		if err != nil {
+			return err
+		}
+		counts["template_versions"] += n
 	}
-	return eraseRecord(ctx, tx, who, counts)
+	return nil
 }
 
 // eraseAnswers removes kept answers that have one of the addresses in them.
 func eraseAnswers(ctx context.Context, tx session, who identity, counts map[string]int64) error {
 	for _, email := range who.emails {
-		n, err := tx.exec(ctx, `DELETE FROM idempotency_keys WHERE body LIKE ? ESCAPE '\' OR actor = ?`, holding(email), email)
+		n, err := tx.exec(ctx, `DELETE FROM idempotency_keys WHERE body LIKE ? ESCAPE '\'`, holding(email))
 		if err != nil {
 			return err
 		}
@@ -191,13 +259,18 @@ func eraseAnswers(ctx context.Context, tx session, who identity, counts map[stri
 	return nil
 }
 
+// likely quotes a text for LIKE.
+func likely(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
+}
+
 // holding is a pattern for a JSON text that has a text in it.
 func holding(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
 		return text // a string is always JSON
 	}
-	return `%` + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(string(quoted[1:len(quoted)-1])) + `%`
+	return `%` + likely(string(quoted[1:len(quoted)-1])) + `%`
 }
 
 // eraseRecord replaces names and addresses in the record of changes: in rows about
@@ -210,18 +283,24 @@ func eraseRecord(ctx context.Context, tx session, who identity, counts map[strin
 	if err != nil {
 		return err
 	}
-	for _, email := range who.emails {
-		where += ` OR detail LIKE ? ESCAPE '\' OR state_before LIKE ? ESCAPE '\' OR state_after LIKE ? ESCAPE '\' OR actor_name = ?`
-		args = append(args, holding(email), holding(email), holding(email), email)
+	for _, text := range slices.Concat(who.emails, who.logins) {
+		where += ` OR lower(detail) LIKE ? ESCAPE '\' OR lower(state_before) LIKE ? ESCAPE '\' OR lower(state_after) LIKE ? ESCAPE '\'`
+		pattern := strings.ToLower(holding(text))
+		args = append(args, pattern, pattern, pattern)
 	}
 	var rows []auditRow
 	if err := tx.list(ctx, &rows, selectAudit+where+` ORDER BY id`, args...); err != nil {
 		return err
 	}
-	clean := who.without
 	for _, r := range rows {
+		after := r
+		after.ActorName, after.ActorRemote = who.without("", r.ActorName), remoteOf(r, who)
+		after.Detail, after.Before, after.After = who.scrub(r.Detail), who.scrub(r.Before), who.scrub(r.After)
+		if reflect.DeepEqual(r, after) {
+			continue
+		}
 		n, err := tx.exec(ctx, `UPDATE audit SET actor_name = ?, actor_remote = ?, detail = ?, state_before = ?, state_after = ? WHERE id = ?`,
-			clean(r.ActorName), remoteOf(r, who), document(scrub(r.Detail, clean)), document(scrub(r.Before, clean)), document(scrub(r.After, clean)), r.ID)
+			after.ActorName, after.ActorRemote, after.Detail, after.Before, after.After, r.ID)
 		if err != nil {
 			return err
 		}
@@ -239,41 +318,70 @@ func remoteOf(r auditRow, who identity) string {
 	return r.ActorRemote
 }
 
-// without gives a text without the person's names and addresses.
-func (i identity) without(text string) string {
+// without gives a text that stands under a name without the person's names, addresses
+// and logins. Logins may be ordinary words: they count where logins stand.
+func (i identity) without(under, text string) string {
 	if slices.Contains(i.names, text) {
 		return erasedName
 	}
+	for _, login := range i.logins {
+		if text == "user:"+login || strings.HasPrefix(text, "token:"+login+"/") || strings.Contains(under, "login") && strings.EqualFold(text, login) {
+			return erasedName
+		}
+	}
 	for _, email := range i.emails {
-		if strings.Contains(strings.ToLower(text), strings.ToLower(email)) {
+		if has(strings.ToLower(text), strings.ToLower(email)) {
 			return erasedName
 		}
 	}
 	return text
 }
 
+// has says whether a text has an address in it, and not only one that ends or begins
+// like it. Both are lower case.
+func has(text, email string) bool {
+	letter := func(at int) bool {
+		return at >= 0 && at < len(text) && (text[at] >= 'a' && text[at] <= 'z' || text[at] >= '0' && text[at] <= '9' || text[at] >= 0x80)
+	}
+	among := func(at int, signs string) bool {
+		return at >= 0 && at < len(text) && strings.IndexByte(signs, text[at]) >= 0
+	}
+	for from := 0; ; from++ {
+		at := strings.Index(text[from:], email)
+		if at < 0 {
+			return false
+		}
+		from += at
+		end := from + len(email)
+		longer := letter(from-1) || among(from-1, "._%+-") || letter(end) || among(end, "-") || among(end, ".") && letter(end+1)
+		if !longer {
+			return true
+		}
+	}
+}
+
 // scrub gives an object with every text in it replaced.
-func scrub(object map[string]any, clean func(string) string) map[string]any {
+func (i identity) scrub(object map[string]any) map[string]any {
 	if object == nil {
 		return nil
 	}
 	out := make(map[string]any, len(object))
 	for name, value := range object {
-		out[name] = scrubbed(value, clean)
+		out[name] = i.scrubbed(name, value)
 	}
 	return out
 }
 
-func scrubbed(value any, clean func(string) string) any {
+func (i identity) scrubbed(under string, value any) any {
 	switch v := value.(type) {
 	case string:
-		return clean(v)
+		return i.without(under, v)
 	case map[string]any:
-		return scrub(v, clean)
+		return i.scrub(v)
 	case []any:
 		out := make([]any, len(v))
-		for i, one := range v {
-			out[i] = scrubbed(one, clean)
+		for n, one := range v {
+			out[n] = i.scrubbed(under, one)
 		}
 		return out
 	default:

@@ -23,9 +23,9 @@ func (r keptHomeRow) home() lab.KeptHome {
 
 // keepHome notes that the home of a deleted workspace is kept.
 func keepHome(ctx context.Context, tx session, w lab.Workspace, at time.Time) error {
-	_, err := tx.exec(ctx, `INSERT INTO kept_homes (slug, workspace_id, student_id, since, unwanted)
-		SELECT slug, id, student_id, ?, (SELECT erased_at IS NOT NULL FROM students WHERE students.id = workspaces.student_id)
-		FROM workspaces WHERE id = ?`, stamp(at), w.ID)
+	_, err := tx.exec(ctx, `INSERT INTO kept_homes (slug, workspace_id, student_id, user_id, since, unwanted)
+		SELECT w.slug, w.id, w.student_id, s.user_id, ?, s.erased_at IS NOT NULL
+		FROM workspaces w JOIN students s ON s.id = w.student_id WHERE w.id = ?`, stamp(at), w.ID)
 	return err
 }
 

@@ -33,12 +33,17 @@ type personalTable struct {
 	where string
 	of    []func(identity) []string
 	does  erasure
+	// actor is a column with the name of who acted; "" for none. Their rows are the
+	// person's too, and the name in them is replaced where the rows stay.
+	actor string
 }
 
 // identity is who somebody is in the database: the ids of what is theirs.
 type identity struct {
 	students, users, workspaces []string
-	names, emails               []string
+	// names are what the person is called, emails their addresses, logins what they
+	// sign in with.
+	names, emails, logins []string
 }
 
 // personalTables are all tables that say something about people, each before those
@@ -50,28 +55,41 @@ func personalTables() []personalTable {
 	all := func(i identity) []string { return slices.Concat(i.students, i.users, i.workspaces) }
 	type of = []func(identity) []string
 	return []personalTable{
-		{"students", `id IN (?)`, of{students}, replaced},
-		{"users", `id IN (?)`, of{users}, replaced},
-		{"cohort_instructors", `user_id IN (?)`, of{users}, removed},
-		{"course_instructors", `user_id IN (?)`, of{users}, removed},
-		{"class_assistants", `user_id IN (?)`, of{users}, removed},
-		{"workspaces", `id IN (?)`, of{workspaces}, kept},
-		{"slugs", `workspace_id IN (?)`, of{workspaces}, kept},
-		{"kept_homes", `workspace_id IN (?) OR student_id IN (?)`, of{workspaces, students}, kept},
-		{"operation_items", `workspace_id IN (?)`, of{workspaces}, kept},
-		{"events", `student_id IN (?)`, of{students}, kept},
-		{"tickets", `user_id IN (?) OR workspace_id IN (?)`, of{users, workspaces}, removed},
-		{"passes", `user_id IN (?)`, of{users}, replaced},
-		{"browsers", `user_id IN (?)`, of{users}, replaced},
-		{"sessions", `user_id IN (?)`, of{users}, removed},
-		{"devices", `user_id IN (?)`, of{users}, removed},
-		{"api_tokens", `user_id IN (?)`, of{users}, removed},
-		{"mail_links", `user_id IN (?)`, of{users}, removed},
-		{"look_ins", `workspace_id IN (?)`, of{workspaces}, kept},
-		{"secrets", `kind = 'student' AND owner_id IN (?)`, of{students}, kept},
-		{"idempotency_keys", `target IN (?)`, of{all}, removed},
-		{"audit", `target IN (?) OR actor_user IN (?)`, of{all, users}, replaced},
+		{name: "students", where: `id IN (?)`, of: of{students}, does: replaced},
+		{name: "users", where: `id IN (?)`, of: of{users}, does: replaced},
+		{name: "cohort_instructors", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "course_instructors", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "class_assistants", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "workspaces", where: `id IN (?)`, of: of{workspaces}},
+		{name: "slugs", where: `workspace_id IN (?)`, of: of{workspaces}},
+		{name: "kept_homes", where: `workspace_id IN (?) OR student_id IN (?) OR user_id IN (?)`, of: of{workspaces, students, users}},
+		{name: "operations", where: `id IN (?)`, of: of{nothing}, actor: "actor_name"},
+		{name: "operation_items", where: `workspace_id IN (?)`, of: of{workspaces}},
+		{name: "events", where: `student_id IN (?)`, of: of{students}},
+		{name: "tickets", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "passes", where: `user_id IN (?)`, of: of{users}, actor: "actor"},
+		{name: "browsers", where: `user_id IN (?)`, of: of{users}, actor: "actor"},
+		{name: "sessions", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "devices", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "api_tokens", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "mail_links", where: `user_id IN (?)`, of: of{users}, does: removed},
+		{name: "look_ins", where: `workspace_id IN (?) OR user_id IN (?)`, of: of{workspaces, users}, actor: "actor"},
+		{name: "secrets", where: `kind = 'student' AND owner_id IN (?)`, of: of{students}, actor: "set_by"},
+		{name: "template_versions", where: `lower(author_email) IN (?)`, of: of{func(i identity) []string { return lowered(i.emails) }}, does: replaced, actor: "registered_by"},
+		{name: "idempotency_keys", where: `target IN (?)`, of: of{all}, does: removed, actor: "actor"},
+		{name: "audit", where: `target IN (?) OR actor_user IN (?)`, of: of{all, users}, does: replaced, actor: "actor_name"},
 	}
+}
+
+// nothing is no id at all.
+func nothing(identity) []string { return nil }
+
+func lowered(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = strings.ToLower(text)
+	}
+	return out
 }
 
 // hidden are columns that are nobody's data: credentials' hashes, and what lists
@@ -83,16 +101,24 @@ func hidden(column string) bool {
 // Personal gives all that is kept of the person who a student is: of each table the
 // rows, by the columns' names. CodeNotFound when there is no such student.
 func (s *Store) Personal(ctx context.Context, studentID string) (lab.PersonalData, error) {
-	var data lab.PersonalData
-	tx := s.reader()
-	who, err := identify(ctx, tx, studentID)
-	if err == nil {
-		data = lab.PersonalData{StudentIDs: who.students, UserIDs: who.users, Records: map[string][]map[string]any{}}
-		for _, t := range personalTables() {
-			if data.Records[t.name], err = personalRows(ctx, tx, t, who); err != nil {
-				break
-			}
+	who, err := identifyStudent(ctx, s.reader(), studentID)
+	return s.personal(ctx, who, err)
+}
+
+// PersonalOfUser gives the same of the person who a user is, who may be no student
+// any more, or never have been one.
+func (s *Store) PersonalOfUser(ctx context.Context, userID string) (lab.PersonalData, error) {
+	who, err := identifyUser(ctx, s.reader(), userID)
+	return s.personal(ctx, who, err)
+}
+
+func (s *Store) personal(ctx context.Context, who identity, err error) (lab.PersonalData, error) {
+	data := lab.PersonalData{StudentIDs: who.students, UserIDs: who.users, Records: map[string][]map[string]any{}}
+	for _, t := range personalTables() {
+		if err != nil {
+			break
 		}
+		data.Records[t.name], err = personalRows(ctx, s.reader(), t, who)
 	}
 	if err != nil {
 		return lab.PersonalData{}, s.failed(ctx, "gather what is kept of a person", err)
@@ -100,19 +126,39 @@ func (s *Store) Personal(ctx context.Context, studentID string) (lab.PersonalDat
 	return data, nil
 }
 
-// identify finds who a student is: all students of the same user, or of the same address.
-func identify(ctx context.Context, tx session, studentID string) (identity, error) {
+// identifyStudent finds who a student is: all students of the same user, or of the same address.
+func identifyStudent(ctx context.Context, tx session, studentID string) (identity, error) {
 	student, err := findStudent(ctx, tx, studentID)
 	if err != nil {
 		return identity{}, err
 	}
-	var who identity
 	var rows []studentRow
 	err = tx.list(ctx, &rows, selectStudents+`WHERE id = ? OR user_id = ? AND user_id <> '' OR email_key = ? ORDER BY id`+tx.locks.own,
 		studentID, student.UserID, emailKey(student.Email))
 	if err != nil {
 		return identity{}, err
 	}
+	return identify(ctx, tx, rows, nil)
+}
+
+// identifyUser finds who a user is: also the students of the same address that are
+// nobody's.
+func identifyUser(ctx context.Context, tx session, userID string) (identity, error) {
+	var user userRow
+	if err := tx.find(ctx, "user", userID, &user, selectUsers+`WHERE id = ?`, userID); err != nil {
+		return identity{}, err
+	}
+	var rows []studentRow
+	err := tx.list(ctx, &rows, selectStudents+`WHERE user_id = ? OR user_id = '' AND email_key = ? ORDER BY id`+tx.locks.own, userID, user.LoginKey)
+	if err != nil {
+		return identity{}, err
+	}
+	return identify(ctx, tx, rows, []string{userID})
+}
+
+// identify adds to somebody's students and users what is theirs.
+func identify(ctx context.Context, tx session, rows []studentRow, userIDs []string) (identity, error) {
+	who := identity{users: userIDs}
 	for _, r := range rows {
 		who.students = append(who.students, r.ID)
 		who.names, who.emails = append(who.names, r.Name), append(who.emails, r.Email)
@@ -125,17 +171,21 @@ func identify(ctx context.Context, tx session, studentID string) (identity, erro
 		return identity{}, err
 	}
 	for _, u := range users {
-		who.names, who.emails = append(who.names, u.Name), append(who.emails, u.Email, u.Login)
+		who.names, who.emails, who.logins = append(who.names, u.Name), append(who.emails, u.Email), append(who.logins, u.Login)
+		if strings.Contains(u.Login, "@") {
+			who.emails = append(who.emails, u.Login)
+		}
 	}
-	for _, query := range []string{
-		`SELECT id FROM workspaces WHERE student_id IN (?) ORDER BY id`,
-		`SELECT workspace_id FROM kept_homes WHERE student_id IN (?) ORDER BY slug`,
+	for query, ids := range map[string][]string{
+		`SELECT id FROM workspaces WHERE student_id IN (?) ORDER BY id`:             who.students,
+		`SELECT workspace_id FROM kept_homes WHERE student_id IN (?) ORDER BY slug`: who.students,
+		`SELECT workspace_id FROM kept_homes WHERE user_id IN (?) ORDER BY slug`:    who.users,
 	} {
-		ids, err := in[string](ctx, tx, query, who.students)
+		found, err := in[string](ctx, tx, query, ids)
 		if err != nil {
 			return identity{}, err
 		}
-		who.workspaces = append(who.workspaces, ids...)
+		who.workspaces = append(who.workspaces, found...)
 	}
 	empty := func(text string) bool { return text == "" }
 	who.names, who.emails = slices.DeleteFunc(who.names, empty), slices.DeleteFunc(who.emails, empty)
@@ -157,9 +207,25 @@ func (t personalTable) condition(who identity) (where string, args []any, some b
 	}
 	where, args, err = sqlx.In(` WHERE `+t.where, lists...)
 	if err != nil {
-		err = fmt.Errorf("choose the rows of %s: %w", t.name, err)
+		return "", nil, false, fmt.Errorf("choose the rows of %s: %w", t.name, err)
 	}
-	return where, args, some, err
+	if actor, names := t.actors(who); len(names) > 0 {
+		where, args, some = where+` OR `+actor, append(args, names...), true
+	}
+	return where, args, some, nil
+}
+
+// actors gives the condition that a row's actor is the person: by session or token.
+func (t personalTable) actors(who identity) (where string, args []any) {
+	if t.actor == "" {
+		return "", nil
+	}
+	var all []string
+	for _, login := range who.logins {
+		all = append(all, t.actor+` = ? OR `+t.actor+` LIKE ? ESCAPE '\'`)
+		args = append(args, "user:"+login, likely("token:"+login+"/")+"%")
+	}
+	return strings.Join(all, ` OR `), args
 }
 
 func personalRows(ctx context.Context, tx session, t personalTable, who identity) (out []map[string]any, err error) {
@@ -186,12 +252,21 @@ func personalRows(ctx context.Context, tx session, t personalTable, who identity
 				row[column] = plain(column, value)
 			}
 		}
+		who.blankOthers(row)
 		out = append(out, row)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", t.name, err)
 	}
 	return out, nil
+}
+
+// blankOthers takes out of an audit row from where somebody else acted.
+func (i identity) blankOthers(row map[string]any) {
+	user, audited := row["actor_user"].(string)
+	if audited && !slices.Contains(i.users, user) {
+		row["actor_remote"] = ""
+	}
 }
 
 // plain is a value of a column as people read it.

@@ -66,6 +66,33 @@ func TestAllThatIsKeptOfAPersonIsExported(t *testing.T) {
 	})
 }
 
+func TestAnExportDoesNotSayWhereOthersWere(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		g := newGuarded(f)
+		for _, u := range []lab.User{g.teacher, g.student} {
+			ticket := lab.Ticket{Hash: g.id("ticket"), Entry: g.entry(u), Remote: "192.0.2.99", CreatedAt: g.now, ExpiresAt: g.now.Add(time.Minute)}
+			if u.ID == g.student.ID {
+				ticket.Remote = "192.0.2.1"
+			}
+			g.must(g.AddTicket(t.Context(), ticket))
+			audit := f.audit("workspace.open", g.workspace.ID)
+			audit.Actor = lab.Actor{Name: "user:" + u.Login, UserID: u.ID, Role: u.Role, Remote: ticket.Remote}
+			f.must(f.Record(t.Context(), audit))
+		}
+		data, err := f.Personal(t.Context(), g.enrolled.ID)
+		f.must(err)
+		text, err := json.Marshal(data.Records)
+		f.must(err)
+		if strings.Contains(string(text), "192.0.2.99") || strings.Contains(string(text), "session-"+g.teacher.ID) {
+			t.Errorf("the export says where a teacher was: %s", text)
+		}
+		if strings.Count(string(text), "192.0.2.1") != 2 {
+			t.Errorf("the export lacks from where the person came: %s", text)
+		}
+	})
+}
+
 // everywhere is the text of all rows of all tables.
 func (f *fixture) everywhere() string {
 	f.t.Helper()
@@ -138,6 +165,132 @@ func TestAnErasedPersonIsNowhereAnyMore(t *testing.T) {
 		wantEqual(t, due, []lab.KeptHome{{Slug: deleted.Slug, WorkspaceID: deleted.ID, StudentID: student.ID, Since: f.now}})
 		f.must(f.RecordDeleted(t.Context(), epoch, running.ID, f.now))
 		wantCode(t, erase(somebody()), lab.CodeConflict)
+	})
+}
+
+// eraseUser erases who a user is.
+func (f *fixture) eraseUser(intent lab.Intent, id string) error {
+	f.t.Helper()
+	_, _, err := f.EraseUser(f.t.Context(), intent, id, f.now, func(u lab.User) (lab.Audit, error) { return f.audit("user.erase", u.ID), nil })
+	return err
+}
+
+// nowhere fails with every row of any table that has one of the texts in it.
+func (f *fixture) nowhere(texts ...string) {
+	f.t.Helper()
+	for _, line := range strings.Split(f.everywhere(), "\n") {
+		for _, text := range texts {
+			if strings.Contains(strings.ToLower(line), strings.ToLower(text)) {
+				f.t.Errorf("left: %s", line)
+			}
+		}
+	}
+}
+
+func TestWhoseCohortIsDeletedIsExportedAndErasedAllTheSame(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, cohort := t.Context(), f.cohort("fall-26")
+		student := f.student(cohort, "Ada Lovelace", "ada@example.org")
+		f.student(f.cohort("other"), "Dada", "dada@example.org")
+		user := f.person("ada@example.org")
+		gone := f.workspace(f.class(cohort, f.course("py101")), student, "fall-26-py101-al")
+		epoch := f.epoch()
+		class, err := f.Class(ctx, gone.ClassID)
+		f.must(err)
+		f.acted(class, lab.OperationDelete)
+		f.must(f.RecordDeleted(ctx, epoch, gone.ID, f.now))
+		enrolled := f.audit("student.enroll", student.ID)
+		enrolled.Detail = map[string]any{"email": "Ada@example.org", "others": []any{"dada@example.org"}}
+		f.must(f.Record(ctx, enrolled))
+		f.must(f.DeleteCohort(ctx, somebody(), cohort.ID, f.audit("cohort.delete", cohort.ID)))
+
+		wantCode(t, second(f.Personal(ctx, student.ID)), lab.CodeNotFound)
+		data, err := f.PersonalOfUser(ctx, user.ID)
+		f.must(err)
+		wantEqual(t, []int{len(data.Records["users"]), len(data.Records["kept_homes"])}, []int{1, 1})
+		wantCode(t, second(f.PersonalOfUser(ctx, "nobody")), lab.CodeNotFound)
+
+		before := f.everywhere()
+		f.must(f.eraseUser(lab.Intent{DryRun: true}, user.ID))
+		wantEqual(t, f.everywhere(), before)
+		f.must(f.eraseUser(somebody(), user.ID))
+		for _, line := range strings.Split(f.everywhere(), "\n") {
+			if line = strings.ToLower(line); strings.Contains(strings.ReplaceAll(line, "dada@", ""), "ada@") || strings.Contains(line, "lovelace") {
+				t.Errorf("left: %s", line)
+			}
+		}
+		if !strings.Contains(f.everywhere(), "dada@example.org") {
+			t.Error("somebody else went, whose address ends like theirs")
+		}
+		due, err := f.DueHomes(ctx, time.Time{})
+		f.must(err)
+		wantEqual(t, len(due), 1)
+		wantCode(t, f.eraseUser(somebody(), user.ID), lab.CodeConflict)
+		wantCode(t, f.eraseUser(somebody(), "nobody"), lab.CodeNotFound)
+	})
+}
+
+func TestFormerStaffAreErasedWhereverTheyActed(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		g := newGuarded(f)
+		ctx := t.Context()
+		f.apiToken(g.teacher)
+		g.enter(g.entry(g.teacher))
+		for _, actor := range []string{"user:t@example.org", "token:t@example.org/ci"} {
+			intent := keyedBy("key of "+actor, "f")
+			intent.Actor = lab.Actor{Name: actor, UserID: g.teacher.ID, Role: lab.RoleInstructor, Remote: "192.0.2.50"}
+			owner := lab.SecretOwner{Kind: lab.SecretOfClass, ID: g.class.ID}
+			secret := lab.Secret{Name: f.id("K"), Bytes: 9, SetAt: f.now, SetBy: actor, Version: f.id("version")}
+			f.must(second(f.BeginSecret(ctx, intent, owner, secret)))
+			audit := f.audit("secret.set", g.class.ID)
+			audit.Actor, audit.Detail = intent.Actor, map[string]any{"login": "T@example.org", "role": "instructor"}
+			f.must(f.KeepSecret(ctx, intent, owner, secret, audit))
+			version := f.newVersion("mine-"+f.id(""), f.id("source"))
+			version.Version, version.Author, version.RegisteredBy = 1, lab.Author{Name: "T. Eacher", Email: "T@example.org"}, actor
+			intent.Key = ""
+			f.must(f.RegisterTemplate(ctx, intent, version.Name, version.Digest, func(lab.TemplateState) (*lab.TemplateVersion, lab.Audit, error) {
+				return &version, f.audit("template.push", version.ID), nil
+			}))
+		}
+		f.acted(g.class, lab.OperationLaunch)
+		g.exec(`UPDATE operations SET actor_name = 'token:t@example.org/ci'`)
+
+		wantCode(t, f.eraseUser(somebody(), g.teacher.ID), lab.CodeConflict) // staff still
+		f.setUser(g.teacher.ID, func(u *lab.User) { u.Role = lab.RoleStudent })
+		data, err := f.PersonalOfUser(ctx, g.teacher.ID)
+		f.must(err)
+		wantEqual(t, []int{
+			len(data.Records["operations"]), len(data.Records["look_ins"]), len(data.Records["secrets"]), len(data.Records["template_versions"]),
+		}, []int{1, 1, 2, 2})
+		f.must(f.eraseUser(somebody(), g.teacher.ID))
+		f.nowhere("\"t@example.org", ":t@example.org", "T. Eacher", "192.0.2.50")
+		if !strings.Contains(f.everywhere(), "user:ada@example.org") && !strings.Contains(f.everywhere(), "h@example.org") {
+			t.Error("somebody else went as well")
+		}
+	})
+}
+
+func TestALoginThatIsAWordIsNoOtherWord(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		user := f.newUser("admin", lab.RoleStudent)
+		user.Email = ""
+		f.must(f.CreateUser(t.Context(), somebody(), user, f.audit("user.create", user.ID)))
+		audit := f.audit("user.update", user.ID)
+		audit.Actor = lab.Actor{Name: "user:admin"}
+		audit.Detail = map[string]any{"login": "admin", "role": "admin", "text": "an administrator"}
+		f.must(f.Record(t.Context(), audit))
+		f.must(f.eraseUser(somebody(), user.ID))
+		rows, err := f.Audits(t.Context(), 9)
+		f.must(err)
+		for _, row := range rows {
+			if row.Action == "user.update" {
+				wantEqual(t, row.Detail, map[string]any{"login": "Erased", "role": "admin", "text": "an administrator"})
+				wantEqual(t, row.Actor.Name, "Erased")
+			}
+		}
 	})
 }
 

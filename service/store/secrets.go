@@ -11,13 +11,17 @@ import (
 )
 
 const (
-	selectNames = `SELECT name, bytes, set_at, set_by, revision FROM secrets `
-	// Names are kept from before their values are in Vault: what Vault holds beyond
-	// the names that there are is removed.
-	beginName = `INSERT INTO secrets (kind, owner_id, name, bytes, set_at, set_by, revision) VALUES (?, ?, ?, ?, NULL, '', 1)
-		ON CONFLICT (kind, owner_id, name) DO UPDATE SET revision = secrets.revision + 1`
-	keepName  = `UPDATE secrets SET bytes = ?, set_at = ?, set_by = ? WHERE kind = ? AND owner_id = ? AND name = ? AND revision = ?`
-	lockOwner = `SELECT id FROM secret_owners WHERE kind = ? AND id = ?`
+	selectNames = `SELECT name, bytes, set_at, set_by, revision, version FROM secrets `
+	// A value has a version of its own, which is known from before it is in Vault:
+	// what Vault holds beyond those that are in force or on their way is removed. So
+	// it is decided here, and nowhere else, which value is in force.
+	beginName = `INSERT INTO secrets (kind, owner_id, name, bytes, set_at, set_by, revision, pending, begun_at) VALUES (?, ?, ?, ?, NULL, '', 1, ?, ?)
+		ON CONFLICT (kind, owner_id, name) DO UPDATE SET revision = secrets.revision + 1, pending = excluded.pending, begun_at = excluded.begun_at`
+	keepName = `UPDATE secrets SET bytes = ?, set_at = ?, set_by = ?, version = pending, pending = '', begun_at = NULL
+		WHERE kind = ? AND owner_id = ? AND name = ? AND pending = ?`
+	// pruneAgain makes an owner due for pruning once more, also while it is being done.
+	pruneAgain = `UPDATE secret_owners SET pruned = CASE WHEN pruned < 0 THEN pruned - 1 ELSE -1 END WHERE kind = ? AND id = ?`
+	lockOwner  = `SELECT id FROM secret_owners WHERE kind = ? AND id = ?`
 
 	selectReceivers = `SELECT w.id, w.slug, w.class_id, w.student_id, c.course_id, w.secret_names, w.secrets_done,
 			COALESCE(k.changes, 0) + COALESCE(l.changes, 0) + COALESCE(p.changes, 0) AS changes
@@ -31,6 +35,9 @@ const (
 	ownerGone = `CASE o.kind WHEN 'course' THEN NOT EXISTS (SELECT 1 FROM courses WHERE id = o.id)
 		WHEN 'class' THEN NOT EXISTS (SELECT 1 FROM classes WHERE id = o.id)
 		ELSE NOT EXISTS (SELECT 1 FROM students WHERE id = o.id AND withdrawn_at IS NULL) END`
+	// abandonedAfter is when a value that was on its way is not awaited any more: much
+	// longer than a request lasts.
+	abandonedAfter = 10 * time.Minute
 )
 
 type secretRow struct {
@@ -39,10 +46,11 @@ type secretRow struct {
 	SetAt    stamp  `db:"set_at"`
 	SetBy    string `db:"set_by"`
 	Revision int64  `db:"revision"`
+	Version  string `db:"version"`
 }
 
 func (r secretRow) secret() lab.Secret {
-	return lab.Secret{Name: r.Name, Bytes: r.Bytes, SetAt: time.Time(r.SetAt), SetBy: r.SetBy, Revision: r.Revision}
+	return lab.Secret{Name: r.Name, Bytes: r.Bytes, SetAt: time.Time(r.SetAt), SetBy: r.SetBy, Revision: r.Revision, Version: r.Version}
 }
 
 // Secrets gives a page of the secrets of an owner, by name.
@@ -61,8 +69,8 @@ func (s *Store) Secrets(ctx context.Context, owner lab.SecretOwner, p lab.Page) 
 	}, chosen, p, secretRow.secret)
 }
 
-// BeginSecret makes a secret's name known before its value goes into Vault, and
-// gives the revision that it will have. CodeNotFound when the owner is gone,
+// BeginSecret makes a version of a secret known before it goes into Vault, and gives
+// the revision that it will have. CodeNotFound when the owner is gone,
 // CodeConflict when it would have too many secrets, or too large ones, CodeStale
 // where the intent wants another revision. A dry run changes nothing.
 func (s *Store) BeginSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret) (int64, error) {
@@ -78,7 +86,7 @@ func (s *Store) BeginSecret(ctx context.Context, intent lab.Intent, owner lab.Se
 		if err := fits(ctx, tx, owner, secret); err != nil {
 			return lab.Audit{}, err
 		}
-		if _, err := tx.exec(ctx, beginName, owner.Kind, owner.ID, secret.Name, secret.Bytes); err != nil {
+		if _, err := tx.exec(ctx, beginName, owner.Kind, owner.ID, secret.Name, secret.Bytes, secret.Version, stamp(s.now())); err != nil {
 			return lab.Audit{}, err
 		}
 		return lab.Audit{}, tx.get(ctx, &revision, `SELECT revision FROM secrets WHERE kind = ? AND owner_id = ? AND name = ?`, owner.Kind, owner.ID, secret.Name)
@@ -86,15 +94,15 @@ func (s *Store) BeginSecret(ctx context.Context, intent lab.Intent, owner lab.Se
 	return revision, err
 }
 
-// KeepSecret writes that a secret has its value in Vault since the revision that it
-// was begun with; the reconciling instance takes it to the workspaces. CodeConflict
-// when somebody else has set or deleted it meanwhile.
+// KeepSecret puts the version of a secret in force that was begun and is in Vault;
+// the reconciling instance takes it to the workspaces. CodeConflict when somebody else
+// has set or deleted it meanwhile: what was in force, or theirs, is.
 func (s *Store) KeepSecret(ctx context.Context, intent lab.Intent, owner lab.SecretOwner, secret lab.Secret, audit lab.Audit) error {
 	return s.act(ctx, intent, "keep a secret", func(tx session) (lab.Audit, error) {
 		if err := holdOwner(ctx, tx, owner); err != nil {
 			return lab.Audit{}, err
 		}
-		n, err := tx.exec(ctx, keepName, secret.Bytes, stamp(secret.SetAt), secret.SetBy, owner.Kind, owner.ID, secret.Name, secret.Revision)
+		n, err := tx.exec(ctx, keepName, secret.Bytes, stamp(secret.SetAt), secret.SetBy, owner.Kind, owner.ID, secret.Name, secret.Version)
 		if err == nil && n == 0 {
 			err = lab.Errorf(lab.CodeConflict, "the secret %s was set or deleted by somebody else at the same time", secret.Name).
 				WithHint("set it again if this value is still wanted")
@@ -104,6 +112,89 @@ func (s *Store) KeepSecret(ctx context.Context, intent lab.Intent, owner lab.Sec
 		}
 		return audit, changedSecrets(ctx, tx, owner)
 	})
+}
+
+// DropSecret gives a version up that was begun and not kept, and has Vault rid of it.
+func (s *Store) DropSecret(ctx context.Context, owner lab.SecretOwner, name, version string) error {
+	return s.update(ctx, "drop a secret", func(tx session) error { return dropSecret(ctx, tx, owner, name, version) })
+}
+
+func dropSecret(ctx context.Context, tx session, owner lab.SecretOwner, name, version string) error {
+	for _, statement := range []struct {
+		sql  string
+		args []any
+	}{
+		{pruneAgain, []any{owner.Kind, owner.ID}}, // first: it holds the owner
+		{`UPDATE secrets SET pending = '', begun_at = NULL WHERE kind = ? AND owner_id = ? AND name = ? AND pending = ?`, []any{owner.Kind, owner.ID, name, version}},
+		{`DELETE FROM secrets WHERE kind = ? AND owner_id = ? AND name = ? AND pending = '' AND set_at IS NULL`, []any{owner.Kind, owner.ID, name}},
+	} {
+		if _, err := tx.exec(ctx, statement.sql, statement.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AbandonSecrets drops the versions that nobody has kept for long: whoever began them
+// was ended in between.
+func (s *Store) AbandonSecrets(ctx context.Context, epoch int64) error {
+	var rows []struct {
+		Kind    string `db:"kind"`
+		OwnerID string `db:"owner_id"`
+		Name    string `db:"name"`
+		Pending string `db:"pending"`
+	}
+	err := s.reader().list(ctx, &rows, `SELECT kind, owner_id, name, pending FROM secrets WHERE pending <> '' AND begun_at < ?
+		ORDER BY kind, owner_id, name`, stamp(s.now().Add(-abandonedAfter)))
+	if err != nil {
+		return s.failed(ctx, "list abandoned secrets", err)
+	}
+	for _, r := range rows {
+		owner := lab.SecretOwner{Kind: lab.SecretKind(r.Kind), ID: r.OwnerID}
+		if err := s.tellVault(ctx, epoch, "abandon a secret", func(tx session) error { return dropSecret(ctx, tx, owner, r.Name, r.Pending) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SecretVersions gives the versions of an owner's secrets that are in force, by name.
+func (s *Store) SecretVersions(ctx context.Context, owner lab.SecretOwner) (map[string]string, error) {
+	var rows []secretRow
+	err := s.reader().list(ctx, &rows, selectNames+`WHERE kind = ? AND owner_id = ? AND set_at IS NOT NULL`, owner.Kind, owner.ID)
+	if err != nil {
+		return nil, s.failed(ctx, "read the versions of secrets", err)
+	}
+	versions := make(map[string]string, len(rows))
+	for _, r := range rows {
+		versions[r.Name] = r.Version
+	}
+	return versions, nil
+}
+
+// SecretKeys gives under what Vault may hold values of an owner's secrets: those in
+// force, and those on their way.
+func (s *Store) SecretKeys(ctx context.Context, owner lab.SecretOwner) ([]string, error) {
+	var rows []struct {
+		Name    string `db:"name"`
+		Set     bool   `db:"is_set"`
+		Version string `db:"version"`
+		Pending string `db:"pending"`
+	}
+	err := s.reader().list(ctx, &rows, `SELECT name, set_at IS NOT NULL AS is_set, version, pending FROM secrets WHERE kind = ? AND owner_id = ? ORDER BY name`, owner.Kind, owner.ID)
+	if err != nil {
+		return nil, s.failed(ctx, "list versions of secrets", err)
+	}
+	var keys []string
+	for _, r := range rows {
+		if r.Set {
+			keys = append(keys, lab.SecretKey(r.Name, r.Version))
+		}
+		if r.Pending != "" {
+			keys = append(keys, lab.SecretKey(r.Name, r.Pending))
+		}
+	}
+	return keys, nil
 }
 
 // DeleteSecret removes a secret; CodeNotFound when there is none.
@@ -257,31 +348,27 @@ func (s *Store) SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToP
 		Kind    string `db:"kind"`
 		ID      string `db:"id"`
 		Changes int64  `db:"changes"`
+		Pruned  int64  `db:"pruned"`
 		Gone    bool   `db:"gone"`
 	}
-	err := s.reader().list(ctx, &rows, `SELECT o.kind, o.id, o.changes, `+ownerGone+` AS gone FROM secret_owners o
+	err := s.reader().list(ctx, &rows, `SELECT o.kind, o.id, o.changes, o.pruned, `+ownerGone+` AS gone FROM secret_owners o
 		WHERE o.pruned <> o.changes OR `+ownerGone+` ORDER BY o.kind, o.id LIMIT ?`, limit)
 	if err != nil {
 		return nil, s.failed(ctx, "list secrets to prune", err)
 	}
 	all := make([]lab.SecretsToPrune, len(rows))
 	for i, r := range rows {
-		all[i] = lab.SecretsToPrune{Owner: lab.SecretOwner{Kind: lab.SecretKind(r.Kind), ID: r.ID}, Changes: r.Changes, Gone: r.Gone}
-		if r.Gone {
-			continue
-		}
-		if err := s.reader().list(ctx, &all[i].Names, `SELECT name FROM secrets WHERE kind = ? AND owner_id = ? ORDER BY name`, r.Kind, r.ID); err != nil {
-			return nil, s.failed(ctx, "list secrets to prune", err)
-		}
+		all[i] = lab.SecretsToPrune{Owner: lab.SecretOwner{Kind: lab.SecretKind(r.Kind), ID: r.ID}, Changes: r.Changes, Pruned: r.Pruned, Gone: r.Gone}
 	}
 	return all, nil
 }
 
-// Pruned writes that Vault holds no more than was given. What is gone is forgotten.
+// Pruned writes that Vault was rid of what was more than there is, unless there is
+// more again. What is gone is forgotten.
 func (s *Store) Pruned(ctx context.Context, epoch int64, done lab.SecretsToPrune) error {
 	return s.tellVault(ctx, epoch, "record pruned secrets", func(tx session) error {
 		if !done.Gone {
-			_, err := tx.exec(ctx, `UPDATE secret_owners SET pruned = ? WHERE kind = ? AND id = ?`, done.Changes, done.Owner.Kind, done.Owner.ID)
+			_, err := tx.exec(ctx, `UPDATE secret_owners SET pruned = ? WHERE kind = ? AND id = ? AND pruned = ?`, done.Changes, done.Owner.Kind, done.Owner.ID, done.Pruned)
 			return err
 		}
 		for _, statement := range []string{`DELETE FROM secrets WHERE kind = ? AND owner_id = ?`, `DELETE FROM secret_owners WHERE kind = ? AND id = ?`} {

@@ -12,7 +12,7 @@ import (
 
 func (f *fixture) secret(owner lab.SecretOwner, name string) lab.Secret {
 	f.t.Helper()
-	secret := lab.Secret{Name: name, Bytes: 10, SetAt: f.now, SetBy: "Ada"}
+	secret := lab.Secret{Name: name, Bytes: 10, SetAt: f.now, SetBy: "Ada", Version: f.id("version")}
 	var err error
 	secret.Revision, err = f.BeginSecret(f.t.Context(), somebody(), owner, secret)
 	f.must(err)
@@ -33,7 +33,7 @@ func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
 		course := f.course("py")
 		owner := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: course.ID}
 		b, a := f.secret(owner, "B"), f.secret(owner, "A")
-		f.must(second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "C", Bytes: 1})))
+		f.must(second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "C", Bytes: 1, Version: "begun"})))
 		list, err := f.Secrets(t.Context(), owner, lab.Page{Limit: 1})
 		f.must(err)
 		rest, err := f.Secrets(t.Context(), owner, lab.Page{Limit: 9, Cursor: list.Next})
@@ -44,7 +44,13 @@ func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
 		// What is only begun is not removed from Vault.
 		prune, err := f.SecretsToPrune(t.Context(), 9)
 		f.must(err)
-		wantEqual(t, prune, []lab.SecretsToPrune{{Owner: owner, Names: []string{"A", "B", "C"}, Changes: 2}})
+		wantEqual(t, prune, []lab.SecretsToPrune{{Owner: owner, Changes: 2}})
+		keys, err := f.SecretKeys(t.Context(), owner)
+		f.must(err)
+		wantEqual(t, keys, []string{"A." + a.Version, "B." + b.Version, "C.begun"})
+		versions, err := f.SecretVersions(t.Context(), owner)
+		f.must(err)
+		wantEqual(t, versions, map[string]string{"A": a.Version, "B": b.Version})
 		epoch := f.keys()
 		f.must(f.Pruned(t.Context(), epoch, prune[0]))
 		prune, err = f.SecretsToPrune(t.Context(), 9)
@@ -56,7 +62,7 @@ func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
 		f.must(f.DeleteCourse(t.Context(), somebody(), course.ID, f.audit("course.delete", course.ID)))
 		prune, err = f.SecretsToPrune(t.Context(), 9)
 		f.must(err)
-		wantEqual(t, prune, []lab.SecretsToPrune{{Owner: owner, Gone: true, Changes: 3}})
+		wantEqual(t, prune, []lab.SecretsToPrune{{Owner: owner, Gone: true, Changes: 3, Pruned: 2}})
 		f.must(f.Pruned(t.Context(), epoch, prune[0]))
 		prune, err = f.SecretsToPrune(t.Context(), 9)
 		f.must(err)
@@ -183,7 +189,7 @@ func TestASecretIsChangedAtTheRevisionThatIsWanted(t *testing.T) {
 			intent.Match = revisions
 			return intent
 		}
-		secret := lab.Secret{Name: "A", Bytes: 10, SetAt: f.now, SetBy: "Ada"}
+		secret := lab.Secret{Name: "A", Bytes: 10, SetAt: f.now, SetBy: "Ada", Version: "one"}
 		wantCode(t, second(f.BeginSecret(ctx, matching(1), owner, secret)), lab.CodeNotFound)
 		first := f.secret(owner, "A")
 		wantEqual(t, first.Revision, int64(1))
@@ -195,13 +201,101 @@ func TestASecretIsChangedAtTheRevisionThatIsWanted(t *testing.T) {
 		one, err := f.BeginSecret(ctx, matching(1), owner, secret)
 		f.must(err)
 		wantCode(t, second(f.BeginSecret(ctx, matching(1), owner, secret)), lab.CodeStale)
+		secret.Version = "other"
 		other, err := f.BeginSecret(ctx, somebody(), owner, secret)
 		f.must(err)
-		secret.Revision = one
+		secret.Revision, secret.Version = one, "one"
 		wantCode(t, f.KeepSecret(ctx, somebody(), owner, secret, f.audit("x", "x")), lab.CodeConflict)
-		secret.Revision = other
+		secret.Revision, secret.Version = other, "other"
 		f.must(f.KeepSecret(ctx, somebody(), owner, secret, f.audit("secret.set", owner.ID)))
 		f.must(f.DeleteSecret(ctx, matching(other), owner, "A", f.audit("secret.delete", owner.ID)))
 		wantCode(t, f.KeepSecret(ctx, somebody(), owner, secret, f.audit("x", "x")), lab.CodeConflict)
+	})
+}
+
+// What Vault holds is written without a lock: only what is kept here is in force.
+func TestOnlyAValueThatWasKeptIsInForce(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, owner := t.Context(), lab.SecretOwner{Kind: lab.SecretOfCourse, ID: f.course("py").ID}
+		epoch := f.keys()
+		begin := func(version string) lab.Secret {
+			t.Helper()
+			secret := lab.Secret{Name: "A", Bytes: 10, SetAt: f.now, SetBy: "Ada", Version: version}
+			var err error
+			secret.Revision, err = f.BeginSecret(ctx, somebody(), owner, secret)
+			f.must(err)
+			return secret
+		}
+		keep := func(secret lab.Secret) error {
+			return f.KeepSecret(ctx, somebody(), owner, secret, f.audit("secret.set", owner.ID))
+		}
+		holds := func(inForce string, keys ...string) {
+			t.Helper()
+			versions, err := f.SecretVersions(ctx, owner)
+			f.must(err)
+			wantEqual(t, versions["A"], inForce)
+			got, err := f.SecretKeys(ctx, owner)
+			f.must(err)
+			wantEqual(t, got, keys)
+		}
+		prune := func() bool {
+			t.Helper()
+			due, err := f.SecretsToPrune(ctx, 9)
+			f.must(err)
+			for _, one := range due {
+				f.must(f.Pruned(ctx, epoch, one))
+			}
+			return len(due) > 0
+		}
+		first := begin("first")
+		second := begin("second")
+		holds("", "A.second")
+		f.must(keep(second))
+		holds("second", "A.second")
+		wantEqual(t, prune(), true)
+		wantEqual(t, prune(), false)
+		// The first one's value may have reached Vault after that.
+		wantCode(t, keep(first), lab.CodeConflict)
+		f.must(f.DropSecret(ctx, owner, "A", "first"))
+		holds("second", "A.second")
+		due, err := f.SecretsToPrune(ctx, 9)
+		f.must(err)
+		f.must(f.DropSecret(ctx, owner, "A", "first")) // once more, while it is pruned
+		f.must(f.Pruned(ctx, epoch, due[0]))
+		wantEqual(t, prune(), true)
+		wantEqual(t, prune(), false)
+
+		// A value that fails changes nothing, and nobody kept waits for ever.
+		third := begin("third")
+		holds("second", "A.second", "A.third")
+		f.must(f.DropSecret(ctx, owner, "A", "third"))
+		holds("second", "A.second")
+		wantCode(t, keep(third), lab.CodeConflict)
+		begin("fourth")
+		f.must(f.AbandonSecrets(ctx, epoch))
+		holds("second", "A.second", "A.fourth")
+		f.now = f.now.Add(11 * time.Minute)
+		wantCode(t, f.AbandonSecrets(ctx, epoch-1), lab.CodeConflict)
+		f.must(f.AbandonSecrets(ctx, epoch))
+		holds("second", "A.second")
+		wantEqual(t, prune(), true)
+
+		// A secret that is deleted and set again is another one.
+		late := begin("late")
+		f.must(f.DeleteSecret(ctx, somebody(), owner, "A", f.audit("secret.delete", owner.ID)))
+		again := begin("again")
+		wantCode(t, keep(late), lab.CodeConflict)
+		f.must(f.DropSecret(ctx, owner, "A", "late"))
+		f.must(keep(again))
+		holds("again", "A.again")
+
+		// One that was never set leaves no name.
+		f.must(f.DeleteSecret(ctx, somebody(), owner, "A", f.audit("secret.delete", owner.ID)))
+		begin("never")
+		f.must(f.DropSecret(ctx, owner, "A", "never"))
+		for i := range lab.MaxSecrets {
+			f.secret(owner, fmt.Sprintf("N%d", i))
+		}
 	})
 }

@@ -110,10 +110,34 @@ func (s *Store) RotateSession(ctx context.Context, id, from, to string, at time.
 	err = s.update(ctx, "rotate a session", func(tx session) error {
 		n, err := tx.exec(ctx, `UPDATE sessions SET hash = ?, previous_hash = hash, rotated_at = ?, seen_at = ? WHERE id = ? AND hash = ? AND ended_at IS NULL`,
 			to, stamp(at), stamp(at), id, from)
-		done = n == 1
+		if done = n == 1; err != nil || !done {
+			return err
+		}
+		_, err = tx.exec(ctx, `INSERT INTO session_tokens (hash, session_id, replaced_at) VALUES (?, ?, ?)`, from, id, stamp(at))
 		return err
 	})
 	return done, err
+}
+
+// EndReused ends the session whose token, under the hash given, was replaced by
+// another at a moment or before it; none where there is no such session, or it has
+// ended.
+func (s *Store) EndReused(ctx context.Context, hash string, replaced, at time.Time, audit func(lab.Session) lab.Audit) error {
+	const ofHash = `WHERE s.ended_at IS NULL AND s.id IN (SELECT session_id FROM session_tokens WHERE hash = ? AND replaced_at <= ?)`
+	var found []sessionRow
+	if err := s.reader().list(ctx, &found, selectSessions+ofHash, hash, stamp(replaced)); err != nil {
+		return s.failed(ctx, "look for a token's session", err)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return s.update(ctx, "end a session whose token was used again", func(tx session) error {
+		n, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL`, stamp(at), found[0].ID)
+		if err != nil || n == 0 {
+			return err
+		}
+		return record(ctx, tx, audit(found[0].session()))
+	})
 }
 
 // SeeSession notes that a session is used.
@@ -153,10 +177,14 @@ func (s *Store) EndSession(ctx context.Context, intent lab.Intent, userID, id st
 	})
 }
 
-// EndSessions ends all sessions of a user.
-func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, at time.Time, audit lab.Audit) error {
+// EndSessions ends all sessions of a user, and with tokens all API tokens.
+func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error {
 	return s.act(ctx, intent, "end all sessions", func(tx session) (lab.Audit, error) {
-		return audit, endSessions(ctx, tx, userID, "", at)
+		if err := endSessions(ctx, tx, userID, "", at); err != nil || !tokens {
+			return audit, err
+		}
+		revoked, err := revokeTokens(ctx, tx, userID, at)
+		return alsoRevoked(audit, revoked), err
 	})
 }
 
@@ -177,8 +205,9 @@ func (s *Store) KnowsDevice(ctx context.Context, userID, hash string) (bool, err
 
 // PasswordSet notes that somebody's password was set, where it has been: their
 // state, that what was due by their session is done, and that all their other
-// sessions and their links have ended and their failures are forgotten.
-func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, at time.Time, audit lab.Audit) error {
+// sessions and their links have ended, with tokens their API tokens too, and their
+// failures are forgotten.
+func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) error {
 	return s.update(ctx, "note a new password", func(tx session) error {
 		if err := tx.lock(ctx, "user", lockUser, userID); err != nil {
 			return err
@@ -199,6 +228,13 @@ func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Passwo
 		if err := endSessions(ctx, tx, userID, kept, at); err != nil {
 			return err
 		}
-		return record(ctx, tx, audit)
+		var revoked []string
+		if tokens {
+			var err error
+			if revoked, err = revokeTokens(ctx, tx, userID, at); err != nil {
+				return err
+			}
+		}
+		return record(ctx, tx, alsoRevoked(audit, revoked))
 	})
 }

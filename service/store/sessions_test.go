@@ -158,7 +158,7 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		link.Tries, link.ExpiresAt = 1, f.now.Add(time.Hour)
 		f.must(second(f.TryLetter(ctx, link, "link")))
 
-		f.must(f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, here.ID, f.now, f.audit("password.change", ada.ID)))
+		f.must(f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID)))
 		here.PasswordDue = false
 		wantEqual(t, f.live(ada.ID), []lab.Session{here})
 		changed, err := f.User(ctx, ada.ID)
@@ -167,5 +167,67 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		wantEqual(t, changed.Revision, ada.Revision+1)
 		_, err = f.ResetLink(ctx, "link", f.now)
 		wantCode(t, err, lab.CodeNotFound)
+	})
+}
+
+func TestTokensGoWithSessionsAndPasswordsWhereThatIsAsked(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada, bob := t.Context(), f.user("ada@example.org", lab.RoleStudent), f.user("bob@example.org", lab.RoleStudent)
+		bobs := f.apiToken(bob)
+		left := func() int {
+			t.Helper()
+			list, err := f.Tokens(ctx, ada.ID, lab.Page{Limit: 9})
+			f.must(err)
+			return len(list.Items)
+		}
+		for name, act := range map[string]func(tokens bool) error{
+			"session.end_all": func(tokens bool) error {
+				return f.EndSessions(ctx, somebody(), ada.ID, tokens, f.now, f.audit("session.end_all", ada.ID))
+			},
+			"password.reset": func(tokens bool) error {
+				return f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, "", tokens, f.now, f.audit("password.reset", ada.ID))
+			},
+		} {
+			one, two := f.apiToken(ada), f.apiToken(ada)
+			f.must(act(false))
+			wantEqual(t, left(), 2)
+			f.must(act(true))
+			wantEqual(t, left(), 0)
+			newest, err := f.Audits(ctx, 1)
+			f.must(err)
+			wantEqual(t, newest[0].Action, name)
+			wantEqual(t, newest[0].Detail["revoked_tokens"], any([]any{one.ID, two.ID}))
+		}
+		kept, err := f.Token(ctx, bobs.ID)
+		f.must(err)
+		wantEqual(t, kept.RevokedAt == nil, true)
+	})
+}
+
+func TestASessionEndsOnceWhoseReplacedTokenComesAgain(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		s, other := f.session(ada, "first"), f.session(ada, "other")
+		replaced := f.now.Add(time.Minute)
+		f.must(second(f.RotateSession(ctx, s.ID, "first", "second", replaced)))
+		f.must(second(f.RotateSession(ctx, s.ID, "second", "third", replaced.Add(time.Minute))))
+		recorded := 0
+		comes := func(hash string, before time.Time) {
+			t.Helper()
+			f.must(f.EndReused(ctx, hash, before, f.now, func(ended lab.Session) lab.Audit {
+				recorded++
+				return f.audit("session.reuse", ended.ID)
+			}))
+		}
+		for hash, before := range map[string]time.Time{"third": replaced.Add(time.Hour), "made up": replaced.Add(time.Hour), "first": replaced.Add(-time.Second)} {
+			comes(hash, before)
+		}
+		wantEqual(t, len(f.live(ada.ID)), 2)
+		for range 2 {
+			comes("first", replaced)
+		}
+		wantEqual(t, []any{f.live(ada.ID), recorded}, []any{[]lab.Session{other}, 1})
 	})
 }

@@ -25,6 +25,7 @@ type site struct {
 	class     lab.Class
 	workspace lab.Workspace
 	user      lab.User
+	former    lab.User
 	session   lab.Session
 	token     lab.APIToken
 }
@@ -36,6 +37,7 @@ func newSite(f *fixture) site {
 	s.student = f.student(s.cohort, "Ada", "ada@example.org")
 	s.class = f.class(s.cohort, s.course)
 	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
+	s.former = f.user(s.name+"-former@example.org", lab.RoleStudent)
 	s.session, s.token = f.newSession(s.user), f.newToken(s.user)
 	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, nil, f.audit("session.create", s.session.ID), nil))
 	f.must(f.CreateToken(f.t.Context(), somebody(), s.token, s.name, f.audit("token.create", s.token.ID)))
@@ -92,6 +94,15 @@ func (s site) acts() map[string]act {
 			one, err := st.Student(ctx, s.student.ID)
 			return one.Revision, one, err
 		}},
+		"erase a user": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
+			_, _, err := st.EraseUser(ctx, intent, s.former.ID, s.now, func(lab.User) (lab.Audit, error) {
+				return s.audit("user.erase", s.former.ID), nil
+			})
+			return err
+		}, on: func(ctx context.Context, st *store.Store) (int64, any, error) {
+			u, err := st.User(ctx, s.former.ID)
+			return u.Revision, u, err
+		}},
 		"erase": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			_, _, err := st.Erase(ctx, intent, s.student.ID, s.now, func(lab.Student) (lab.Audit, error) {
 				return s.audit("student.erase", s.student.ID), nil
@@ -145,7 +156,7 @@ func (s site) acts() map[string]act {
 			return st.EndSession(ctx, intent, "", s.session.ID, s.now, s.audit("session.end", s.session.ID))
 		}},
 		"end all sessions": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
-			return st.EndSessions(ctx, intent, s.user.ID, s.now, s.audit("session.end_all", s.user.ID))
+			return st.EndSessions(ctx, intent, s.user.ID, true, s.now, s.audit("session.end_all", s.user.ID))
 		}},
 		"appoint": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return second(st.Appoint(ctx, intent, lab.TrustCohort, s.cohort.ID, []string{s.user.ID}, s.audit("appoint", s.cohort.ID)))

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
@@ -149,7 +150,8 @@ func TestTwoWhoRegisterAtTheSameTimeMakeOneVersion(t *testing.T) {
 	})
 }
 
-// What a course was made from must be what it was: nothing in the program changes or deletes a version.
+// What a course was made from must be what it was: nothing in the program changes or deletes a version,
+// but for the names in it of somebody who is erased.
 func TestNoStatementChangesAVersion(t *testing.T) {
 	t.Parallel()
 	forbidden := regexp.MustCompile(`(?is)(UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+template(_version)?s\b|template_versions[^;]*ON\s+CONFLICT[^;]*DO\s+UPDATE`)
@@ -158,6 +160,7 @@ func TestNoStatementChangesAVersion(t *testing.T) {
 			return err
 		}
 		text, err := os.ReadFile(path)
+		text = bytes.ReplaceAll(text, []byte("UPDATE template_versions SET author_name = ?, author_email = ''"), nil)
 		if found := forbidden.Find(text); found != nil {
 			t.Errorf("%s: %s", path, found)
 		}

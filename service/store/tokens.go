@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -89,6 +90,30 @@ func (s *Store) RevokeToken(ctx context.Context, intent lab.Intent, userID, id s
 		}
 		return audit, err
 	})
+}
+
+// revokeTokens ends all of a user's API tokens, and gives their ids.
+func revokeTokens(ctx context.Context, tx session, userID string, at time.Time) ([]string, error) {
+	var ids []string
+	if err := tx.list(ctx, &ids, `SELECT id FROM api_tokens WHERE user_id = ? AND revoked_at IS NULL ORDER BY id`+tx.locks.own, userID); err != nil {
+		return nil, err
+	}
+	_, err := tx.exec(ctx, `UPDATE api_tokens SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL`, stamp(at), userID)
+	return ids, err
+}
+
+// alsoRevoked adds to an audit which tokens went with what it tells of.
+func alsoRevoked(audit lab.Audit, ids []string) lab.Audit {
+	if len(ids) == 0 {
+		return audit
+	}
+	detail := maps.Clone(audit.Detail)
+	if detail == nil {
+		detail = map[string]any{}
+	}
+	detail["revoked_tokens"] = ids
+	audit.Detail = detail
+	return audit
 }
 
 // UseToken notes that an API token is used.

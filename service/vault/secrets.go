@@ -23,21 +23,34 @@ func ownerPath(owner lab.SecretOwner) string {
 	return folder + owner.ID + "/env"
 }
 
-// Secrets gives the values of an owner's secrets by their names.
+// Secrets gives all values that are held of an owner's secrets, by lab.SecretKey.
 func (c *Client) Secrets(ctx context.Context, owner lab.SecretOwner) (map[string]string, error) {
 	values, _, err := c.ownerSecrets(ctx, owner)
 	return values, err
 }
 
-// PutSecret gives an owner's secret its value.
-func (c *Client) PutSecret(ctx context.Context, owner lab.SecretOwner, name, value string) error {
-	return c.changeSecrets(ctx, owner, func(values map[string]string) { values[name] = value })
+// PutSecret writes one version of a secret's value beside the others.
+func (c *Client) PutSecret(ctx context.Context, owner lab.SecretOwner, name, version, value string) error {
+	return c.changeSecrets(ctx, owner, func(values map[string]string) error {
+		values[lab.SecretKey(name, version)] = value
+		return nil
+	})
 }
 
-// PruneSecrets leaves an owner no other secrets than those named, if it has any.
-func (c *Client) PruneSecrets(ctx context.Context, owner lab.SecretOwner, names []string) error {
-	return c.changeSecrets(ctx, owner, func(values map[string]string) {
-		maps.DeleteFunc(values, func(name, _ string) bool { return !slices.Contains(names, name) })
+// PruneSecrets leaves an owner no other values than those that are kept, by
+// lab.SecretKey. keep is asked after it was read what there is, and again where that
+// changes: a value that keep has not heard of is never removed with the others.
+func (c *Client) PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep func(context.Context) ([]string, error)) error {
+	return c.changeSecrets(ctx, owner, func(values map[string]string) error {
+		if len(values) == 0 {
+			return nil
+		}
+		kept, err := keep(ctx)
+		if err != nil {
+			return fmt.Errorf("ask which secrets are kept: %w", err)
+		}
+		maps.DeleteFunc(values, func(key, _ string) bool { return !slices.Contains(kept, key) })
+		return nil
 	})
 }
 
@@ -66,7 +79,7 @@ func (c *Client) ownerSecrets(ctx context.Context, owner lab.SecretOwner) (map[s
 
 // changeSecrets writes what change makes of an owner's secrets, on the condition
 // that nobody else has meanwhile. Where none are left, their path goes too.
-func (c *Client) changeSecrets(ctx context.Context, owner lab.SecretOwner, change func(map[string]string)) error {
+func (c *Client) changeSecrets(ctx context.Context, owner lab.SecretOwner, change func(map[string]string) error) error {
 	path := ownerPath(owner)
 	for range writeTries {
 		values, version, err := c.ownerSecrets(ctx, owner)
@@ -74,7 +87,9 @@ func (c *Client) changeSecrets(ctx context.Context, owner lab.SecretOwner, chang
 			return err
 		}
 		after := maps.Clone(values)
-		change(after)
+		if err := change(after); err != nil {
+			return err
+		}
 		if maps.Equal(values, after) {
 			return nil
 		}

@@ -41,11 +41,11 @@ func TestSecretsOfOwnersAndWorkspaces(t *testing.T) {
 		t.Fatalf("of a course without secrets: %v, %v", none, err)
 	}
 	for name, value := range map[string]string{"A": "1", "B": "two\nlines"} {
-		if err := r.PutSecret(ctx, course, name, value); err != nil {
+		if err := r.PutSecret(ctx, course, name, "v1", value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := r.Secrets(ctx, course); err != nil || !cmp.Equal(got, map[string]string{"A": "1", "B": "two\nlines"}) {
+	if got, err := r.Secrets(ctx, course); err != nil || !cmp.Equal(got, map[string]string{"A.v1": "1", "B.v1": "two\nlines"}) {
 		t.Errorf("got %d secrets, %v", len(got), err)
 	}
 	if err := r.EnsureWorkspaceSecret(ctx, "bothy-w"); err != nil {
@@ -64,14 +64,21 @@ func TestSecretsOfOwnersAndWorkspaces(t *testing.T) {
 	if old := r.Read(t, "bothy/metadata/workspaces/bothy-w/env").Data["versions"]; len(old.(map[string]any)) != 1 {
 		t.Errorf("what was replaced is kept: %v", old)
 	}
-	if err := r.PruneSecrets(ctx, course, []string{"B"}); err != nil {
+	// A value that is kept while it is being pruned stays: it is asked once more.
+	asked := 0
+	if err := r.PruneSecrets(ctx, course, func(ctx context.Context) ([]string, error) {
+		if asked++; asked == 1 {
+			return []string{"B.v1"}, r.PutSecret(ctx, course, "B", "v2", "three")
+		}
+		return []string{"B.v2"}, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.stored(t, "courses/c-1/env"); len(got) != 1 || got["B"] == nil {
-		t.Error("pruning left something else")
+	if diff := cmp.Diff(map[string]any{"B.v2": "three"}, r.stored(t, "courses/c-1/env")); diff != "" || asked != 2 {
+		t.Errorf("pruning asked %d times and left something else: %s", asked, diff)
 	}
 	for range 2 {
-		if err := r.PruneSecrets(ctx, course, nil); err != nil {
+		if err := r.PruneSecrets(ctx, course, func(context.Context) ([]string, error) { return nil, nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,7 +165,7 @@ func TestAWorkloadReadsItsOwnSecretAndNoOther(t *testing.T) {
 		}
 	}
 	course := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: "c-1"}
-	if err := r.PutSecret(t.Context(), course, "A", "1"); err != nil {
+	if err := r.PutSecret(t.Context(), course, "A", "v1", "1"); err != nil {
 		t.Fatal(err)
 	}
 	token, err := r.logIn(t, "bothy-workspace", nomad.identity(t, "bothy", "bothy-a"))

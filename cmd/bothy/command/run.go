@@ -131,6 +131,8 @@ func actions(env *Env) map[string]func() action {
 		"user enable":        func() action { return &userAccess{env: env} },
 		"user invite":        func() action { return &invite{env: env, whom: "user"} },
 		"user list":          func() action { return &userList{env: env} },
+		"user erase":         func() action { return &userErase{env: env} },
+		"user export":        func() action { return &userExport{env: env} },
 		"user show":          func() action { return &userShow{env: env} },
 		"user update":        func() action { return &userUpdate{env: env} },
 		"validate":           func() action { return &validate{env: env} },

@@ -57,6 +57,7 @@ type sessionEnd struct {
 	env    *Env
 	remote remoteFlags
 	all    bool
+	tokens bool
 	user   string
 }
 
@@ -66,11 +67,12 @@ func (*sessionEnd) doc() doc {
 		synopsis: "Sign out in a browser, or everywhere",
 		text: `
 Ends one session, named by its id, or with -all every one. API tokens stay:
-bothy token revoke ends them.
+bothy token revoke ends one, and -tokens all of them as well.
 `,
 		examples: []example{
 			{"Sign out somewhere", "bothy session end 0198c1d2-7a50-7c6e-9d0f-0b8a1c2d3e72"},
 			{"Sign a student out everywhere", "bothy session end -all -user ada@example.edu"},
+			{"Take all that somebody has who has lost it", "bothy session end -all -tokens -user ada@example.edu"},
 		},
 	}
 }
@@ -78,6 +80,7 @@ bothy token revoke ends them.
 func (c *sessionEnd) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
 		set.BoolVar(&c.all, "all", false, "End all sessions.")
+		set.BoolVar(&c.tokens, "tokens", false, "Revoke all API tokens as well, with -all.")
 		set.StringVar(&c.user, "user", "", "`Login` of the user whose, with -all and where you are an admin.")
 	})
 	c.remote.flags(f)
@@ -87,15 +90,22 @@ func (c *sessionEnd) run(ctx context.Context, args []string) error {
 	if c.all == (len(args) == 1) {
 		return usagef("name one session, or give -all")
 	}
+	if c.tokens && !c.all {
+		return usagef("-tokens goes with -all")
+	}
 	s, err := c.remote.connect(c.env)
 	if err != nil {
 		return err
 	}
 	if c.all {
-		if err := s.EndSessions(ctx, c.user); err != nil {
+		if err := s.EndSessions(ctx, c.user, c.tokens); err != nil {
 			return err
 		}
-		c.env.UI.Output("All sessions have ended.")
+		if c.tokens {
+			c.env.UI.Output("All sessions have ended, and all API tokens are revoked.")
+		} else {
+			c.env.UI.Output("All sessions have ended.")
+		}
 		return nil
 	}
 	if err := s.EndSession(ctx, args[0]); err != nil {

@@ -40,11 +40,15 @@ func (c *studentExport) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	return printExport(c.env, export)
+}
+
+func printExport(env *Env, export client.PersonalExport) error {
 	text, err := json.MarshalIndent(export, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	fmt.Fprintf(c.env.Stdout, "%s\n", text)
+	fmt.Fprintf(env.Stdout, "%s\n", text)
 	return nil
 }
 
@@ -99,17 +103,19 @@ func (c *studentErase) run(ctx context.Context, args []string) error {
 	if c.dryRun {
 		c.env.UI.Warn("Dry run: nothing was changed.")
 	}
-	return c.output.show(c.env, erasure, func() {
-		t := newTable("ERASED", "ROWS")
-		for _, e := range erasure.Erased {
-			t.add(e.Table, fmt.Sprint(e.Rows))
-		}
-		c.env.show(t)
-		t = newTable("KEPT", "WHY")
-		for _, k := range erasure.Kept {
-			t.add(k.What, k.Why)
-		}
-		c.env.UI.Output("")
-		c.env.show(t)
-	})
+	return c.output.show(c.env, erasure, func() { showErasure(c.env, erasure.Erased, erasure.Kept) })
+}
+
+func showErasure(env *Env, erased []client.ErasedRows, kept []client.KeptData) {
+	t := newTable("ERASED", "ROWS")
+	for _, e := range erased {
+		t.add(e.Table, fmt.Sprint(e.Rows))
+	}
+	env.show(t)
+	t = newTable("KEPT", "WHY")
+	for _, k := range kept {
+		t.add(k.What, k.Why)
+	}
+	env.UI.Output("")
+	env.show(t)
 }
