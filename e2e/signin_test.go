@@ -22,7 +22,7 @@ func signsIn(t *testing.T, d *dev, root string) {
 	b := newBrowser(t, root)
 	demo := d.classReady(t, demoClass)
 	own, other := demo[0], demo[1]
-	temporary := d.temporaryPassword(t, own.Student.Email)
+	temporary := temporaryPassword(t, filepath.Join(d.state(), "mail"), own.Student.Email)
 	const chosen = "seven grey herons by a lake"
 	d.seen.add("a temporary password", temporary)
 	d.seen.add("a password", chosen)
@@ -60,12 +60,12 @@ func signsIn(t *testing.T, d *dev, root string) {
 	}
 }
 
-// temporaryPassword reads the newest invitation of somebody.
-func (d *dev) temporaryPassword(t *testing.T, login string) string {
+// temporaryPassword reads the newest invitation of somebody in a folder of mails.
+func temporaryPassword(t *testing.T, folder, login string) string {
 	t.Helper()
 	var password string
 	eventually(t, readyLimit, "the invitation of "+login, func(context.Context) error {
-		mails, err := filepath.Glob(filepath.Join(d.state(), "mail", "*.eml"))
+		mails, err := filepath.Glob(filepath.Join(folder, "*.eml"))
 		if err != nil {
 			return fmt.Errorf("list mails: %w", err)
 		}

@@ -1,21 +1,11 @@
 // What a page that a student controls can do in somebody's browser: a report of each thing that it tries.
 
-import { play } from './browser.mjs';
-
-/**
- * @typedef {{ do: 'goto', path: string }} Goto another address, in the same browser
- * @typedef {{ do: 'attack', name: string, path: string, text: string }} Attack name is the other workspace's address, path
- *   where the page's own server answers, text the console's address
- * @typedef {{ do: 'screenshot', path: string }} Screenshot
- * @typedef {Goto | Attack | Screenshot} Step
- */
-
 /**
  * Runs inside the hostile page.
  *
  * @param {{ other: string, own: string, console: string }} at
  */
-async function attack(at) {
+export async function attack(at) {
   /** @param {() => Promise<unknown>} what */
   const attempt = async (what) => {
     try {
@@ -59,34 +49,11 @@ async function attack(at) {
     ),
     worker: await attempt(async () => (await navigator.serviceWorker.register(`${at.own}worker.js`, { scope: '/' })).scope),
     api: await attempt(async () => (await fetch(`${at.console}/v1/workspaces`, { credentials: 'include' })).status),
+    peek: await attempt(async () => (await fetch(`${at.console}/v1/workspaces`, { credentials: 'include', mode: 'no-cors' })).type),
+    write: await attempt(async () => {
+      const body = JSON.stringify({ name: 'Hostile' });
+      return (await fetch(`${at.console}/v1/cohorts`, { method: 'POST', credentials: 'include', mode: 'no-cors', body })).type;
+    }),
+    signOut: await attempt(async () => (await fetch(`${at.console}/sign-out`, { method: 'POST', credentials: 'include', mode: 'no-cors' })).type),
   };
 }
-
-await play(
-  'the page',
-  async (page, stepTimeoutMs) => {
-    page.setDefaultTimeout(stepTimeoutMs);
-    /** @type {{ url: string, status: number, method: string }[]} */
-    const answers = [];
-    page.on('response', (response) => {
-      answers.push({ url: response.url(), status: response.status(), method: response.request().method() });
-    });
-    return answers;
-  },
-  /** @param {{ url: string, status: number, method: string }[]} answers @param {import('playwright-core').Page} page @param {Step} step */
-  async (answers, page, step) => {
-    switch (step.do) {
-      case 'goto':
-        await page.goto(step.path, { waitUntil: 'domcontentloaded' });
-        return '';
-      case 'attack': {
-        answers.length = 0;
-        const tried = await page.evaluate(attack, { other: step.name, own: step.path, console: step.text });
-        return JSON.stringify({ ...tried, answers: answers.filter((a) => a.url.startsWith(step.name)) });
-      }
-      case 'screenshot':
-        await page.screenshot({ path: step.path });
-        return '';
-    }
-  },
-);
