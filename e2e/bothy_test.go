@@ -33,21 +33,26 @@ func TestClass(t *testing.T) {
 	}
 	d := newDev(t, root, bothy)
 	d.start(t)
+	var secret rotation
 	for _, part := range []struct {
 		name string
 		run  func(t *testing.T, d *dev)
 	}{
 		{"the summary says where everything is", summary},
 		{"the chain from URL to code-server", chain},
+		{"a student's secret is changed", secret.begins},
 		{"a student in the browser", func(t *testing.T, d *dev) { inBrowser(t, d, root) }},
 		{"the demo's people sign in", demoSignsIn},
 		{"a student signs in for the first time", func(t *testing.T, d *dev) { signsIn(t, d, root) }},
 		{"a student forgets their password", func(t *testing.T, d *dev) { forgets(t, d, root) }},
 		{"people sign in by the provider", func(t *testing.T, d *dev) { signsInByProvider(t, d, root) }},
 		{"a hostile page", func(t *testing.T, d *dev) { hostile(t, d, root) }},
+		{"both origins below one domain", func(t *testing.T, d *dev) { oneParent(t, d, root) }},
 		{"the API's reference in the browser", func(t *testing.T, d *dev) { reference(t, d, root) }},
 		{"a class of terminals from launch to deletion", lifecycle},
 		{"the door", doors},
+		{"what ends an open editor", func(t *testing.T, d *dev) { ends(t, d, root) }},
+		{"Bothy is killed while students type", func(t *testing.T, d *dev) { bothyIsAway(t, d, root) }},
 		{"logs, and commands inside a workspace", tasks},
 		{"whose job it is", ownership},
 		{"bad input", refusals},
@@ -57,6 +62,7 @@ func TestClass(t *testing.T) {
 		{"job files without Bothy", filesAlone},
 		{"the adapters' own tests", adapters},
 		{"what a workspace reaches, and what not", separated},
+		{"the changed secret has arrived", secret.arrives},
 		{"faults", faults},
 		{"two instances share one role", instances},
 		{"the doctor", doctored},

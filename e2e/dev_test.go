@@ -57,6 +57,16 @@ type dev struct {
 	vault  *vaultapi.Client
 	seen   secrets
 	passes *passes
+	// mailbox is the folder of a server's mails, "" for those of `bothy dev` itself.
+	mailbox string
+}
+
+// mails is the folder of the mails that people would get.
+func (d *dev) mails() string {
+	if d.mailbox != "" {
+		return d.mailbox
+	}
+	return filepath.Join(d.state(), "mail")
 }
 
 // state is the folder that `bothy dev` keeps its state in.

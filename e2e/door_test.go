@@ -38,7 +38,6 @@ func doors(t *testing.T, d *dev) {
 		d.evicted(t, demo[0].Slug, demo[1].Slug)
 	})
 	t.Run("a visit starts a stopped workspace", func(t *testing.T) { d.wokenByAVisit(t, bob) })
-	t.Run("Bothy is killed, and who was in stays in", func(t *testing.T) { bothyIsKilled(t, d) })
 }
 
 // stranger asks without any pass but those given.
@@ -246,49 +245,4 @@ func (d *dev) wokenByAVisit(t *testing.T, slug string) {
 	if p := get("/"+slug+"/?a=b", asPage()); p.status != http.StatusOK || !strings.Contains(p.body, shellMark) {
 		t.Errorf("it moves on to %d", p.status)
 	}
-}
-
-// away is how long Bothy is away.
-const away = 65 * time.Second
-
-// bothyIsKilled: a server of its own is killed while somebody is in a workspace of
-// its; for as long as it is away they reload, and nobody new comes in.
-func bothyIsKilled(t *testing.T, d *dev) {
-	s := newServer(t, d, "killed", d.ownDoor(t))
-	second := *d
-	second.api, second.passes = s.api, &passes{byDoor: map[string][]*http.Cookie{}}
-	class, list := second.launchShells(t, "Killed", "Ada Lovelace")
-	slug := list[0].Slug
-	second.answers(t, d.labsHost(), "/"+slug+"/", shellMark)
-	pass := second.passOf(t, d.labsHost(), "/"+slug+"/")
-
-	s.kill(t)
-	reload := func() error {
-		p, err := d.stranger(t.Context(), d.labsHost(), "/"+slug+"/", asPage(), pass...)
-		if err == nil && (p.status != http.StatusOK || !strings.Contains(p.body, shellMark)) {
-			err = fmt.Errorf("a reload gives %d", p.status)
-		}
-		return err
-	}
-	reloads := 0
-	for end := time.After(away); ; reloads++ {
-		if err := reload(); err != nil {
-			t.Fatalf("after %d reloads: %v", reloads, err)
-		}
-		select {
-		case <-end:
-		case <-time.After(500 * time.Millisecond):
-			continue
-		}
-		break
-	}
-	t.Logf("%d reloads while Bothy was away for %s", reloads, away)
-	if p, err := d.stranger(t.Context(), d.labsHost(), "/"+slug+"/", asPage(), pass[0], &http.Cookie{Name: pass[1].Name, Value: "NEVERSEENNEVERSEENNEVERSEEN"}); err != nil || p.status != http.StatusServiceUnavailable {
-		t.Errorf("who was not in gets %d, %v", p.status, err)
-	}
-	s.start(t)
-	if err := reload(); err != nil {
-		t.Error(err)
-	}
-	second.deleteClass(t, class.Key)
 }

@@ -45,6 +45,23 @@ func newServer(t *testing.T, d *dev, name, more string) *server {
 // newServerWith is newServer with a file of its own for the Nomad token.
 func newServerWith(t *testing.T, d *dev, name, more, nomadToken string) *server {
 	t.Helper()
+	port, err := freePort(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newServerAt(t, d, name, more, nomadToken, origins{port, fmt.Sprintf("http://bothy.localhost:%d", port), "http://" + d.labsHost()})
+}
+
+// origins are where a server of its own listens on loopback, and what its two
+// origins are called.
+type origins struct {
+	port          int
+	console, labs string
+}
+
+// newServerAt is newServerWith with origins of its own.
+func newServerAt(t *testing.T, d *dev, name, more, nomadToken string, at origins) *server {
+	t.Helper()
 	dir := filepath.Join(d.dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -58,11 +75,7 @@ func newServerWith(t *testing.T, d *dev, name, more, nomadToken string) *server 
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := freePort(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(at.port))
 	s := &server{d: d, config: filepath.Join(dir, "bothy.hcl"), base: "http://" + listen, token: token, nomad: newValve(t, nomad.Host)}
 	if !strings.Contains(more, "door {") {
 		// Visitors are those of the stack's own Bothy.
@@ -71,14 +84,14 @@ func newServerWith(t *testing.T, d *dev, name, more, nomadToken string) *server 
 	var config bytes.Buffer
 	fmt.Fprintf(&config, `
 listen      = %q
-console_url = "http://bothy.localhost:%d"
+console_url = %q
 labs_url    = %q
 data_dir    = %q
 %s
 api {
   token_file = %q
 }
-`, listen, port, "http://"+d.labsHost(), filepath.Join(dir, "data"), more, filepath.Join(dir, "api.token"))
+`, listen, at.console, at.labs, filepath.Join(dir, "data"), more, filepath.Join(dir, "api.token"))
 	secrets := filepath.Join(d.state(), "secrets")
 	for _, part := range []struct{ name, address, token string }{
 		{"nomad", "http://" + s.nomad.address, nomadToken},

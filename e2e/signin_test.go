@@ -252,7 +252,7 @@ func (d *dev) mailed(t *testing.T, what string, pattern *regexp.Regexp, login st
 	t.Helper()
 	var newest string
 	eventually(t, readyLimit, what, func(context.Context) error {
-		mails, err := filepath.Glob(filepath.Join(d.state(), "mail", "*.eml"))
+		mails, err := filepath.Glob(filepath.Join(d.mails(), "*.eml"))
 		if err != nil {
 			return fmt.Errorf("list mails: %w", err)
 		}

@@ -716,6 +716,7 @@ job "code-server" {
                 if ($nameless) {
                   return 401;
                 }
+                error_page 502 504 = @kept;
                 proxy_pass $door/-/door/check/$host_kind/${var.slug};
                 proxy_method GET;
                 proxy_pass_request_headers off;
@@ -734,6 +735,17 @@ job "code-server" {
                 proxy_cache_valid 401 403 1s;
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
                 proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
+              }
+              # A name that is nobody's just now is as a door that is away, but NGINX takes
+              # what is stale only once it has tried to connect: here, to nothing.
+              location @kept {
+                proxy_pass http://unix:{{ env "NOMAD_TASK_DIR" }}/nobody;
+                proxy_pass_request_headers off;
+                proxy_pass_request_body off;
+                proxy_buffering on;
+                proxy_cache door;
+                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_use_stale error;
               }
               location = /${var.slug}/-/enter {
                 if ($door = "") {
@@ -808,6 +820,7 @@ job "code-server" {
                 if ($nameless) {
                   return 401;
                 }
+                error_page 502 504 = @kept;
                 proxy_pass $door/-/door/check/$host_kind/${var.slug};
                 proxy_method GET;
                 proxy_pass_request_headers off;
@@ -826,6 +839,17 @@ job "code-server" {
                 proxy_cache_valid 401 403 1s;
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
                 proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
+              }
+              # A name that is nobody's just now is as a door that is away, but NGINX takes
+              # what is stale only once it has tried to connect: here, to nothing.
+              location @kept {
+                proxy_pass http://unix:{{ env "NOMAD_TASK_DIR" }}/nobody;
+                proxy_pass_request_headers off;
+                proxy_pass_request_body off;
+                proxy_buffering on;
+                proxy_cache door;
+                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_use_stale error;
               }
               location = /-/enter {
                 if ($door = "") {

@@ -9,6 +9,17 @@ import { text } from 'node:stream/consumers';
 import { chromium } from 'playwright-core';
 import { networkChanged, Traffic } from './traffic.mjs';
 
+export const chromiumArgs = [
+  '--no-sandbox', // Chromium's sandbox refuses root
+  '--disable-gpu',
+  '--disable-3d-apis', // without WebGL the terminal draws text, which can be read
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
 /**
  * @template Step
  * @typedef {{ chromium: string, url: string, stepTimeoutMs: number, failureScreenshot: string, steps: Step[] }} Scenario
@@ -32,16 +43,7 @@ export async function play(what, ready, take) {
     executablePath: scenario.chromium,
     headless: true,
     viewport: { width: 1280, height: 800 },
-    args: [
-      '--no-sandbox', // Chromium's sandbox refuses root
-      '--disable-gpu',
-      '--disable-3d-apis', // without WebGL the terminal draws text, which can be read
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
+    args: chromiumArgs,
   });
 
   /** @type {string[]} */

@@ -3,8 +3,8 @@
 /**
  * @typedef {{ url: string, status: number, problem: string }} Failure
  *   status is 0 when there was no answer; problem is Chromium's word for why.
- * @typedef {{ url: string, sent: number, received: number, open: boolean, problem: string }} Socket
- *   sent and received count frames.
+ * @typedef {{ url: string, sent: number, received: number, open: boolean, problem: string, opened: number, closed: number }} Socket
+ *   sent and received count frames; opened and closed are when, in milliseconds since 1970, closed 0 while it is open.
  */
 
 /** Chromium's word for what it gave up because the machine's interfaces are others than before. */
@@ -55,13 +55,15 @@ export class Traffic {
     });
     page.on('websocket', (webSocket) => {
       /** @type {Socket} */
-      const socket = { url: webSocket.url(), sent: 0, received: 0, open: true, problem: '' };
+      const socket = { url: webSocket.url(), sent: 0, received: 0, open: true, problem: '', opened: Date.now(), closed: 0 };
       this.sockets.push(socket);
       webSocket.on('framesent', () => void socket.sent++);
       webSocket.on('framereceived', () => void socket.received++);
       webSocket.on('socketerror', (problem) => void (socket.problem = problem));
       webSocket.on('close', () => {
-        if (!this.#leaving) socket.open = false;
+        if (this.#leaving) return;
+        socket.open = false;
+        socket.closed = Date.now();
       });
     });
   }

@@ -70,6 +70,23 @@ export class Workbench {
   }
 
   /**
+   * Types a text at the end of the file in the active tab, and saves it.
+   * @param {string} name of that file
+   * @param {string} text one line
+   */
+  async append(name, text) {
+    await this.#page.locator('.tab.active', { hasText: name }).waitFor();
+    await this.#page.locator(`${activeEditor} .view-lines`).click();
+    await this.#page.keyboard.press('Control+End');
+    await this.#page.keyboard.press('Enter');
+    await this.#page.keyboard.type(text, { delay: 20 });
+    await this.#page.locator(`${activeEditor} .view-line`, { hasText: text }).first().waitFor();
+    await this.#page.keyboard.press('Escape'); // the suggestions, which would take the next Enter
+    await this.#page.keyboard.press('Control+S');
+    await this.#saved(name);
+  }
+
+  /**
    * Finds a file of the open folder by its name, opens it, and gives the text that the editor shows.
    * @param {string} name without its folder
    * @returns {Promise<string>}

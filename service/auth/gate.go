@@ -26,6 +26,9 @@ func (p *People) Authenticate(ctx context.Context, r *http.Request, answer http.
 	case given:
 		return hinted(lab.Caller{}, unauthenticated("the token is not known"))
 	}
+	if embedded(r) {
+		return hinted(lab.Caller{}, unauthenticated("another page has asked this: a session is not for it"))
+	}
 	visitor, err := p.Visitor(ctx, r, answer)
 	switch {
 	case err != nil:
@@ -34,6 +37,14 @@ func (p *People) Authenticate(ctx context.Context, r *http.Request, answer http.
 		return lab.Caller{}, lab.Wrap(lab.CodeForbidden, ErrPasswordDue, "choose a password of your own first").WithHint("open /password at this address in the browser")
 	}
 	return visitor.Caller, nil
+}
+
+// embedded says that a page of another origin has made a request for itself. Its
+// browser would not show it the answer; it may have a cookie all the same, where both
+// origins are below one domain.
+func embedded(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "same-site" || site == "cross-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
 // Again gives who a caller is by now; CodeUnauthenticated once what they came with

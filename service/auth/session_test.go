@@ -246,6 +246,28 @@ func TestOfTwoPeoplesSessionsNeitherCounts(t *testing.T) {
 	s.wantCode(err, lab.CodeUnauthenticated)
 }
 
+func TestASessionIsNotForWhatAnotherPageAsks(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	for want, headers := range map[lab.Code][]string{
+		"":                      {" ", "same-origin cors", "none navigate", "cross-site navigate", "same-site navigate"},
+		lab.CodeUnauthenticated: {"same-site cors", "cross-site cors", "same-site no-cors", "cross-site websocket", "same-site "},
+	} {
+		for _, header := range headers {
+			r := b.request()
+			site, mode, _ := strings.Cut(header, " ")
+			r.Header.Set("Sec-Fetch-Site", site)
+			r.Header.Set("Sec-Fetch-Mode", mode)
+			if _, err := s.Authenticate(t.Context(), r, http.Header{}); lab.CodeOf(err) != want {
+				t.Errorf("%s: %v", header, err)
+			}
+		}
+	}
+}
+
 func TestABrowserFullOfANeighboursCookiesComesBack(t *testing.T) {
 	served := 0
 	h := auth.BoundCookies(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }))

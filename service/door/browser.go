@@ -91,6 +91,9 @@ func isHash(text string) bool {
 // name tells the console which browser it is.
 func (d *Door) name(w http.ResponseWriter, v visit, q query) {
 	if v.browser == "" {
+		if !d.secure() { // over HTTPS nobody else can set it
+			d.forgetPlanted(w, v, cookieBrowser)
+		}
 		v.browser = newSecret()
 		d.setBrowser(w, v.browser)
 	}
@@ -175,6 +178,9 @@ func (d *Door) letIn(w http.ResponseWriter, r *http.Request, v visit, q query, o
 	if as != v.browser {
 		d.setBrowser(w, as)
 		w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	}
+	if len(v.passes) > 1 {
+		d.forgetPlanted(w, v, cookieShared)
 	}
 	http.SetCookie(w, d.cookie(v, pass))
 	seeOther(w, root(v.slug, v.host)+q.to)
