@@ -211,7 +211,7 @@ func (d *dev) part(t *testing.T, name string, run func(t *testing.T, d *dev)) {
 }
 
 // build makes the binary that is tested. The tests need root, as `bothy dev` does.
-func build(t *testing.T) (root, bothy string) {
+func build(t testing.TB) (root, bothy string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("NOT RUN with -short: the end-to-end tests start Nomad, Consul, Vault, Fabio, Traefik and Chromium")
@@ -230,7 +230,7 @@ func build(t *testing.T) (root, bothy string) {
 }
 
 // sourceRoot is the folder of the source tree.
-func sourceRoot(t *testing.T) string {
+func sourceRoot(t testing.TB) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {

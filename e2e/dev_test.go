@@ -82,7 +82,7 @@ func newDev(t *testing.T, root, bothy string) *dev {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &dev{root: root, bothy: bothy, dir: dir, offset: offset, router: stack.Fabio, passes: &passes{byDoor: map[string]*http.Cookie{}}}
+	d := &dev{root: root, bothy: bothy, dir: dir, offset: offset, router: stack.Fabio, passes: &passes{byDoor: map[string][]*http.Cookie{}}}
 	t.Cleanup(func() { d.discard(t) })
 	return d
 }

@@ -61,14 +61,17 @@ func asPage() http.Header {
 	return http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"none"}}
 }
 
-func (d *dev) passOf(t *testing.T, host, path string) *http.Cookie {
+func (d *dev) passOf(t *testing.T, host, path string) []*http.Cookie {
 	t.Helper()
-	cookie, err := d.pass(t.Context(), host, path)
-	if err != nil || cookie == nil {
+	cookies, err := d.pass(t.Context(), host, path)
+	if err != nil || cookies == nil {
 		t.Fatalf("no pass for %s%s: %v", host, path, err)
 	}
-	return cookie
+	return cookies
 }
+
+// beside gives one browser's cookies with another's pass.
+func beside(browser, pass []*http.Cookie) []*http.Cookie { return []*http.Cookie{browser[0], pass[1]} }
 
 func (d *dev) onlyWithAPass(t *testing.T, ada, bob string) {
 	console := "http://bothy.localhost:" + strconv.Itoa(8080+d.offset)
@@ -84,13 +87,15 @@ func (d *dev) onlyWithAPass(t *testing.T, ada, bob string) {
 		"nobody, on the own host":                 {ada + "." + d.labsHost(), "/x?y=z", asPage(), nil, 303, console + "/open/" + ada + "?to=/x?y=z"},
 		"nobody, what there is not":               {d.labsHost(), "/doors-doors-shell-nobody/x", asPage(), nil, 303, console + "/open/doors-doors-shell-nobody?to=/x"},
 		"nobody, not a page":                      {d.labsHost(), "/" + ada + "/", nil, nil, 401, ""},
-		"the student":                             {d.labsHost(), "/" + ada + "/", nil, []*http.Cookie{own}, 200, ""},
-		"the student, at another's":               {d.labsHost(), "/" + bob + "/", nil, []*http.Cookie{own}, 401, ""},
-		"the student, on the own host":            {ada + "." + d.labsHost(), "/", nil, []*http.Cookie{own}, 401, ""},
-		"the looker-in":                           {ada + "." + d.labsHost(), "/", nil, []*http.Cookie{lookerIn}, 200, ""},
-		"the looker-in, on the shared host":       {d.labsHost(), "/" + ada + "/", nil, []*http.Cookie{lookerIn}, 401, ""},
-		"the looker-in, at another's":             {bob + "." + d.labsHost(), "/", nil, []*http.Cookie{lookerIn}, 401, ""},
-		"the looker-in's browser, from elsewhere": {ada + "." + d.labsHost(), "/", http.Header{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Mode": {"no-cors"}}, []*http.Cookie{lookerIn}, 403, ""},
+		"the student":                             {d.labsHost(), "/" + ada + "/", nil, own, 200, ""},
+		"the student's pass, in another browser":  {d.labsHost(), "/" + ada + "/", nil, beside(d.passOf(t, d.labsHost(), "/"+bob+"/"), own), 401, ""},
+		"the student's pass, in no browser":       {d.labsHost(), "/" + ada + "/", asPage(), own[1:], 303, console + "/open/" + ada + "?to=/"},
+		"the student, at another's":               {d.labsHost(), "/" + bob + "/", nil, own, 401, ""},
+		"the student, on the own host":            {ada + "." + d.labsHost(), "/", nil, own, 401, ""},
+		"the looker-in":                           {ada + "." + d.labsHost(), "/", nil, lookerIn, 200, ""},
+		"the looker-in, on the shared host":       {d.labsHost(), "/" + ada + "/", nil, lookerIn, 401, ""},
+		"the looker-in, at another's":             {bob + "." + d.labsHost(), "/", nil, lookerIn, 401, ""},
+		"the looker-in's browser, from elsewhere": {ada + "." + d.labsHost(), "/", http.Header{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Mode": {"no-cors"}}, lookerIn, 403, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := d.stranger(t.Context(), tc.host, tc.path, tc.header, tc.cookies...)
@@ -151,7 +156,7 @@ func (d *dev) evicted(t *testing.T, ada, bob string) {
 	if endsWithin(t, goesOn, time.Second) {
 		t.Error("another workspace's connection has ended too")
 	}
-	p, err := d.stranger(t.Context(), d.labsHost(), "/"+ada+"/", nil, d.passOf(t, d.labsHost(), "/"+ada+"/"))
+	p, err := d.stranger(t.Context(), d.labsHost(), "/"+ada+"/", nil, d.passOf(t, d.labsHost(), "/"+ada+"/")...)
 	if err != nil || p.status != http.StatusUnauthorized {
 		t.Errorf("the ended pass gets %d, %v", p.status, err)
 	}
@@ -184,7 +189,7 @@ func (d *dev) forget(slug string) {
 // gives a handshake a second; on a loaded machine it takes another try.
 func (d *dev) openSocket(t *testing.T, slug string) net.Conn {
 	t.Helper()
-	cookie := d.passOf(t, d.labsHost(), "/"+slug+"/")
+	cookies := d.passOf(t, d.labsHost(), "/"+slug+"/")
 	var connection net.Conn
 	eventually(t, time.Minute, "a WebSocket to "+slug, func(ctx context.Context) error {
 		var err error
@@ -192,8 +197,9 @@ func (d *dev) openSocket(t *testing.T, slug string) net.Conn {
 			return fmt.Errorf("connect: %w", err)
 		}
 		fmt.Fprintf(connection, "GET /%s/?reconnectionToken=5d1a4b6e-33b4-4d5e-9a39-5ad0e3a3a6b5&reconnection=false&skipWebSocketFrames=false HTTP/1.1\r\n"+
-			"Host: %s\r\nOrigin: http://%s\r\nCookie: %s=%s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", slug, d.labsHost(), d.labsHost(), cookie.Name, cookie.Value)
+			"Host: %s\r\nOrigin: http://%s\r\nCookie: %s=%s; %s=%s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", slug, d.labsHost(), d.labsHost(),
+			cookies[0].Name, cookies[0].Value, cookies[1].Name, cookies[1].Value)
 		answer := make([]byte, len("HTTP/1.1 101"))
 		if _, err := io.ReadFull(connection, answer); err != nil || string(answer) != "HTTP/1.1 101" {
 			_ = connection.Close()
@@ -211,7 +217,7 @@ func (d *dev) wokenByAVisit(t *testing.T, slug string) {
 	d.workspaceIs(t, slug, "stopped", inPhase(client.PhaseStopped))
 	get := func(path string, header http.Header) page {
 		t.Helper()
-		p, err := d.stranger(t.Context(), d.labsHost(), path, header, pass)
+		p, err := d.stranger(t.Context(), d.labsHost(), path, header, pass...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,7 +256,7 @@ const away = 65 * time.Second
 func bothyIsKilled(t *testing.T, d *dev) {
 	s := newServer(t, d, "killed", d.ownDoor(t))
 	second := *d
-	second.api, second.passes = s.api, &passes{byDoor: map[string]*http.Cookie{}}
+	second.api, second.passes = s.api, &passes{byDoor: map[string][]*http.Cookie{}}
 	class, list := second.launchShells(t, "Killed", "Ada Lovelace")
 	slug := list[0].Slug
 	second.answers(t, d.labsHost(), "/"+slug+"/", shellMark)
@@ -258,7 +264,7 @@ func bothyIsKilled(t *testing.T, d *dev) {
 
 	s.kill(t)
 	reload := func() error {
-		p, err := d.stranger(t.Context(), d.labsHost(), "/"+slug+"/", asPage(), pass)
+		p, err := d.stranger(t.Context(), d.labsHost(), "/"+slug+"/", asPage(), pass...)
 		if err == nil && (p.status != http.StatusOK || !strings.Contains(p.body, shellMark)) {
 			err = fmt.Errorf("a reload gives %d", p.status)
 		}
@@ -277,7 +283,7 @@ func bothyIsKilled(t *testing.T, d *dev) {
 		break
 	}
 	t.Logf("%d reloads while Bothy was away for %s", reloads, away)
-	if p, err := d.stranger(t.Context(), d.labsHost(), "/"+slug+"/", asPage(), &http.Cookie{Name: pass.Name, Value: "NEVERSEENNEVERSEENNEVERSEEN"}); err != nil || p.status != http.StatusServiceUnavailable {
+	if p, err := d.stranger(t.Context(), d.labsHost(), "/"+slug+"/", asPage(), pass[0], &http.Cookie{Name: pass[1].Name, Value: "NEVERSEENNEVERSEENNEVERSEEN"}); err != nil || p.status != http.StatusServiceUnavailable {
 		t.Errorf("who was not in gets %d, %v", p.status, err)
 	}
 	s.start(t)

@@ -4,9 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/bothylabs/bothy/service/client"
 )
 
 // hostilePage is a student's own web server: a page, a service worker that would
@@ -65,6 +69,7 @@ func hostile(t *testing.T, d *dev, root string) {
 			}
 		}
 	})
+	t.Run("link", func(t *testing.T) { d.hostileLink(t, b, demo[0], demo[1], proxied) })
 	t.Run("teacher", func(t *testing.T) {
 		var links []string
 		for _, slug := range []string{bob, ada} {
@@ -86,6 +91,65 @@ func hostile(t *testing.T, d *dev, root string) {
 			t.Errorf("the other workspace was asked %d times: nothing is shown", len(got.Answers))
 		}
 	})
+}
+
+// hostileLink: in the browser in which Bo works, Ana's link to her own hostile page
+// leads to a page that says whose browser it is. Whoever goes on is out of Bo's
+// workspace before anything of Ana's runs.
+func (d *dev) hostileLink(t *testing.T, b browser, ana, bo client.Workspace, proxied string) {
+	people, err := d.demoPasswords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	console, shared := d.console(), "http://"+d.labsHost()
+	hers := d.signedIn(t, ana.Student.Email, people[ana.Student.Email])
+	at, err := url.Parse(d.env["BOTHY_ADDR"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cookies []string
+	for _, c := range hers.Jar.Cookies(at) {
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	his := shared + "/" + bo.Slug + "/"
+	seen, err := b.play(t, "hostile.mjs", "hostile-link", console+"/sign-in?to=/open/"+bo.Slug, []step{
+		{Do: "signIn", Name: bo.Student.Email, Text: people[bo.Student.Email]},
+		{Do: "link", Path: d.env["BOTHY_ADDR"] + "/v1/workspaces/" + ana.Slug + "/link", Name: strings.Join(cookies, "; "), Text: proxied},
+		{Do: "follow"},
+		{Do: "screenshot", Path: filepath.Join(b.artifacts, "hostile-link-asks.png")},
+		{Do: "page", Path: his},
+		{Do: "press"},
+		{Do: "attack", Name: his, Path: "/" + ana.Slug + proxied, Text: console},
+		{Do: "page", Path: his},
+	})
+	if err != nil {
+		t.Fatalf("%s (screenshot in e2e/artifacts/hostile-link-failed.png): %v", seen.Problem, err)
+	}
+	if !strings.HasPrefix(seen.Results[0], his) || !strings.HasPrefix(seen.Results[4], his) {
+		t.Fatalf("Bo is at %s, and after Ana's link at %s", seen.Results[0], seen.Results[4])
+	}
+	if asks := seen.Results[2]; !strings.Contains(asks, "This browser is "+bo.Student.Email+"'s") || !strings.Contains(asks, ana.Student.Email) {
+		t.Errorf("her link leads to\n%s", asks)
+	}
+	if at := seen.Results[5]; at != shared+"/"+ana.Slug+proxied {
+		t.Errorf("after the button the browser is at %s", at)
+	}
+	var got robbery
+	if err := json.Unmarshal([]byte(seen.Results[6]), &got); err != nil {
+		t.Fatal(err)
+	}
+	got.nothing(t)
+	if len(got.Answers) == 0 {
+		t.Error("the other workspace was not asked: nothing is shown")
+	}
+	for _, a := range got.Answers {
+		if a.Status != http.StatusUnauthorized && a.Status != http.StatusSeeOther {
+			t.Errorf("%s %s: %d", a.Method, a.URL, a.Status)
+		}
+	}
+	if back := seen.Results[7]; !strings.Contains(back, "This browser is "+ana.Student.Email+"'s") {
+		t.Errorf("whoever comes back sees\n%s", back)
+	}
 }
 
 // rob opens links and then the hostile page, in one browser, and gives what it got.
@@ -110,7 +174,7 @@ func (b browser) rob(t *testing.T, name, first string, more []string, hostile st
 func (r robbery) nothing(t *testing.T) {
 	t.Helper()
 	for what, text := range map[string]string{"the page's cookies": r.Cookies, "what its server is sent": r.Sent} {
-		if strings.Contains(text, "bothy_pass") {
+		if strings.Contains(text, "bothy_") {
 			t.Errorf("%s: %s", what, text)
 		}
 	}

@@ -16,8 +16,10 @@ import (
 	"time"
 )
 
-// What browsers hold in these tests: two passes that are good, and one that is not.
+// What browsers hold in these tests: two passes that are good, and one that is not,
+// and what stands for the browser.
 const (
+	browser = "BROWSERBROWSERBROWSERBROWSER"
 	good    = "GOODGOODGOODGOODGOODGOOD"
 	other   = "OTHEROTHEROTHEROTHEROTHER"
 	foreign = "FOREIGNFOREIGNFOREIGNFOREIGN"
@@ -53,6 +55,9 @@ func (d *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s, ok := d.answers[pass]; ok {
 			status = s
 		}
+	}
+	if r.Header.Get("X-Bothy-Browser") != browser { // a pass is good in one alone
+		status = 401
 	}
 	d.mu.Unlock()
 	if hold != nil {
@@ -116,6 +121,33 @@ func guardedNGINX(t *testing.T, name string, d *asked, workspace http.Handler) p
 	return startNGINX(t, job, server.Listener.Addr().String())
 }
 
+// Over HTTPS the browser's cookie is the one that no other host can set.
+func TestTheDoorOverHTTPS(t *testing.T) {
+	d := newDoor(t)
+	settings := deployment()
+	settings.LabsURL = "https://" + labsHost
+	settings.DoorURL = "http://" + d.address
+	job, refusal := parse(t, renderFor(t, settings, templates(t)["shell"], nil))
+	if refusal != "" {
+		t.Fatal(refusal)
+	}
+	server := httptest.NewServer(tellingWorkspace())
+	t.Cleanup(server.Close)
+	p := startNGINX(t, job, server.Listener.Addr().String())
+	for cookies, want := range map[string]int{
+		"bothy_pass=" + good + "; __Host-bothy_browser=" + browser:                                     200,
+		"bothy_pass=" + good + "; bothy_browser=tossed; __Host-bothy_browser=" + browser:               200,
+		"bothy_pass=" + good + "; bothy_browser=" + browser:                                            401,
+		"bothy_pass=" + good + "; __Host-bothy_browser=ANOTHERANOTHERANOTHER":                          401,
+		"__Host-bothy_browser=" + browser + "; bothy_pass=" + good + "; __Host-bothy_browser=" + other: 401,
+	} {
+		got := p.get(t, labsHost, "/"+slug+"/cookies", "Cookie: "+cookies)
+		if got.status != want || strings.Contains(got.body, "bothy") {
+			t.Errorf("%s: %d %q, want %d", cookies, got.status, got.body, want)
+		}
+	}
+}
+
 func TestTheDoor(t *testing.T) {
 	for name := range templates(t) {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +165,7 @@ func TestTheDoor(t *testing.T) {
 }
 
 func pass(values ...string) string {
-	return "Cookie: theme=dark; bothy_pass=" + strings.Join(values, "; bothy_pass=")
+	return "Cookie: theme=dark; bothy_browser=" + browser + "; bothy_pass=" + strings.Join(values, "; bothy_pass=")
 }
 
 const (
@@ -149,8 +181,16 @@ func doorAsks(t *testing.T, p proxy, d *asked) {
 		status       int
 		location     string
 	}{
-		"a pass":                          {labsHost, inside, []string{pass(good)}, 200, ""},
-		"a pass on the own host":          {ownHost, "/x", []string{"Cookie: __Host-bothy_pass=" + good}, 200, ""},
+		"a pass":                         {labsHost, inside, []string{pass(good)}, 200, ""},
+		"a pass on the own host":         {ownHost, "/x", []string{"Cookie: __Host-bothy_pass=" + good + "; bothy_browser=" + browser}, 200, ""},
+		"a pass in another browser":      {labsHost, inside, []string{"Cookie: bothy_pass=" + good + "; bothy_browser=ANOTHERANOTHERANOTHER"}, 401, ""},
+		"a pass in no browser":           {labsHost, inside, []string{"Cookie: bothy_pass=" + good, isPage}, 303, "http://bothy.localhost:8080/open/" + slug + "?to=/a%2Fb?c=d&to=/x"},
+		"a pass and two browsers":        {labsHost, inside, []string{pass(good) + "; bothy_browser=ANOTHERANOTHERANOTHER"}, 401, ""},
+		"a pass, twice the same browser": {labsHost, inside, []string{pass(good) + ";bothy_browser=" + browser + "; a=b"}, 401, ""},
+		"a browser of HTTPS":             {labsHost, inside, []string{"Cookie: bothy_pass=" + good + "; __Host-bothy_browser=" + browser}, 401, ""},
+		"what looks like a browser":      {labsHost, inside, []string{"Cookie: bothy_pass=" + good + "; xbothy_browser=" + browser}, 401, ""},
+		"a browser past the visitor":     {labsHost, inside, []string{"Cookie: bothy_pass=" + good, "X-Bothy-Browser: " + browser}, 401, ""},
+
 		"a tossed pass before it":         {labsHost, inside, []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", good)}, 200, ""},
 		"two tossed passes around it":     {labsHost, inside, []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", good, "AGAINAGAINAGAINAGAIN")}, 200, ""},
 		"an empty one before it":          {labsHost, inside, []string{pass("", good)}, 200, ""},
@@ -211,12 +251,20 @@ func doorKeepsPasses(t *testing.T, p proxy) {
 		{"bothy_pass=" + good + "; a=1; bothy_pass=a; bothy_pass=b; bothy_pass=" + other, ""},
 		{"bothy_pass=" + good + "; Bothy_Pass=x; a=1", ""},
 		{"bothy_pass=" + good, ""},
+		{"__Host-bothy_browser=x; a=1; bothy_pass=" + good, ""},
+		{"Bothy_Browser=x; a=1; bothy_pass=" + good, ""},
 	} {
 		for _, target := range []struct{ host, path string }{{labsHost, "/" + slug + "/cookies"}, {ownHost, "/cookies"}} {
-			got := p.get(t, target.host, target.path, "Cookie: "+tc.sent)
+			got := p.get(t, target.host, target.path, "Cookie: bothy_browser="+browser+"; "+tc.sent)
 			if want := "cookies=" + strings.TrimSpace(tc.want); got.status != 200 || strings.TrimSpace(got.body) != want {
 				t.Errorf("of %q the workspace sees %d %q, want %q", tc.sent, got.status, got.body, want)
 			}
+		}
+	}
+	for _, sent := range []string{"a=1; bothy_browser=" + browser + "; b=2; bothy_pass=" + good, "bothy_pass=" + good + ";bothy_browser=" + browser + "; a=1;b=2"} {
+		got := p.get(t, labsHost, "/"+slug+"/cookies", "Cookie: "+sent)
+		if got.status != 200 || strings.Contains(got.body, "bothy") || !strings.Contains(got.body, "a=1;") || !strings.Contains(got.body, "b=2") {
+			t.Errorf("of %q the workspace sees %d %q", sent, got.status, got.body)
 		}
 	}
 	// Two headers are one list of cookies.
@@ -247,7 +295,7 @@ func doorKeepsPagesOut(t *testing.T, p proxy) {
 		"the console's own request": {"Origin: http://bothy.localhost:8080", 403},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := p.get(t, ownHost, "/x", "Cookie: __Host-bothy_pass="+good, tc.header); got.status != tc.status {
+			if got := p.get(t, ownHost, "/x", "Cookie: bothy_browser="+browser+"; __Host-bothy_pass="+good, tc.header); got.status != tc.status {
 				t.Errorf("%d, want %d", got.status, tc.status)
 			}
 		})

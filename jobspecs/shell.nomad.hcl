@@ -266,6 +266,9 @@ locals {
   resolver = var.door_resolver == "" ? "" : "resolver ${var.door_resolver} valid=5s ipv6=off; resolver_timeout 200ms;"
   door     = var.door_url == "" ? "off" : "/-/door"
 
+  # The cookie that stands for a browser: over HTTPS nobody but this host can set it.
+  browser = regex_replace(var.labs_url, "^https://.*", "") == "" ? "__Host-bothy_browser" : "bothy_browser"
+
   # Where a visitor without a pass is sent.
   entrance = var.console_url == "" ? "return 401" : "return 303 ${var.console_url}/open/${var.slug}?to=$inside"
 }
@@ -635,13 +638,31 @@ job "shell" {
               "~^(?<before_3>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_3>.*)$" $before_3$after_3;
               default $cookies_2;
             }
-            map $cookies_3 $workspace_cookies {
-              "~*bothy_pass" "";
+            # The browser's cookie likewise. Of two, one was set by somebody else: neither counts.
+            map $http_cookie $browser {
+              "~(?:^|;)\s*${local.browser}=[^;]*;(?:.*;)?\s*${local.browser}=" "";
+              "~(?:^|;)\s*${local.browser}=(?<found_browser>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_browser;
+            }
+            map $cookies_3 $cookies_4 {
+              "~^(?<before_4>|.*?;)\s*(?:__Host-)?bothy_browser=[^;]*(?:;|$)(?<after_4>.*)$" $before_4$after_4;
               default $cookies_3;
+            }
+            map $cookies_4 $workspace_cookies {
+              "~*bothy_(?:pass|browser)" "";
+              default $cookies_4;
             }
             map $pass_1$pass_2$pass_3 $passes {
               "" "";
               default "$pass_1,$pass_2,$pass_3";
+            }
+            # A pass is for one browser alone: without the browser there is none.
+            map $browser $nobody {
+              "" 1;
+              default "";
+            }
+            map $passes $nameless {
+              "" 1;
+              default $nobody;
             }
             # A browser shows the answer as a page: Bothy's door goes by the same.
             map "$request_method $http_sec_fetch_mode:$http_sec_fetch_dest:$http_upgrade:$http_accept" $is_page {
@@ -712,7 +733,7 @@ job "shell" {
               set $door "${var.door_url}";
               location = /-/door {
                 internal;
-                if ($passes = "") {
+                if ($nameless) {
                   return 401;
                 }
                 proxy_pass $door/-/door/check/$host_kind/${var.slug};
@@ -720,6 +741,7 @@ job "shell" {
                 proxy_pass_request_headers off;
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
+                proxy_set_header X-Bothy-Browser $browser;
                 proxy_set_header Connection "";
                 proxy_buffering on;
                 # All of it in less than the second that Fabio gives a WebSocket's handshake.
@@ -727,7 +749,7 @@ job "shell" {
                 proxy_send_timeout 100ms;
                 proxy_read_timeout 400ms;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$passes;
+                proxy_cache_key $host_kind:$browser:$passes;
                 proxy_cache_valid 204 5s;
                 proxy_cache_valid 401 403 1s;
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
@@ -741,6 +763,7 @@ job "shell" {
                 proxy_pass $door/-/door/enter/$host_kind/${var.slug}$is_args$args;
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
+                proxy_set_header X-Bothy-Browser $browser;
                 proxy_set_header Cookie "";
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
@@ -802,7 +825,7 @@ job "shell" {
               set $door "${var.door_url}";
               location = /-/door {
                 internal;
-                if ($passes = "") {
+                if ($nameless) {
                   return 401;
                 }
                 proxy_pass $door/-/door/check/$host_kind/${var.slug};
@@ -810,6 +833,7 @@ job "shell" {
                 proxy_pass_request_headers off;
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
+                proxy_set_header X-Bothy-Browser $browser;
                 proxy_set_header Connection "";
                 proxy_buffering on;
                 # All of it in less than the second that Fabio gives a WebSocket's handshake.
@@ -817,7 +841,7 @@ job "shell" {
                 proxy_send_timeout 100ms;
                 proxy_read_timeout 400ms;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$passes;
+                proxy_cache_key $host_kind:$browser:$passes;
                 proxy_cache_valid 204 5s;
                 proxy_cache_valid 401 403 1s;
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
@@ -831,6 +855,7 @@ job "shell" {
                 proxy_pass $door/-/door/enter/$host_kind/${var.slug}$is_args$args;
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
+                proxy_set_header X-Bothy-Browser $browser;
                 proxy_set_header Cookie "";
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";

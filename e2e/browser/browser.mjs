@@ -57,7 +57,7 @@ export async function play(what, ready, take) {
   });
   const traffic = new Traffic(page);
   const open = async () => {
-    const response = await page.goto(scenario.url, { waitUntil: 'domcontentloaded' });
+    const response = await goto(page, scenario.url);
     status = response?.status() ?? 0;
     at = `wait for ${what}`;
     return ready(page, scenario.stepTimeoutMs);
@@ -88,6 +88,20 @@ export async function play(what, ready, take) {
   await rm(profile, { recursive: true, force: true });
   process.stdout.write(`${JSON.stringify(report)}\n`);
   process.exitCode = problem === '' ? 0 : 1;
+}
+
+/**
+ * Goes to an address; where that is a link of Bothy's, on through the page that asks before it is taken.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {string} url
+ */
+export async function goto(page, url) {
+  const response = await page.goto(url, { waitUntil: 'domcontentloaded' });
+  const button = page.locator('form[action*="/-/enter?"] button');
+  if ((await button.count()) === 0) return response;
+  const [led] = await Promise.all([page.waitForNavigation({ waitUntil: 'domcontentloaded' }), button.click()]);
+  return led;
 }
 
 /**

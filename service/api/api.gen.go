@@ -1099,7 +1099,7 @@ type CreatedToken struct {
 	Login string `json:"login"`
 	Name  string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope TokenScope `json:"scope"`
 
 	// Token The token itself; empty in a dry run and when the request is repeated.
@@ -1746,6 +1746,9 @@ type StudentList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
+// TaskName defines model for TaskName.
+type TaskName = string
+
 // Template defines model for Template.
 type Template struct {
 	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
@@ -1878,7 +1881,7 @@ type Token struct {
 	Login string `json:"login"`
 	Name  string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope TokenScope `json:"scope"`
 
 	// UsedAt When it was last used, to the minute.
@@ -1894,7 +1897,7 @@ type TokenInput struct {
 	// Name What it is for.
 	Name string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope *TokenScope `json:"scope,omitempty"`
 
 	// User A user's id or login, in whatever case.
@@ -1907,7 +1910,7 @@ type TokenList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+// TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 type TokenScope string
 
 // User defines model for User.
@@ -2188,7 +2191,7 @@ type PathWorkspace = Ref
 type Search = string
 
 // Task defines model for Task.
-type Task = string
+type Task = TaskName
 
 // Whose A user's id or login, in whatever case.
 type Whose = UserRef
@@ -3408,6 +3411,7 @@ type MiddlewareFunc func(c *gin.Context)
 
 // ListClasses operation middleware
 func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3482,6 +3486,7 @@ func (siw *ServerInterfaceWrapper) ListClasses(c *gin.Context) {
 
 // CreateClass operation middleware
 func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3529,6 +3534,7 @@ func (siw *ServerInterfaceWrapper) CreateClass(c *gin.Context) {
 
 // DeleteClass operation middleware
 func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3612,6 +3618,7 @@ func (siw *ServerInterfaceWrapper) DeleteClass(c *gin.Context) {
 
 // GetClass operation middleware
 func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3636,6 +3643,7 @@ func (siw *ServerInterfaceWrapper) GetClass(c *gin.Context) {
 
 // UpdateClass operation middleware
 func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3692,6 +3700,7 @@ func (siw *ServerInterfaceWrapper) UpdateClass(c *gin.Context) {
 
 // GetClassAssistants operation middleware
 func (siw *ServerInterfaceWrapper) GetClassAssistants(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3716,6 +3725,7 @@ func (siw *ServerInterfaceWrapper) GetClassAssistants(c *gin.Context) {
 
 // SetClassAssistants operation middleware
 func (siw *ServerInterfaceWrapper) SetClassAssistants(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3772,6 +3782,7 @@ func (siw *ServerInterfaceWrapper) SetClassAssistants(c *gin.Context) {
 
 // LaunchClass operation middleware
 func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3847,6 +3858,7 @@ func (siw *ServerInterfaceWrapper) LaunchClass(c *gin.Context) {
 
 // PlanClass operation middleware
 func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3871,6 +3883,7 @@ func (siw *ServerInterfaceWrapper) PlanClass(c *gin.Context) {
 
 // ResetClass operation middleware
 func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -3946,6 +3959,7 @@ func (siw *ServerInterfaceWrapper) ResetClass(c *gin.Context) {
 
 // RestartClass operation middleware
 func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4021,6 +4035,7 @@ func (siw *ServerInterfaceWrapper) RestartClass(c *gin.Context) {
 
 // ListClassSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListClassSecrets(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4072,6 +4087,7 @@ func (siw *ServerInterfaceWrapper) ListClassSecrets(c *gin.Context) {
 
 // DeleteClassSecret operation middleware
 func (siw *ServerInterfaceWrapper) DeleteClassSecret(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4137,6 +4153,7 @@ func (siw *ServerInterfaceWrapper) DeleteClassSecret(c *gin.Context) {
 
 // SetClassSecret operation middleware
 func (siw *ServerInterfaceWrapper) SetClassSecret(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4202,6 +4219,7 @@ func (siw *ServerInterfaceWrapper) SetClassSecret(c *gin.Context) {
 
 // StartClass operation middleware
 func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4277,6 +4295,7 @@ func (siw *ServerInterfaceWrapper) StartClass(c *gin.Context) {
 
 // StopClass operation middleware
 func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4352,6 +4371,7 @@ func (siw *ServerInterfaceWrapper) StopClass(c *gin.Context) {
 
 // ListCohorts operation middleware
 func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4402,6 +4422,7 @@ func (siw *ServerInterfaceWrapper) ListCohorts(c *gin.Context) {
 
 // CreateCohort operation middleware
 func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4449,6 +4470,7 @@ func (siw *ServerInterfaceWrapper) CreateCohort(c *gin.Context) {
 
 // DeleteCohort operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4505,6 +4527,7 @@ func (siw *ServerInterfaceWrapper) DeleteCohort(c *gin.Context) {
 
 // GetCohort operation middleware
 func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4529,6 +4552,7 @@ func (siw *ServerInterfaceWrapper) GetCohort(c *gin.Context) {
 
 // GetCohortInstructors operation middleware
 func (siw *ServerInterfaceWrapper) GetCohortInstructors(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4553,6 +4577,7 @@ func (siw *ServerInterfaceWrapper) GetCohortInstructors(c *gin.Context) {
 
 // SetCohortInstructors operation middleware
 func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4609,6 +4634,7 @@ func (siw *ServerInterfaceWrapper) SetCohortInstructors(c *gin.Context) {
 
 // InviteCohort operation middleware
 func (siw *ServerInterfaceWrapper) InviteCohort(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4673,6 +4699,7 @@ func (siw *ServerInterfaceWrapper) InviteCohort(c *gin.Context) {
 
 // ImportRoster operation middleware
 func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4772,6 +4799,7 @@ func (siw *ServerInterfaceWrapper) ImportRoster(c *gin.Context) {
 
 // ListStudents operation middleware
 func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4839,6 +4867,7 @@ func (siw *ServerInterfaceWrapper) ListStudents(c *gin.Context) {
 
 // EnrollStudent operation middleware
 func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4895,6 +4924,7 @@ func (siw *ServerInterfaceWrapper) EnrollStudent(c *gin.Context) {
 
 // ListCourses operation middleware
 func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -4953,6 +4983,7 @@ func (siw *ServerInterfaceWrapper) ListCourses(c *gin.Context) {
 
 // CreateCourse operation middleware
 func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5000,6 +5031,7 @@ func (siw *ServerInterfaceWrapper) CreateCourse(c *gin.Context) {
 
 // DeleteCourse operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5056,6 +5088,7 @@ func (siw *ServerInterfaceWrapper) DeleteCourse(c *gin.Context) {
 
 // GetCourse operation middleware
 func (siw *ServerInterfaceWrapper) GetCourse(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5080,6 +5113,7 @@ func (siw *ServerInterfaceWrapper) GetCourse(c *gin.Context) {
 
 // UpdateCourse operation middleware
 func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5136,6 +5170,7 @@ func (siw *ServerInterfaceWrapper) UpdateCourse(c *gin.Context) {
 
 // GetCourseInstructors operation middleware
 func (siw *ServerInterfaceWrapper) GetCourseInstructors(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5160,6 +5195,7 @@ func (siw *ServerInterfaceWrapper) GetCourseInstructors(c *gin.Context) {
 
 // SetCourseInstructors operation middleware
 func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5216,6 +5252,7 @@ func (siw *ServerInterfaceWrapper) SetCourseInstructors(c *gin.Context) {
 
 // ListCourseSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListCourseSecrets(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5267,6 +5304,7 @@ func (siw *ServerInterfaceWrapper) ListCourseSecrets(c *gin.Context) {
 
 // DeleteCourseSecret operation middleware
 func (siw *ServerInterfaceWrapper) DeleteCourseSecret(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5332,6 +5370,7 @@ func (siw *ServerInterfaceWrapper) DeleteCourseSecret(c *gin.Context) {
 
 // SetCourseSecret operation middleware
 func (siw *ServerInterfaceWrapper) SetCourseSecret(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5397,6 +5436,7 @@ func (siw *ServerInterfaceWrapper) SetCourseSecret(c *gin.Context) {
 
 // StreamEvents operation middleware
 func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5468,6 +5508,7 @@ func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 
 // GetMe operation middleware
 func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -5480,6 +5521,7 @@ func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
 
 // ListOperations operation middleware
 func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5530,6 +5572,7 @@ func (siw *ServerInterfaceWrapper) ListOperations(c *gin.Context) {
 
 // GetOperation operation middleware
 func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5554,6 +5597,7 @@ func (siw *ServerInterfaceWrapper) GetOperation(c *gin.Context) {
 
 // ListOperationItems operation middleware
 func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5605,6 +5649,7 @@ func (siw *ServerInterfaceWrapper) ListOperationItems(c *gin.Context) {
 
 // EndSessions operation middleware
 func (siw *ServerInterfaceWrapper) EndSessions(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5668,6 +5713,7 @@ func (siw *ServerInterfaceWrapper) EndSessions(c *gin.Context) {
 
 // ListSessions operation middleware
 func (siw *ServerInterfaceWrapper) ListSessions(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5710,6 +5756,7 @@ func (siw *ServerInterfaceWrapper) ListSessions(c *gin.Context) {
 
 // EndSession operation middleware
 func (siw *ServerInterfaceWrapper) EndSession(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5766,6 +5813,7 @@ func (siw *ServerInterfaceWrapper) EndSession(c *gin.Context) {
 
 // GetStatus operation middleware
 func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -5778,6 +5826,7 @@ func (siw *ServerInterfaceWrapper) GetStatus(c *gin.Context) {
 
 // WithdrawStudent operation middleware
 func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5834,6 +5883,7 @@ func (siw *ServerInterfaceWrapper) WithdrawStudent(c *gin.Context) {
 
 // GetStudent operation middleware
 func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5858,6 +5908,7 @@ func (siw *ServerInterfaceWrapper) GetStudent(c *gin.Context) {
 
 // EraseStudent operation middleware
 func (siw *ServerInterfaceWrapper) EraseStudent(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5914,6 +5965,7 @@ func (siw *ServerInterfaceWrapper) EraseStudent(c *gin.Context) {
 
 // ExportStudent operation middleware
 func (siw *ServerInterfaceWrapper) ExportStudent(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5938,6 +5990,7 @@ func (siw *ServerInterfaceWrapper) ExportStudent(c *gin.Context) {
 
 // ListStudentSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListStudentSecrets(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -5989,6 +6042,7 @@ func (siw *ServerInterfaceWrapper) ListStudentSecrets(c *gin.Context) {
 
 // DeleteStudentSecret operation middleware
 func (siw *ServerInterfaceWrapper) DeleteStudentSecret(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6054,6 +6108,7 @@ func (siw *ServerInterfaceWrapper) DeleteStudentSecret(c *gin.Context) {
 
 // SetStudentSecret operation middleware
 func (siw *ServerInterfaceWrapper) SetStudentSecret(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6119,6 +6174,7 @@ func (siw *ServerInterfaceWrapper) SetStudentSecret(c *gin.Context) {
 
 // ListTemplates operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6169,6 +6225,7 @@ func (siw *ServerInterfaceWrapper) ListTemplates(c *gin.Context) {
 
 // GetTemplate operation middleware
 func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6204,6 +6261,7 @@ func (siw *ServerInterfaceWrapper) GetTemplate(c *gin.Context) {
 
 // ListTemplateVersions operation middleware
 func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6255,6 +6313,7 @@ func (siw *ServerInterfaceWrapper) ListTemplateVersions(c *gin.Context) {
 
 // PushTemplate operation middleware
 func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6311,6 +6370,7 @@ func (siw *ServerInterfaceWrapper) PushTemplate(c *gin.Context) {
 
 // ListTokens operation middleware
 func (siw *ServerInterfaceWrapper) ListTokens(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6353,6 +6413,7 @@ func (siw *ServerInterfaceWrapper) ListTokens(c *gin.Context) {
 
 // CreateToken operation middleware
 func (siw *ServerInterfaceWrapper) CreateToken(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6400,6 +6461,7 @@ func (siw *ServerInterfaceWrapper) CreateToken(c *gin.Context) {
 
 // RevokeToken operation middleware
 func (siw *ServerInterfaceWrapper) RevokeToken(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6456,6 +6518,7 @@ func (siw *ServerInterfaceWrapper) RevokeToken(c *gin.Context) {
 
 // GetToken operation middleware
 func (siw *ServerInterfaceWrapper) GetToken(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6480,6 +6543,7 @@ func (siw *ServerInterfaceWrapper) GetToken(c *gin.Context) {
 
 // ListUsers operation middleware
 func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6546,6 +6610,7 @@ func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
 
 // CreateUser operation middleware
 func (siw *ServerInterfaceWrapper) CreateUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6593,6 +6658,7 @@ func (siw *ServerInterfaceWrapper) CreateUser(c *gin.Context) {
 
 // DisableUser operation middleware
 func (siw *ServerInterfaceWrapper) DisableUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6649,6 +6715,7 @@ func (siw *ServerInterfaceWrapper) DisableUser(c *gin.Context) {
 
 // GetUser operation middleware
 func (siw *ServerInterfaceWrapper) GetUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6673,6 +6740,7 @@ func (siw *ServerInterfaceWrapper) GetUser(c *gin.Context) {
 
 // UpdateUser operation middleware
 func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6729,6 +6797,7 @@ func (siw *ServerInterfaceWrapper) UpdateUser(c *gin.Context) {
 
 // EraseUser operation middleware
 func (siw *ServerInterfaceWrapper) EraseUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6785,6 +6854,7 @@ func (siw *ServerInterfaceWrapper) EraseUser(c *gin.Context) {
 
 // ExportUser operation middleware
 func (siw *ServerInterfaceWrapper) ExportUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6809,6 +6879,7 @@ func (siw *ServerInterfaceWrapper) ExportUser(c *gin.Context) {
 
 // InviteUser operation middleware
 func (siw *ServerInterfaceWrapper) InviteUser(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6865,6 +6936,7 @@ func (siw *ServerInterfaceWrapper) InviteUser(c *gin.Context) {
 
 // ListWorkspaces operation middleware
 func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -6987,6 +7059,7 @@ func (siw *ServerInterfaceWrapper) ListWorkspaces(c *gin.Context) {
 
 // DeleteWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -7070,6 +7143,7 @@ func (siw *ServerInterfaceWrapper) DeleteWorkspace(c *gin.Context) {
 
 // GetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -7094,6 +7168,7 @@ func (siw *ServerInterfaceWrapper) GetWorkspace(c *gin.Context) {
 
 // LinkWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -7118,6 +7193,7 @@ func (siw *ServerInterfaceWrapper) LinkWorkspace(c *gin.Context) {
 
 // PlanWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -7142,6 +7218,7 @@ func (siw *ServerInterfaceWrapper) PlanWorkspace(c *gin.Context) {
 
 // ResetWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -7217,6 +7294,7 @@ func (siw *ServerInterfaceWrapper) ResetWorkspace(c *gin.Context) {
 
 // RestartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -7292,6 +7370,7 @@ func (siw *ServerInterfaceWrapper) RestartWorkspace(c *gin.Context) {
 
 // StartWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -7367,6 +7446,7 @@ func (siw *ServerInterfaceWrapper) StartWorkspace(c *gin.Context) {
 
 // StopWorkspace operation middleware
 func (siw *ServerInterfaceWrapper) StopWorkspace(c *gin.Context) {
+
 	var err error
 	_ = err
 
@@ -7580,6 +7660,7 @@ type ListClassesResponseObject interface {
 type ListClasses200JSONResponse ClassList
 
 func (response ListClasses200JSONResponse) VisitListClassesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7612,6 +7693,7 @@ type CreateClass201JSONResponse struct {
 }
 
 func (response CreateClass201JSONResponse) VisitCreateClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7642,6 +7724,7 @@ type DeleteClassResponseObject interface {
 type DeleteClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response DeleteClass202JSONResponse) VisitDeleteClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7678,6 +7761,7 @@ type GetClass200JSONResponse struct {
 }
 
 func (response GetClass200JSONResponse) VisitGetClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7710,6 +7794,7 @@ type UpdateClass200JSONResponse struct {
 }
 
 func (response UpdateClass200JSONResponse) VisitUpdateClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7742,6 +7827,7 @@ type GetClassAssistants200JSONResponse struct {
 }
 
 func (response GetClassAssistants200JSONResponse) VisitGetClassAssistantsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7774,6 +7860,7 @@ type SetClassAssistants200JSONResponse struct {
 }
 
 func (response SetClassAssistants200JSONResponse) VisitSetClassAssistantsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7800,6 +7887,7 @@ type LaunchClassResponseObject interface {
 type LaunchClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response LaunchClass202JSONResponse) VisitLaunchClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7830,6 +7918,7 @@ type PlanClassResponseObject interface {
 type PlanClass200JSONResponse ClassPlan
 
 func (response PlanClass200JSONResponse) VisitPlanClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7852,6 +7941,7 @@ type ResetClassResponseObject interface {
 type ResetClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response ResetClass202JSONResponse) VisitResetClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7882,6 +7972,7 @@ type RestartClassResponseObject interface {
 type RestartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response RestartClass202JSONResponse) VisitRestartClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7912,6 +8003,7 @@ type ListClassSecretsResponseObject interface {
 type ListClassSecrets200JSONResponse SecretList
 
 func (response ListClassSecrets200JSONResponse) VisitListClassSecretsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7970,6 +8062,7 @@ type SetClassSecret200JSONResponse struct {
 }
 
 func (response SetClassSecret200JSONResponse) VisitSetClassSecretResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7996,6 +8089,7 @@ type StartClassResponseObject interface {
 type StartClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StartClass202JSONResponse) VisitStartClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8026,6 +8120,7 @@ type StopClassResponseObject interface {
 type StopClass202JSONResponse struct{ OperationStartedJSONResponse }
 
 func (response StopClass202JSONResponse) VisitStopClassResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8055,6 +8150,7 @@ type ListCohortsResponseObject interface {
 type ListCohorts200JSONResponse CohortList
 
 func (response ListCohorts200JSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8087,6 +8183,7 @@ type CreateCohort201JSONResponse struct {
 }
 
 func (response CreateCohort201JSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8148,6 +8245,7 @@ type GetCohort200JSONResponse struct {
 }
 
 func (response GetCohort200JSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8177,6 +8275,7 @@ type GetCohortInstructors200JSONResponse struct {
 }
 
 func (response GetCohortInstructors200JSONResponse) VisitGetCohortInstructorsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8209,6 +8308,7 @@ type SetCohortInstructors200JSONResponse struct {
 }
 
 func (response SetCohortInstructors200JSONResponse) VisitSetCohortInstructorsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8243,6 +8343,7 @@ type InviteCohort200JSONResponse struct {
 }
 
 func (response InviteCohort200JSONResponse) VisitInviteCohortResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8279,6 +8380,7 @@ type ImportRoster200JSONResponse struct {
 }
 
 func (response ImportRoster200JSONResponse) VisitImportRosterResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8308,6 +8410,7 @@ type ListStudentsResponseObject interface {
 type ListStudents200JSONResponse StudentList
 
 func (response ListStudents200JSONResponse) VisitListStudentsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8341,6 +8444,7 @@ type EnrollStudent201JSONResponse struct {
 }
 
 func (response EnrollStudent201JSONResponse) VisitEnrollStudentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8370,6 +8474,7 @@ type ListCoursesResponseObject interface {
 type ListCourses200JSONResponse CourseList
 
 func (response ListCourses200JSONResponse) VisitListCoursesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8402,6 +8507,7 @@ type CreateCourse201JSONResponse struct {
 }
 
 func (response CreateCourse201JSONResponse) VisitCreateCourseResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8463,6 +8569,7 @@ type GetCourse200JSONResponse struct {
 }
 
 func (response GetCourse200JSONResponse) VisitGetCourseResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8495,6 +8602,7 @@ type UpdateCourse200JSONResponse struct {
 }
 
 func (response UpdateCourse200JSONResponse) VisitUpdateCourseResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8527,6 +8635,7 @@ type GetCourseInstructors200JSONResponse struct {
 }
 
 func (response GetCourseInstructors200JSONResponse) VisitGetCourseInstructorsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8559,6 +8668,7 @@ type SetCourseInstructors200JSONResponse struct {
 }
 
 func (response SetCourseInstructors200JSONResponse) VisitSetCourseInstructorsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8585,6 +8695,7 @@ type ListCourseSecretsResponseObject interface {
 type ListCourseSecrets200JSONResponse SecretList
 
 func (response ListCourseSecrets200JSONResponse) VisitListCourseSecretsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8643,6 +8754,7 @@ type SetCourseSecret200JSONResponse struct {
 }
 
 func (response SetCourseSecret200JSONResponse) VisitSetCourseSecretResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8676,6 +8788,7 @@ type StreamEvents200TextEventStreamResponse struct {
 }
 
 func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -8713,7 +8826,8 @@ func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse
 	}
 }
 
-type GetMeRequestObject struct{}
+type GetMeRequestObject struct {
+}
 
 type GetMeResponseObject interface {
 	VisitGetMeResponse(w http.ResponseWriter) error
@@ -8722,6 +8836,7 @@ type GetMeResponseObject interface {
 type GetMe200JSONResponse Me
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8743,6 +8858,7 @@ type ListOperationsResponseObject interface {
 type ListOperations200JSONResponse OperationList
 
 func (response ListOperations200JSONResponse) VisitListOperationsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8771,6 +8887,7 @@ type GetOperation200JSONResponse struct {
 }
 
 func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8794,6 +8911,7 @@ type ListOperationItemsResponseObject interface {
 type ListOperationItems200JSONResponse OperationItemList
 
 func (response ListOperationItems200JSONResponse) VisitListOperationItemsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8843,6 +8961,7 @@ type ListSessionsResponseObject interface {
 type ListSessions200JSONResponse SessionList
 
 func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8882,7 +9001,8 @@ func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWri
 	return nil
 }
 
-type GetStatusRequestObject struct{}
+type GetStatusRequestObject struct {
+}
 
 type GetStatusResponseObject interface {
 	VisitGetStatusResponse(w http.ResponseWriter) error
@@ -8891,6 +9011,7 @@ type GetStatusResponseObject interface {
 type GetStatus200JSONResponse Status
 
 func (response GetStatus200JSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8921,6 +9042,7 @@ type WithdrawStudent200JSONResponse struct {
 }
 
 func (response WithdrawStudent200JSONResponse) VisitWithdrawStudentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8953,6 +9075,7 @@ type GetStudent200JSONResponse struct {
 }
 
 func (response GetStudent200JSONResponse) VisitGetStudentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8985,6 +9108,7 @@ type EraseStudent200JSONResponse struct {
 }
 
 func (response EraseStudent200JSONResponse) VisitEraseStudentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9010,6 +9134,7 @@ type ExportStudentResponseObject interface {
 type ExportStudent200JSONResponse PersonalExport
 
 func (response ExportStudent200JSONResponse) VisitExportStudentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9032,6 +9157,7 @@ type ListStudentSecretsResponseObject interface {
 type ListStudentSecrets200JSONResponse SecretList
 
 func (response ListStudentSecrets200JSONResponse) VisitListStudentSecretsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9090,6 +9216,7 @@ type SetStudentSecret200JSONResponse struct {
 }
 
 func (response SetStudentSecret200JSONResponse) VisitSetStudentSecretResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9115,6 +9242,7 @@ type ListTemplatesResponseObject interface {
 type ListTemplates200JSONResponse TemplateList
 
 func (response ListTemplates200JSONResponse) VisitListTemplatesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9144,6 +9272,7 @@ type GetTemplate200JSONResponse struct {
 }
 
 func (response GetTemplate200JSONResponse) VisitGetTemplateResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9167,6 +9296,7 @@ type ListTemplateVersionsResponseObject interface {
 type ListTemplateVersions200JSONResponse TemplateVersionList
 
 func (response ListTemplateVersions200JSONResponse) VisitListTemplateVersionsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9199,6 +9329,7 @@ type PushTemplate200JSONResponse struct {
 }
 
 func (response PushTemplate200JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9229,6 +9360,7 @@ type PushTemplate201JSONResponse struct {
 }
 
 func (response PushTemplate201JSONResponse) VisitPushTemplateResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9258,6 +9390,7 @@ type ListTokensResponseObject interface {
 type ListTokens200JSONResponse TokenList
 
 func (response ListTokens200JSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9290,6 +9423,7 @@ type CreateToken201JSONResponse struct {
 }
 
 func (response CreateToken201JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9355,6 +9489,7 @@ type GetToken200JSONResponse struct {
 }
 
 func (response GetToken200JSONResponse) VisitGetTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9377,6 +9512,7 @@ type ListUsersResponseObject interface {
 type ListUsers200JSONResponse UserList
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9409,6 +9545,7 @@ type CreateUser201JSONResponse struct {
 }
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9447,6 +9584,7 @@ type DisableUser200JSONResponse struct {
 }
 
 func (response DisableUser200JSONResponse) VisitDisableUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9479,6 +9617,7 @@ type GetUser200JSONResponse struct {
 }
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9511,6 +9650,7 @@ type UpdateUser200JSONResponse struct {
 }
 
 func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9546,6 +9686,7 @@ type EraseUser200JSONResponse struct {
 }
 
 func (response EraseUser200JSONResponse) VisitEraseUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9571,6 +9712,7 @@ type ExportUserResponseObject interface {
 type ExportUser200JSONResponse PersonalExport
 
 func (response ExportUser200JSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9601,6 +9743,7 @@ type InviteUser200JSONResponse struct {
 }
 
 func (response InviteUser200JSONResponse) VisitInviteUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9626,6 +9769,7 @@ type ListWorkspacesResponseObject interface {
 type ListWorkspaces200JSONResponse WorkspaceList
 
 func (response ListWorkspaces200JSONResponse) VisitListWorkspacesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9648,6 +9792,7 @@ type DeleteWorkspaceResponseObject interface {
 type DeleteWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response DeleteWorkspace202JSONResponse) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9683,6 +9828,7 @@ type GetWorkspace200JSONResponse struct {
 }
 
 func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9706,6 +9852,7 @@ type LinkWorkspaceResponseObject interface {
 type LinkWorkspace200JSONResponse WorkspaceLink
 
 func (response LinkWorkspace200JSONResponse) VisitLinkWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9727,6 +9874,7 @@ type PlanWorkspaceResponseObject interface {
 type PlanWorkspace200JSONResponse WorkspacePlan
 
 func (response PlanWorkspace200JSONResponse) VisitPlanWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9749,6 +9897,7 @@ type ResetWorkspaceResponseObject interface {
 type ResetWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response ResetWorkspace202JSONResponse) VisitResetWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9778,6 +9927,7 @@ type RestartWorkspaceResponseObject interface {
 type RestartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response RestartWorkspace202JSONResponse) VisitRestartWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9807,6 +9957,7 @@ type StartWorkspaceResponseObject interface {
 type StartWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response StartWorkspace202JSONResponse) VisitStartWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9836,6 +9987,7 @@ type StopWorkspaceResponseObject interface {
 type StopWorkspace202JSONResponse struct{ WorkspaceActJSONResponse }
 
 func (response StopWorkspace202JSONResponse) VisitStopWorkspaceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10088,10 +10240,8 @@ type StrictServerInterface interface {
 	StopWorkspace(ctx context.Context, request StopWorkspaceRequestObject) (StopWorkspaceResponseObject, error)
 }
 
-type (
-	StrictHandlerFunc    func(ctx *gin.Context, request any) (any, error)
-	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
-)
+type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
+type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
 
 type StrictGinServerOptions struct {
 	// RequestErrorHandlerFunc is called when a request cannot be parsed or

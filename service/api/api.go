@@ -21,13 +21,14 @@ import (
 )
 
 // Time limits that suit a server of this handler: the longest answer waits for
-// Nomad to check a job. Streams take these limits off for themselves.
+// Nomad to check a job. Streams take these limits off for themselves. Of headers, as
+// much is read as a browser's cookies may have: see auth.BoundCookies.
 const (
 	ReadHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 30 * time.Second
 	WriteTimeout      = 60 * time.Second
 	IdleTimeout       = 2 * time.Minute
-	MaxHeaderBytes    = 64 << 10
+	MaxHeaderBytes    = 1 << 20
 )
 
 // Config is what the API needs. Registrar, Authenticator, Belongings, Credentials,
@@ -70,8 +71,9 @@ type Config struct {
 	// Traces takes the spans of requests; nil for none.
 	Traces trace.TracerProvider
 
-	// Now and NewRequestID may be set by tests.
+	// Now, Ticks and NewRequestID may be set by tests. Ticks ticks until it is stopped.
 	Now          func() time.Time
+	Ticks        func(every time.Duration) (ticks <-chan time.Time, stop func())
 	NewRequestID func() string
 }
 
@@ -129,6 +131,12 @@ func (config Config) withDefaults() Config {
 	}
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Ticks == nil {
+		config.Ticks = func(every time.Duration) (<-chan time.Time, func()) {
+			ticker := time.NewTicker(every)
+			return ticker.C, ticker.Stop
+		}
 	}
 	if config.NewRequestID == nil {
 		config.NewRequestID = rand.Text

@@ -87,7 +87,7 @@ func auditMedia(c *gin.Context) string {
 // exportAudit streams all rows that a filter chooses. The first page is read
 // before anything is answered, so that what is wrong is a problem.
 func (h *handler) exportAudit(c *gin.Context, filter lab.AuditFilter, media, ending string, form func() auditForm) {
-	ctx, done, err := h.config.Streams.begin(c.Request.Context())
+	ctx, done, err := h.beginStream(c)
 	if err != nil {
 		fail(c, err)
 		return
@@ -211,21 +211,38 @@ func asAudit(a lab.Audit) Audit {
 	return row
 }
 
-// recordRefused writes down what was refused to somebody whose credential is known.
+// recordRefused writes down what was refused to somebody whose credential is known,
+// also what was answered as if it were not there. The answer goes out first: how long
+// it takes does not tell the one from the other.
 func (h *handler) recordRefused(c *gin.Context) {
 	last := c.Errors.Last()
 	actor, known := c.Request.Context().Value(actorKey{}).(lab.Actor)
-	if last == nil || !known || lab.CodeOf(last.Err) != lab.CodeForbidden {
+	if last == nil || !known || !lab.IsRefusal(last.Err) {
 		return
 	}
-	target := ""
-	if len(c.Params) > 0 {
-		target = shorten(c.Params[0].Value)
+	if status := c.Writer.Status(); status == http.StatusNotFound || status == http.StatusForbidden {
+		c.Writer.Flush()
 	}
+	target := shorten(h.targetOf(c))
 	// Who asked may be gone.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), refusedTimeout)
 	defer cancel()
 	if err := h.config.Registrar.RecordRefused(ctx, actor, h.operationName(c), target); err != nil {
 		h.config.Log.WarnContext(ctx, "what was refused was not recorded", "request_id", requestID(c), "error", err)
 	}
+}
+
+// targetOf gives what a request names first, in its path or else to narrow a list.
+func (h *handler) targetOf(c *gin.Context) string {
+	if len(c.Params) > 0 {
+		return c.Params[0].Value
+	}
+	if op := h.contract.operation(c.Request.Method, c.FullPath()); op != nil {
+		for _, name := range op.query {
+			if ref := c.Query(name); op.narrows(name) && ref != "" {
+				return ref
+			}
+		}
+	}
+	return ""
 }

@@ -34,7 +34,7 @@ const (
 
 // execInWorkspace runs a command inside a workspace, over a WebSocket.
 func (h *handler) execInWorkspace(c *gin.Context) {
-	ctx, done, err := h.config.Streams.begin(c.Request.Context())
+	ctx, done, err := h.beginStream(c)
 	if err != nil {
 		fail(c, err)
 		return

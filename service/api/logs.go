@@ -24,7 +24,7 @@ type Tasks interface {
 
 // getWorkspaceLogs streams a log.
 func (h *handler) getWorkspaceLogs(c *gin.Context) {
-	ctx, done, err := h.config.Streams.begin(c.Request.Context())
+	ctx, done, err := h.beginStream(c)
 	if err != nil {
 		fail(c, err)
 		return

@@ -109,5 +109,6 @@ func fail(c *gin.Context, err error) {
 		c.Status(http.StatusInternalServerError)
 		return
 	}
+	c.Header("Content-Length", strconv.Itoa(text.Len())) // so that it is whole for the caller once it is flushed
 	c.Data(status, mediaProblem, text.Bytes())
 }

@@ -110,6 +110,24 @@ func (h *handler) authorize(c *gin.Context) {
 	}
 }
 
+// permits says whether the caller may do the operation on what a path names, as
+// authorize does of a request that begins.
+func (h *handler) permits(ctx context.Context, op *operation, caller lab.Caller, params gin.Params) error {
+	single := false
+	for _, p := range params {
+		if owned, _ := belonging(p.Key); owned && !caller.Scope.All {
+			single = true
+			if _, err := h.allows(ctx, op, caller, p.Key, p.Value); err != nil {
+				return err
+			}
+		}
+	}
+	if single {
+		return nil
+	}
+	return auth.Allows(op.id, caller, lab.Belonging{})
+}
+
 // allows says whether the caller may do the operation on one thing, and where not,
 // whether that is because there is no such thing.
 func (h *handler) allows(ctx context.Context, op *operation, caller lab.Caller, kind, ref string) (gone bool, err error) {
@@ -122,7 +140,7 @@ func (h *handler) allows(ctx context.Context, op *operation, caller lab.Caller, 
 	}
 	err = auth.Allows(op.id, caller, b)
 	if lab.CodeOf(err) == lab.CodeNotFound {
-		err = lab.NotFound(kind, refOf(kind, ref))
+		err = lab.Unseen(kind, refOf(kind, ref))
 	}
 	return false, err
 }
@@ -138,8 +156,11 @@ func (h *handler) seesNamed(ctx context.Context, op *operation, caller lab.Calle
 		if err != nil && lab.CodeOf(err) != lab.CodeNotFound {
 			return err
 		}
-		if err != nil || !caller.Scope.Holds(b) {
+		if err != nil {
 			return lab.NotFound(kind, ref)
+		}
+		if !caller.Scope.Holds(b) {
+			return lab.Unseen(kind, ref)
 		}
 	}
 	return nil

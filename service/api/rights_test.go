@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -62,6 +63,29 @@ func TestWhatACallerCannotSeeIsAnsweredAsWhatThereIsNot(t *testing.T) {
 	}
 	if calls := b.registrar.called(); len(calls) != 0 {
 		t.Errorf("called the registrar: %v", calls)
+	}
+}
+
+func TestWhatACallerCannotSeeIsRecordedAsRefused(t *testing.T) {
+	b := newBench(t, asInstructor)
+	for _, target := range []string{
+		"GET /v1/workspaces/spring-bob/logs", "GET /v1/workspaces/spring-bab/logs", "DELETE /v1/cohorts/spring-27", "DELETE /v1/cohorts/spring-28",
+		"GET /v1/events?workspace=spring-bob", "GET /v1/classes?course=py101&cohort=spring-27", "GET /v1/classes?cohort=spring-28",
+	} {
+		method, path, _ := strings.Cut(target, " ")
+		problem(t, b.do(request(method, path, "")), http.StatusNotFound)
+	}
+	b.registrar.answers(fmt.Errorf("somewhere: %w", lab.Unseen("course", "py201"))) // as the registrar says it of a body
+	problem(t, b.do(request(http.MethodPost, "/v1/classes", `{"cohort":"fall-26","course":"py201"}`)), http.StatusNotFound)
+	var got [][2]any
+	for _, row := range b.registrar.refused {
+		got = append(got, [2]any{row[1], row[2]})
+	}
+	want := [][2]any{
+		{"getWorkspaceLogs", "spring-bob"}, {"deleteCohort", "spring-27"}, {"streamEvents", "spring-bob"}, {"listClasses", "spring-27"}, {"createClass", ""},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

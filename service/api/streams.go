@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +21,8 @@ const (
 	MaxStreams = 256
 	// takeWithin is how long a caller may take nothing of a stream before it is cut off.
 	takeWithin = 5 * time.Minute
+	// askAgain is how often it is asked whether somebody may still have their stream.
+	askAgain = 10 * time.Second
 	// lastWords is how long a caller may take over the last of a stream that the server ends.
 	lastWords = 2 * time.Second
 )
@@ -63,6 +67,61 @@ func (s *Streams) begin(ctx context.Context) (_ context.Context, done func(), er
 		s.mu.Unlock()
 		s.open.Done()
 	}, nil
+}
+
+// beginStream counts the answer to a request in as a stream, and gives a context that
+// also ends once the caller may not have it any more: signed out, revoked, dismissed,
+// withdrawn. done must be called once nothing of the stream runs any more.
+func (h *handler) beginStream(c *gin.Context) (_ context.Context, done func(), err error) {
+	ctx, counted, err := h.config.Streams.begin(c.Request.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	op, params := h.contract.operation(c.Request.Method, c.FullPath()), slices.Clone(c.Params)
+	ticks, stop := h.config.Ticks(askAgain)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks:
+			}
+			if err := h.stillMay(ctx, op, params); err != nil {
+				end(err)
+				return
+			}
+		}
+	})
+	return ctx, func() {
+		end(nil)
+		watch.Wait()
+		stop()
+		counted()
+	}, nil
+}
+
+// stillMay says why a caller may not have a stream any more; nil as long as they may,
+// and while that is not known.
+func (h *handler) stillMay(ctx context.Context, op *operation, params gin.Params) error {
+	seen, known := ctx.Value(sightKey{}).(sight)
+	if !known {
+		return lab.Errorf(lab.CodeUnauthenticated, "it is not known whose this is")
+	}
+	caller, err := seen.again()
+	if err == nil {
+		err = h.permits(ctx, op, caller, params)
+	}
+	switch lab.CodeOf(err) {
+	case lab.CodeUnauthenticated:
+		return lab.Wrap(lab.CodeUnauthenticated, err, "what this was opened with is not good any more: a session that ended, or a token").
+			WithHint("sign in again, or use another token")
+	case lab.CodeForbidden, lab.CodeNotFound:
+		return lab.Wrap(lab.CodeForbidden, err, "you have no right to this any more").WithHint("ask whoever teaches the class")
+	default:
+		return nil
+	}
 }
 
 // End lets no new streams begin, ends those that there are and waits for them,
@@ -112,8 +171,15 @@ func (h *handler) copyText(ctx context.Context, c *gin.Context, media string, te
 		switch {
 		case err == nil:
 			continue
-		case errors.Is(err, io.EOF), c.Request.Context().Err() != nil:
+		case c.Request.Context().Err() != nil, errors.Is(err, io.EOF) && ctx.Err() == nil:
 			return
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+			if why := new(lab.Error); strings.HasPrefix(media, "text/plain") && errors.As(cause, &why) {
+				fmt.Fprintf(c.Writer, "\n==> it ends here: %s <==\n", why.Message)
+				c.Writer.Flush()
+			}
 		}
 		// Breaking off is all that says, after a status of 200, that this is not the end.
 		_ = c.Error(fmt.Errorf("stream: %w", err))

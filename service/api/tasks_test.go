@@ -334,6 +334,102 @@ func TestExecEndsWithTheCallerAndWithTheServer(t *testing.T) {
 	}
 }
 
+// watched is a bench whose caller has the workspace, and what ticks when it is asked
+// whether they still have.
+func watched(t *testing.T) (b *bench, who *one, ask chan<- time.Time) {
+	t.Helper()
+	ticks := make(chan time.Time)
+	b = newBench(t, asInstructor, func(c *api.Config) {
+		who, _ = c.Authenticator.(*one)
+		things, _ := c.Belongings.(fakeBelongings)
+		things["workspace fall-26-py101-ada-lovelace"] = things["workspace a-b-ada"]
+		c.Ticks = func(every time.Duration) (<-chan time.Time, func()) {
+			if every > 20*time.Second {
+				t.Errorf("it is asked every %s", every)
+			}
+			return ticks, func() {}
+		}
+	})
+	return b, who, ticks
+}
+
+// lastly has it asked once more, unless the stream has ended by what was asked before.
+func lastly(t *testing.T, ask chan<- time.Time) {
+	select {
+	case ask <- noon:
+	case <-t.Context().Done():
+	}
+}
+
+// losses are what takes a stream from an instructor, and what they are told.
+func losses(caller lab.Caller) map[string]struct {
+	caller lab.Caller
+	err    error
+	told   string
+} {
+	dismissed, narrowed := caller, caller
+	dismissed.Scope = lab.Scope{}
+	narrowed.Role = lab.RoleAssistant
+	narrowed.Scope = lab.Scope{Classes: []string{"another"}}
+	return map[string]struct {
+		caller lab.Caller
+		err    error
+		told   string
+	}{
+		"signed out or revoked": {lab.Caller{}, lab.Errorf(lab.CodeUnauthenticated, "nobody is signed in any more"), "is not good any more"},
+		"dismissed":             {dismissed, nil, "no right to this any more"},
+		"another role":          {narrowed, nil, "no right to this any more"},
+	}
+}
+
+func TestAShellEndsOnceItsCallerHasNoRightToIt(t *testing.T) {
+	_, who, _ := watched(t)
+	for name, loss := range losses(who.caller) {
+		t.Run(name, func(t *testing.T) {
+			b, who, ask := watched(t)
+			b.tasks.exec = func(ctx context.Context, _ lab.ExecRequest) (int, error) {
+				<-ctx.Done()
+				return 0, fmt.Errorf("run: %w", context.Cause(ctx))
+			}
+			conn, _, err := socket(t, serve(t, b), `["sh"]`, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask <- noon
+			who.becomes(lab.Caller{}, errors.New("the directory is away")) // and so nothing is known to have changed
+			ask <- noon
+			ask <- noon // what came of the one before did not end it
+			who.becomes(loss.caller, loss.err)
+			go lastly(t, ask)
+			_, last := told(t, conn)
+			if e, _ := last["error"].(map[string]any); !strings.Contains(fmt.Sprint(e["detail"]), loss.told) {
+				t.Errorf("told %v", last)
+			}
+		})
+	}
+}
+
+func TestAFollowedLogEndsOnceItsCallerHasNoRightToIt(t *testing.T) {
+	_, who, _ := watched(t)
+	for name, loss := range losses(who.caller) {
+		t.Run(name, func(t *testing.T) {
+			b, who, ask := watched(t)
+			_, gone := b.pipedLogs()
+			answer := get(t, t.Context(), serve(t, b).URL+wsPath+"/logs?follow=true")
+			ask <- noon
+			who.becomes(loss.caller, loss.err)
+			go lastly(t, ask)
+			text, err := io.ReadAll(answer)
+			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(string(text), "==> it ends here: ") || !strings.Contains(string(text), loss.told) {
+				t.Errorf("got %q, %v", text, err)
+			}
+			if cause := <-gone; lab.CodeOf(cause) != lab.CodeForbidden && lab.CodeOf(cause) != lab.CodeUnauthenticated {
+				t.Errorf("the reading ended with %v", cause)
+			}
+		})
+	}
+}
+
 func TestExecRefusesWhatBreaksTheRules(t *testing.T) {
 	for name, message := range map[string]func(*testing.T, *websocket.Conn){
 		"another channel":    func(t *testing.T, c *websocket.Conn) { write(t, c, websocket.MessageBinary, "\x01out") },

@@ -17,6 +17,7 @@ import (
 	"github.com/bothylabs/bothy/service/consul"
 	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/limit"
 	"github.com/bothylabs/bothy/service/registrar"
 )
 
@@ -41,7 +42,7 @@ func (a *App) makeDoor(ctx context.Context, people *registrar.Registrar, deps De
 		return err
 	}
 	a.guard.Door, err = door.New(door.Config{
-		Store: a.store, Allows: auth.Allows,
+		Store: a.store, Allows: auth.Allows, Refused: people.RecordRefused,
 		Start: func(ctx context.Context, intent lab.Intent, slug lab.Slug) error {
 			_, err := people.ActOnWorkspace(ctx, intent, string(slug), registrar.ActStart)
 			return err
@@ -53,8 +54,12 @@ func (a *App) makeDoor(ctx context.Context, people *registrar.Registrar, deps De
 	if err != nil {
 		return err
 	}
+	labs, err := a.limitedDoor()
+	if err != nil {
+		return err
+	}
 	a.guard.http = &http.Server{
-		Handler: a.guard.Labs(), ReadHeaderTimeout: api.ReadHeaderTimeout, ReadTimeout: api.ReadTimeout, WriteTimeout: api.WriteTimeout,
+		Handler: labs, ReadHeaderTimeout: api.ReadHeaderTimeout, ReadTimeout: api.ReadTimeout, WriteTimeout: api.WriteTimeout,
 		IdleTimeout: api.IdleTimeout, MaxHeaderBytes: api.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(deps.Logger.With("part", "door").Handler(), slog.LevelWarn),
 	}
@@ -62,6 +67,20 @@ func (a *App) makeDoor(ctx context.Context, people *registrar.Registrar, deps De
 		return nil
 	}
 	return a.makeRegistration(deps)
+}
+
+// limitedDoor is what the door's listener answers with, as fast as one address may
+// ask: that of a workspace, of a node whose workspaces come by its own, or of a visitor
+// whom the router sends.
+func (a *App) limitedDoor() (http.Handler, error) {
+	limited, err := limit.New(limit.Config{
+		PerAddress: a.cfg.Limits.RequestsPerAddress, TrustedProxies: a.cfg.Door.TrustedProxies,
+		Exempt: []string{doorHealth}, Refuse: api.Refuser(), Registry: a.metrics,
+	}, a.guard.Labs())
+	if err != nil {
+		return nil, fmt.Errorf("make the door's limits: %w", err)
+	}
+	return limited, nil
 }
 
 // makeRegistration makes what keeps the door in Consul.
@@ -106,8 +125,8 @@ func (a *App) doorAddress() (string, error) {
 
 // visitor says who is signed in at the console. Whoever must choose a password first
 // is nobody yet: the page to sign in sends them on to do that.
-func (a *App) visitor(r *http.Request) (lab.Caller, string, error) {
-	visitor, err := a.people.Visitor(r.Context(), r, nil)
+func (a *App) visitor(r *http.Request, answer http.Header) (lab.Caller, string, error) {
+	visitor, err := a.people.Visitor(r.Context(), r, answer)
 	if err != nil {
 		return lab.Caller{}, "", err
 	}

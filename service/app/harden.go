@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bothylabs/bothy/service/api"
+	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/limit"
 )
 
@@ -23,7 +24,7 @@ func (a *App) hardened(next http.Handler) (http.Handler, error) {
 		PerAddress: a.cfg.Limits.RequestsPerAddress, PerCaller: a.cfg.Limits.RequestsPerCaller,
 		Cookies: []string{"__Host-bothy_session", "bothy_session"}, TrustedProxies: a.cfg.API.TrustedProxies,
 		Exempt: []string{"/healthz", "/readyz", "/metrics"}, Refuse: api.Refuser(), Registry: a.metrics,
-	}, next)
+	}, auth.BoundCookies(next))
 	if err != nil {
 		return nil, fmt.Errorf("make the limits: %w", err)
 	}

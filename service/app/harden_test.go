@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"testing"
@@ -46,6 +47,49 @@ func TestAServerThatIsAskedTooFastSaysWhenToComeBack(t *testing.T) {
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		t.Errorf("a probe is answered %s", answer.Status)
+	}
+}
+
+// A workspace that floods the door keeps nobody else's visitors from their answers.
+func TestTheDoorIsAskedNoFasterThanAnAddressMay(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := settings(t)
+	cfg.Door.Listen = free.Addr().String()
+	cfg.Limits.RequestsPerAddress = 1
+	cfg.Door.TrustedProxies = []string{"127.0.0.1"}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	start(t, cfg)
+	ask := func(path, visitor string) int {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+cfg.Door.Listen+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Forwarded-For", visitor)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		return answer.StatusCode
+	}
+	answers := map[int]int{}
+	for range 30 {
+		answers[ask("/-/door/check/shared/fall-py-ada", "192.0.2.1")]++
+	}
+	if answers[http.StatusTooManyRequests] == 0 || answers[http.StatusUnauthorized] == 0 {
+		t.Errorf("a flood is answered %v", answers)
+	}
+	if got := ask("/-/door/check/shared/fall-py-ada", "192.0.2.2"); got != http.StatusUnauthorized {
+		t.Errorf("another visitor of the router's is answered %d", got)
+	}
+	if got := ask("/-/door/health", "192.0.2.1"); got != http.StatusNoContent {
+		t.Errorf("Consul's check is answered %d", got)
 	}
 }
 

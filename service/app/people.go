@@ -62,7 +62,7 @@ func operatorOf(cfg config.API) (*auth.Static, error) {
 // makePages makes what people see in a browser.
 func (a *App) makePages(acts *registrar.Registrar, deps Deps) (http.Handler, error) {
 	handler, err := pages.New(pages.Config{
-		People: a.people, Workspaces: acts, LookIns: a.lookIns, Mail: a.letters != nil, ConsoleURL: a.cfg.ConsoleURL, LabsURL: a.cfg.LabsURL,
+		People: a.people, Workspaces: acts, LookIns: a.lookIns, Refused: acts.RecordRefused, Mail: a.letters != nil, ConsoleURL: a.cfg.ConsoleURL, LabsURL: a.cfg.LabsURL,
 		TrustedProxies: a.cfg.API.TrustedProxies, Version: deps.Version, Log: deps.Logger.With("part", "pages"), Now: deps.Now,
 	})
 	if err != nil {
@@ -96,7 +96,7 @@ func (a *App) lookIns(ctx context.Context, userID string) ([]pages.LookIn, error
 	}
 	seen := make([]pages.LookIn, len(found))
 	for i, l := range found {
-		seen[i] = pages.LookIn{Slug: string(l.Slug), Name: l.Name, At: l.At}
+		seen[i] = pages.LookIn{Slug: string(l.Slug), Name: l.Name, How: string(l.How), At: l.At}
 	}
 	return seen, nil
 }

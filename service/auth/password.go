@@ -75,7 +75,7 @@ func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visi
 	} else if err := p.isAnother(ctx, user, chosen); err != nil {
 		return err
 	}
-	if err := p.Passwords.SetPassword(ctx, user.ID, chosen); err != nil {
+	if err := p.setPassword(ctx, user.ID, chosen); err != nil {
 		return fmt.Errorf("set a password: %w", err)
 	}
 	audit := p.audit(actorOf(user, visit.Remote), "password.change", user.ID, map[string]any{"first": visitor.Session.PasswordDue})
@@ -91,7 +91,12 @@ func (p *People) knows(ctx context.Context, visit Visit, user lab.User, present,
 
 // isAnother wants a password not to be the temporary one, which is in a mail.
 func (p *People) isAnother(ctx context.Context, user lab.User, chosen string) error {
-	err := p.Passwords.CheckPassword(ctx, user.ID, chosen)
+	done, err := p.turn(ctx)
+	if err != nil {
+		return err
+	}
+	err = p.Passwords.CheckPassword(ctx, user.ID, chosen)
+	done()
 	switch lab.CodeOf(err) {
 	case lab.CodeUnauthenticated:
 		return nil
@@ -193,7 +198,7 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 	if err := p.Store.UseLink(ctx, letter.ID, p.now()); err != nil {
 		return nil, err
 	}
-	if err := p.Passwords.SetPassword(ctx, user.ID, chosen); err != nil {
+	if err := p.setPassword(ctx, user.ID, chosen); err != nil {
 		// The link is good again: it was no fault of who has it.
 		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 		defer cancel()

@@ -33,7 +33,7 @@ type Store interface {
 	Post(ctx context.Context, userID string) (lab.Post, error)
 	Record(ctx context.Context, audit lab.Audit) error
 
-	BeginSession(ctx context.Context, session lab.Session, hash, device, replaced string, audit lab.Audit) error
+	BeginSession(ctx context.Context, session lab.Session, hash, device string, replaced []string, audit lab.Audit, ended func(lab.Session) lab.Audit) error
 	SessionOf(ctx context.Context, hash string) (session lab.Session, user lab.User, current bool, err error)
 	Session(ctx context.Context, id string) (lab.Session, error)
 	RotateSession(ctx context.Context, id, from, to string, at time.Time) (bool, error)
@@ -102,6 +102,8 @@ const (
 type People struct {
 	Config
 	signIns *prometheus.CounterVec
+	// taken has something for each turn that is taken.
+	taken chan struct{}
 }
 
 // NewPeople makes it.
@@ -118,7 +120,7 @@ func NewPeople(cfg Config) (*People, error) {
 	if cfg.After == nil {
 		cfg.After = time.After
 	}
-	p := &People{Config: cfg, signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+	p := &People{Config: cfg, taken: make(chan struct{}, turns), signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bothy_sign_ins_total", Help: "Sign-ins tried, by how (password, link, provider) and what came of it.",
 	}, []string{"by", "outcome"})}
 	if cfg.Registry != nil {

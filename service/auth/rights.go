@@ -109,9 +109,9 @@ func Rules() []Rule {
 		{"planWorkspace", operate, Any, Own, Own, Never},
 		{"getWorkspaceLogs", read, Any, Own, Own, Own},
 		{"execInWorkspace", write, Any, Own, Never, Own},
-		{"linkWorkspace", operate, Any, Own, Own, Own}, // as one of the two that follow
-		{OpenWorkspace, operate, Never, Never, Never, Own},
-		{LookIn, operate, Any, Own, Own, Never},
+		{"linkWorkspace", write, Any, Own, Own, Own}, // as one of the two that follow; all three are a shell, as exec is
+		{OpenWorkspace, write, Never, Never, Never, Own},
+		{LookIn, write, Any, Own, Own, Never},
 
 		// One's own, whoever one is; an admin's are everybody's.
 		{"listTokens", read, Any, Own, Own, Own},
@@ -140,7 +140,7 @@ func Rules() []Rule {
 }
 
 // Allows says whether a caller may do an operation on something that belongs so:
-// nil, CodeForbidden, or CodeNotFound for what the caller can't even see. The zero
+// nil, CodeForbidden, or CodeNotFound and lab.ErrUnseen for what the caller can't even see. The zero
 // Belonging is no single thing but a list, which is narrowed where it is read, or
 // something new. What has no rule is forbidden to everybody.
 func Allows(operation string, caller lab.Caller, b lab.Belonging) error {
@@ -152,7 +152,7 @@ func Allows(operation string, caller lab.Caller, b lab.Belonging) error {
 	rule := rules[i]
 	switch {
 	case !rule.permits(caller, b) && b != (lab.Belonging{}) && !caller.Scope.Holds(b):
-		return lab.Errorf(lab.CodeNotFound, "there is nothing of this name")
+		return lab.Wrap(lab.CodeNotFound, lab.ErrUnseen, "there is nothing of this name")
 	case !rule.permits(caller, b):
 		return lab.Errorf(lab.CodeForbidden, "%s may not do this", article(caller.Role)).
 			WithHint("ask somebody who may; the rights of each role are in docs/rights.md")

@@ -54,6 +54,22 @@ func TestEveryOperationOfTheContractHasARuleAndEveryRuleAnOperation(t *testing.T
 	}
 }
 
+func TestATokenThatOpensAShellIsGoodForWriting(t *testing.T) {
+	student := lab.Caller{UserID: "s", Role: lab.RoleStudent, Scope: lab.Scope{Students: []string{"me"}}}
+	teacher := lab.Caller{UserID: "i", Role: lab.RoleInstructor, Scope: lab.Scope{Classes: []string{"class"}}}
+	on := lab.Belonging{ClassID: "class", StudentID: "me"}
+	for operation, caller := range map[string]lab.Caller{
+		"execInWorkspace": student, "linkWorkspace": student, auth.OpenWorkspace: student, auth.LookIn: teacher,
+	} {
+		for scope, want := range map[lab.TokenScope]lab.Code{lab.TokenRead: lab.CodeForbidden, lab.TokenOperate: lab.CodeForbidden, lab.TokenWrite: ""} {
+			caller.Token = scope
+			if got := lab.CodeOf(auth.Allows(operation, caller, on)); got != want {
+				t.Errorf("%s with %s: %q, want %q", operation, scope, got, want)
+			}
+		}
+	}
+}
+
 func TestTheMatrixOfTheDocsIsTheTable(t *testing.T) {
 	text, err := os.ReadFile(matrixFile)
 	if err != nil {

@@ -32,18 +32,13 @@ type Visit struct {
 	Remote string
 	// Agent is what the browser calls itself.
 	Agent string
-	// devices and session are what the browser holds of earlier sign-ins.
-	devices []string
-	session string
+	// devices and sessions are what the browser holds of earlier sign-ins.
+	devices, sessions []string
 }
 
 // VisitOf reads a request that came from an address.
 func (p *People) VisitOf(r *http.Request, remote string) Visit {
-	v := Visit{Remote: remote, Agent: clean(r.UserAgent()), devices: p.cookies(r, deviceCookie)}
-	if held := p.cookies(r, sessionCookie); len(held) > 0 {
-		v.session = held[0]
-	}
-	return v
+	return Visit{Remote: remote, Agent: clean(r.UserAgent()), devices: p.cookies(r, deviceCookie), sessions: p.cookies(r, sessionCookie)}
 }
 
 // clean makes a text that a browser sent one that can be shown and stored.
@@ -113,12 +108,15 @@ func (p *People) begin(ctx context.Context, user lab.User, visit Visit, by strin
 		ID: p.NewID(), UserID: user.ID, PasswordDue: due, Remote: visit.Remote, Agent: visit.Agent,
 		RotatedAt: at, CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(p.Lifetime),
 	}
-	replaced := ""
-	if visit.session != "" {
-		replaced = hashOf(visit.session)
+	replaced := make([]string, len(visit.sessions))
+	for i, token := range visit.sessions {
+		replaced[i] = hashOf(token)
+	}
+	ended := func(old lab.Session) lab.Audit {
+		return p.audit(actorOf(user, visit.Remote), "session.end", old.ID, map[string]any{"user": old.UserID, "replaced_by": session.ID})
 	}
 	audit := p.audit(actorOf(user, visit.Remote), "session.create", session.ID, map[string]any{"by": by, "agent": visit.Agent})
-	if err := p.Store.BeginSession(ctx, session, hashOf(token), hashOf(device), replaced, audit); err != nil {
+	if err := p.Store.BeginSession(ctx, session, hashOf(token), hashOf(device), replaced, audit, ended); err != nil {
 		return nil, fmt.Errorf("begin a session: %w", err)
 	}
 	p.signIns.WithLabelValues(by, "ok").Inc()
@@ -157,45 +155,74 @@ type Visitor struct {
 
 // Visitor gives who is signed in with the browser that sent a request, also while
 // their password is due, and may give the browser a new cookie by the answer's
-// header, unless that is nil. CodeUnauthenticated for nobody.
+// header, unless that is nil. CodeUnauthenticated for nobody, and for a browser that
+// sends the sessions of two: one of them was planted.
 func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Header) (Visitor, error) {
-	for _, token := range p.cookies(r, sessionCookie) {
-		visitor, err := p.visitor(ctx, token, answer)
-		if lab.CodeOf(err) != lab.CodeUnauthenticated {
-			return visitor, err
-		}
-		if err := p.reused(ctx, r, token); err != nil {
+	held := p.cookies(r, sessionCookie)
+	if len(held) > 1 && answer != nil {
+		p.removePlanted(r, answer)
+	}
+	var found *holding
+	for _, token := range held {
+		h, err := p.holding(ctx, hashOf(token))
+		switch {
+		case lab.CodeOf(err) == lab.CodeUnauthenticated:
+			if err := p.reused(ctx, r, token); err != nil {
+				return Visitor{}, err
+			}
+		case err != nil:
 			return Visitor{}, err
+		case found == nil:
+			found = &h
+		case found.user.ID != h.user.ID:
+			return Visitor{}, unauthenticated("the browser sends the sessions of two people")
 		}
 	}
-	return Visitor{}, unauthenticated("nobody is signed in")
+	if found == nil {
+		return Visitor{}, unauthenticated("nobody is signed in")
+	}
+	return p.visitor(ctx, *found, answer)
 }
 
-func (p *People) visitor(ctx context.Context, token string, answer http.Header) (Visitor, error) {
-	hash := hashOf(token)
+// holding is what a token of a browser stands for.
+type holding struct {
+	hash    string
+	session lab.Session
+	user    lab.User
+	// current is false where the token has been replaced by another.
+	current bool
+}
+
+// holding reads it, and changes nothing. CodeUnauthenticated where it is not good.
+func (p *People) holding(ctx context.Context, hash string) (holding, error) {
 	session, user, current, err := p.Store.SessionOf(ctx, hash)
 	if err != nil {
-		return Visitor{}, orUnknown(err, "nobody is signed in")
+		return holding{}, orUnknown(err, "nobody is signed in")
 	}
 	now := p.now()
 	if !session.Live(now, p.Idle) || !user.Active() || !current && now.Sub(session.RotatedAt) >= grace {
-		return Visitor{}, unauthenticated("nobody is signed in")
+		return holding{}, unauthenticated("nobody is signed in")
 	}
-	caller, err := p.callerOf(ctx, user)
+	return holding{hash, session, user, current}, nil
+}
+
+// visitor notes that a session is used.
+func (p *People) visitor(ctx context.Context, h holding, answer http.Header) (Visitor, error) {
+	caller, err := p.callerOf(ctx, h.user)
 	if err != nil {
 		return Visitor{}, err
 	}
-	caller.SessionID = session.ID
-	switch {
-	case answer != nil && current && now.Sub(session.RotatedAt) >= rotation:
-		err = p.rotate(ctx, session, hash, now, answer)
-	case now.Sub(session.SeenAt) >= seen:
-		err = p.Store.SeeSession(ctx, session.ID, now)
+	caller.SessionID = h.session.ID
+	switch now := p.now(); {
+	case answer != nil && h.current && now.Sub(h.session.RotatedAt) >= rotation:
+		err = p.rotate(ctx, h.session, h.hash, now, answer)
+	case now.Sub(h.session.SeenAt) >= seen:
+		err = p.Store.SeeSession(ctx, h.session.ID, now)
 	}
 	if err != nil {
 		return Visitor{}, fmt.Errorf("note that a session is used: %w", err)
 	}
-	return Visitor{caller, user, session}, nil
+	return Visitor{caller, h.user, h.session}, nil
 }
 
 // reused ends the session that a token is of which was replaced by another too long
@@ -241,7 +268,7 @@ func (p *People) Sessions(ctx context.Context, caller lab.Caller, user string, p
 func (p *People) EndSession(ctx context.Context, caller lab.Caller, intent lab.Intent, id string) error {
 	session, err := p.Store.Session(ctx, id)
 	if err == nil && caller.Role != lab.RoleAdmin && session.UserID != caller.UserID {
-		err = lab.NotFound("session", id)
+		err = lab.Unseen("session", id)
 	}
 	if err != nil {
 		return err
@@ -271,7 +298,7 @@ func (p *People) whose(ctx context.Context, caller lab.Caller, user string) (str
 	}
 	found, err := p.Store.User(ctx, user)
 	if err == nil && caller.Role != lab.RoleAdmin && found.ID != caller.UserID {
-		err = lab.NotFound("user", user)
+		err = lab.Unseen("user", user)
 	}
 	return found.ID, err
 }

@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +187,93 @@ func TestANeighboursCookieDoesNotHideOnesOwn(t *testing.T) {
 	r.Header.Set("Cookie", strings.Repeat("bothy_session=planted; ", 50)+"bothy_session="+b.cookies["bothy_session"])
 	_, err = s.Visitor(t.Context(), r, http.Header{})
 	s.wantCode(err, lab.CodeUnauthenticated)
+}
+
+func TestOfTwoPeoplesSessionsNeitherCounts(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	s.user("eve@example.org", lab.RoleStudent, lab.PasswordOwn)
+	ada, eve, elsewhere := s.browser(), s.browser(), s.browser()
+	for b, login := range map[*browser]string{ada: "ada@example.org", eve: "eve@example.org", elsewhere: "ada@example.org"} {
+		_, err := b.signIn(login, right)
+		s.must(err)
+	}
+	s.pass(20 * time.Minute) // the tokens are due to be replaced
+	sends := func(cookies ...string) (auth.Visitor, http.Header, error) {
+		r := s.browser().request()
+		r.Host, r.URL.Path = "bothy.lab.example.org:8080", "/open/x"
+		for _, c := range cookies {
+			r.AddCookie(&http.Cookie{Name: "bothy_session", Value: c})
+		}
+		answer := http.Header{}
+		v, err := s.Visitor(t.Context(), r, answer)
+		return v, answer, err
+	}
+	// What a neighbour has planted comes first: its path is longer, or it is older.
+	planted, own := eve.cookies["bothy_session"], ada.cookies["bothy_session"]
+	_, answer, err := sends(planted, own)
+	s.wantCode(err, lab.CodeUnauthenticated)
+	removed := map[string]bool{}
+	for _, c := range (&http.Response{Header: answer}).Cookies() {
+		if c.Domain == "" || c.MaxAge >= 0 || c.Value != "" {
+			t.Errorf("a cookie of the host's own is set: %v", c)
+		}
+		removed[c.Name+" "+c.Domain+c.Path] = true
+	}
+	for _, name := range []string{"bothy_session", "bothy_device"} {
+		for _, domain := range []string{"lab.example.org", "example.org"} {
+			for _, path := range []string{"/", "/open", "/open/", "/open/x"} {
+				if want := name + " " + domain + path; !removed[want] {
+					t.Errorf("%s is not removed", want)
+				}
+			}
+		}
+	}
+	// What nobody has is as none, and so is another of the same person's.
+	for _, other := range []string{"planted", elsewhere.cookies["bothy_session"]} {
+		if v, _, err := sends(other, own); err != nil || v.User.Login != "ada@example.org" {
+			t.Errorf("%v, %v", v.User, err)
+		}
+	}
+	if v, answer, err := sends(eve.cookies["bothy_session"]); err != nil || v.User.Login != "eve@example.org" || len(answer) == 0 {
+		t.Errorf("%v, %v, %v", v.User, answer, err)
+	}
+	// Over https browsers take no such cookie from a neighbour.
+	s.Secure = true
+	r := s.browser().request()
+	r.Header.Set("Cookie", "bothy_session="+own+"; bothy_session="+planted)
+	_, err = s.Visitor(t.Context(), r, http.Header{})
+	s.wantCode(err, lab.CodeUnauthenticated)
+}
+
+func TestABrowserFullOfANeighboursCookiesComesBack(t *testing.T) {
+	served := 0
+	h := auth.BoundCookies(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }))
+	ask := func(host, cookies string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, "http://"+host+"/tokens", nil)
+		r.Header.Set("Cookie", cookies)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	if ask("bothy.example.org", "__Host-bothy_session=x; theme=dark"); served != 1 {
+		t.Error("who sends little is not served")
+	}
+	var cookies []string
+	for i := range 40 {
+		cookies = append(cookies, "bomb("+strconv.Itoa(i)+"="+strings.Repeat("x", 4000))
+	}
+	w := ask("bothy.example.org:8080", "theme=dark; "+strings.Join(cookies, "; ")+"; __Host-bothy_session=x")
+	if served != 1 || w.Code != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status %d, served %d", w.Code, served)
+	}
+	all := strings.Join(w.Header().Values("Set-Cookie"), "\n")
+	if n := strings.Count(all, "Path=/tokens; Domain=example.org; Max-Age=0"); n < 39 || strings.Contains(all, "theme") || strings.Contains(all, "bothy") || strings.Contains(all, "Domain=bothy.example.org") {
+		t.Errorf("%d are removed:\n%.2000s", n, all)
+	}
+	if w := ask("127.0.0.1:8080", strings.Join(cookies, "; ")); len(w.Header().Values("Set-Cookie")) != 0 {
+		t.Error("there is no domain above an address")
+	}
 }
 
 func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {

@@ -154,7 +154,7 @@ func (p *People) Tokens(ctx context.Context, caller lab.Caller, user string, pag
 func (p *People) Token(ctx context.Context, caller lab.Caller, id string) (lab.APIToken, error) {
 	token, err := p.Store.Token(ctx, id)
 	if err == nil && caller.Role != lab.RoleAdmin && token.UserID != caller.UserID {
-		err = lab.NotFound("token", id)
+		err = lab.Unseen("token", id)
 	}
 	if err != nil {
 		return lab.APIToken{}, err

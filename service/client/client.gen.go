@@ -1143,7 +1143,7 @@ type CreatedToken struct {
 	Login string `json:"login"`
 	Name  string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope TokenScope `json:"scope"`
 
 	// Token The token itself; empty in a dry run and when the request is repeated.
@@ -1790,6 +1790,9 @@ type StudentList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
+// TaskName defines model for TaskName.
+type TaskName = string
+
 // Template defines model for Template.
 type Template struct {
 	// Author Who wrote it, as whoever registered it says; a text is empty when that is not known.
@@ -1922,7 +1925,7 @@ type Token struct {
 	Login string `json:"login"`
 	Name  string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope TokenScope `json:"scope"`
 
 	// UsedAt When it was last used, to the minute.
@@ -1938,7 +1941,7 @@ type TokenInput struct {
 	// Name What it is for.
 	Name string `json:"name"`
 
-	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+	// Scope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 	Scope *TokenScope `json:"scope,omitempty"`
 
 	// User A user's id or login, in whatever case.
@@ -1951,7 +1954,7 @@ type TokenList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may.
+// TokenScope What a token is good for; `read` looks, `operate` also starts, stops and restarts, `write` does all that its user may, opening workspaces among it.
 type TokenScope string
 
 // User defines model for User.
@@ -2232,7 +2235,7 @@ type PathWorkspace = Ref
 type Search = string
 
 // Task defines model for Task.
-type Task = string
+type Task = TaskName
 
 // Whose A user's id or login, in whatever case.
 type Whose = UserRef
@@ -4246,9 +4249,10 @@ type ClientInterface interface {
 
 	// LinkWorkspaceWithBody Make a link that opens a workspace
 	//
-	// An address that opens the workspace in a browser, once and within a minute; the
+	// An address that opens the workspace in a browser, once and within a minute,
+	// after a page that says who it is opened as and wants a button pressed; the
 	// browser may then come back for as long as the session lives that asked, or for
-	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 	// the workspace's own host, and the student sees that. Without a body it is made
 	// for what the caller is.
 	//
@@ -4259,9 +4263,10 @@ type ClientInterface interface {
 
 	// LinkWorkspace Make a link that opens a workspace
 	//
-	// An address that opens the workspace in a browser, once and within a minute; the
+	// An address that opens the workspace in a browser, once and within a minute,
+	// after a page that says who it is opened as and wants a button pressed; the
 	// browser may then come back for as long as the session lives that asked, or for
-	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 	// the workspace's own host, and the student sees that. Without a body it is made
 	// for what the caller is.
 	//
@@ -6147,9 +6152,10 @@ func (c *Raw) GetWorkspace(ctx context.Context, workspace PathWorkspace, reqEdit
 
 // LinkWorkspaceWithBody Make a link that opens a workspace
 //
-// An address that opens the workspace in a browser, once and within a minute; the
+// An address that opens the workspace in a browser, once and within a minute,
+// after a page that says who it is opened as and wants a button pressed; the
 // browser may then come back for as long as the session lives that asked, or for
-// an hour where a token did. Whoever is not the workspace's student looks in, on
+// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 // the workspace's own host, and the student sees that. Without a body it is made
 // for what the caller is.
 //
@@ -6170,9 +6176,10 @@ func (c *Raw) LinkWorkspaceWithBody(ctx context.Context, workspace PathWorkspace
 
 // LinkWorkspace Make a link that opens a workspace
 //
-// An address that opens the workspace in a browser, once and within a minute; the
+// An address that opens the workspace in a browser, once and within a minute,
+// after a page that says who it is opened as and wants a button pressed; the
 // browser may then come back for as long as the session lives that asked, or for
-// an hour where a token did. Whoever is not the workspace's student looks in, on
+// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 // the workspace's own host, and the student sees that. Without a body it is made
 // for what the caller is.
 //
@@ -13463,9 +13470,10 @@ type ClientWithResponsesInterface interface {
 
 	// LinkWorkspaceWithBodyWithResponse Make a link that opens a workspace
 	//
-	// An address that opens the workspace in a browser, once and within a minute; the
+	// An address that opens the workspace in a browser, once and within a minute,
+	// after a page that says who it is opened as and wants a button pressed; the
 	// browser may then come back for as long as the session lives that asked, or for
-	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 	// the workspace's own host, and the student sees that. Without a body it is made
 	// for what the caller is.
 	//
@@ -13476,9 +13484,10 @@ type ClientWithResponsesInterface interface {
 
 	// LinkWorkspaceWithResponse Make a link that opens a workspace
 	//
-	// An address that opens the workspace in a browser, once and within a minute; the
+	// An address that opens the workspace in a browser, once and within a minute,
+	// after a page that says who it is opened as and wants a button pressed; the
 	// browser may then come back for as long as the session lives that asked, or for
-	// an hour where a token did. Whoever is not the workspace's student looks in, on
+	// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 	// the workspace's own host, and the student sees that. Without a body it is made
 	// for what the caller is.
 	//
@@ -18095,9 +18104,10 @@ func (c *ClientWithResponses) GetWorkspaceWithResponse(ctx context.Context, work
 
 // LinkWorkspaceWithBodyWithResponse Make a link that opens a workspace
 //
-// An address that opens the workspace in a browser, once and within a minute; the
+// An address that opens the workspace in a browser, once and within a minute,
+// after a page that says who it is opened as and wants a button pressed; the
 // browser may then come back for as long as the session lives that asked, or for
-// an hour where a token did. Whoever is not the workspace's student looks in, on
+// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 // the workspace's own host, and the student sees that. Without a body it is made
 // for what the caller is.
 //
@@ -18114,9 +18124,10 @@ func (c *ClientWithResponses) LinkWorkspaceWithBodyWithResponse(ctx context.Cont
 
 // LinkWorkspaceWithResponse Make a link that opens a workspace
 //
-// An address that opens the workspace in a browser, once and within a minute; the
+// An address that opens the workspace in a browser, once and within a minute,
+// after a page that says who it is opened as and wants a button pressed; the
 // browser may then come back for as long as the session lives that asked, or for
-// an hour where a token did. Whoever is not the workspace's student looks in, on
+// an hour where a token did, or where the caller looks in. Whoever is not the workspace's student looks in, on
 // the workspace's own host, and the student sees that. Without a body it is made
 // for what the caller is.
 //

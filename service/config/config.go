@@ -110,6 +110,8 @@ type Door struct {
 	Resolver string
 	// Register puts the listener into Consul, as the route of all that has no workspace.
 	Register bool
+	// TrustedProxies are the routers' addresses or networks, whose X-Forwarded-For is believed.
+	TrustedProxies []string
 }
 
 // Store is the database.

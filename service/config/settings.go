@@ -111,6 +111,7 @@ func doorSettings(c *Config) []setting {
 		{name: "door.url", usage: "URL of that listener as workspaces reach it (default that of a Nomad client's bridge).", inJobs: true, read: plainOrigin(&c.Door.URL)},
 		{name: "door.resolver", usage: "DNS server, address and port, that NGINX asks for the host of door.url where that is a name.", inJobs: true, read: addressPort(&c.Door.Resolver)},
 		{name: "door.register", usage: "Register the listener in Consul, so that the router sends it visitors of workspaces that do not run.", isBool: true, read: boolean(&c.Door.Register)},
+		{name: "door.trusted_proxies", usage: "Addresses or networks of the routers, as the door sees them, whose X-Forwarded-For is believed (default none).", isList: true, read: networks(&c.Door.TrustedProxies)},
 	}
 }
 

@@ -28,6 +28,7 @@ func everySetting(t *testing.T) []settingCase {
 		{"door.listen", `"127.0.0.1:1"`, "127.0.0.1:2", "127.0.0.1:3", func(c Config) any { return c.Door.Listen }},
 		{"door.url", `"http://10.0.0.1:1"`, "http://10.0.0.1:2", "http://10.0.0.1:3", func(c Config) any { return c.Door.URL }},
 		{"door.resolver", `"10.0.0.1:53"`, "10.0.0.2:53", "10.0.0.3:53", func(c Config) any { return c.Door.Resolver }},
+		{"door.trusted_proxies", `["10.0.0.0/8"]`, "10.1.1.1, 10.2.0.0/16", "::1", func(c Config) any { return strings.Join(c.Door.TrustedProxies, ",") }},
 		{"door.register", `true`, "true", "true", func(c Config) any { return c.Door.Register }},
 		{"data_dir", `"/one"`, "/two", "/three", func(c Config) any { return c.DataDir }},
 		{"template_dir", quote(dir), dir, dir, func(c Config) any { return c.TemplateDir }},

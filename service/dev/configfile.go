@@ -35,6 +35,7 @@ func configText(cfg Config, settings config.Config) string {
 	block("door", func(b *hclwrite.Body) {
 		b.SetAttributeValue("listen", cty.StringVal(settings.Door.Listen))
 		b.SetAttributeValue("url", cty.StringVal(settings.Door.URL))
+		b.SetAttributeValue("trusted_proxies", stringList(settings.Door.TrustedProxies))
 	})
 	for _, server := range [][2]string{
 		{"nomad", settings.Nomad.Address}, {"consul", settings.Consul.Address},
@@ -65,4 +66,15 @@ func configText(cfg Config, settings config.Config) string {
 		b.SetAttributeValue("lock_delay", cty.StringVal(settings.Reconcile.LockDelay.String()))
 	})
 	return string(file.Bytes())
+}
+
+func stringList(texts []string) cty.Value {
+	values := make([]cty.Value, len(texts))
+	for i, text := range texts {
+		values[i] = cty.StringVal(text)
+	}
+	if len(values) == 0 {
+		return cty.ListValEmpty(cty.String)
+	}
+	return cty.ListVal(values)
 }

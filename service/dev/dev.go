@@ -214,6 +214,7 @@ func settings(cfg Config, env stack.Env, user toolchain.User, token config.Secre
 	c.Labs.OwnHosts = true
 	c.Door.Listen = cfg.doorListen(env.Gateway)
 	c.Door.URL = "http://" + c.Door.Listen
+	c.Door.TrustedProxies = []string{env.Gateway.String()} // the router runs on this machine
 	c.DataDir = cfg.dataDir()
 	c.API.Token = config.Credential{Value: token}
 	c.Nomad.Address, c.Nomad.Token = env.NomadAddr, config.Credential{Value: env.Bothy.Nomad}

@@ -23,10 +23,13 @@ import (
 const (
 	// ticketLife is how long a ticket may be used.
 	ticketLife = time.Minute
-	// tokenPassLife is how long a pass is good that hangs on no session, sessionPassLife
-	// how long one may be that does, whatever the session's own end.
+	// tokenPassLife is how long a pass is good at most that hangs on no session,
+	// sessionPassLife how long one may be that does, whatever the session's own end.
 	tokenPassLife   = time.Hour
 	sessionPassLife = 30 * 24 * time.Hour
+	// lookInLife is how long a pass is good at most of who looks in: whoever stays
+	// longer is seen to come in again.
+	lookInLife = time.Hour
 	// Fresh is how long a workspace's NGINX may go on with a yes: the templates'
 	// proxy_cache_valid. An eviction waits for it, and for an answer under way.
 	Fresh    = 5 * time.Second
@@ -35,19 +38,27 @@ const (
 	// a session's last sight may become.
 	sweep = 5 * time.Second
 	touch = time.Minute
+	// presence is how long before a session has gone unseen for too long its editors are
+	// made to come back, half of that time at most: what is typed goes over connections
+	// that are open, where nobody is asked for a pass.
+	presence = 10 * time.Minute
 	// kept is how long tickets and passes are kept after their end, and the interval of their removal.
 	kept = 24 * time.Hour
+	// unused is for how long it is known whose a browser is that nobody comes in with.
+	unused = 90 * 24 * time.Hour
 )
 
 // Store keeps tickets and passes.
 type Store interface {
 	AddTicket(ctx context.Context, ticket lab.Ticket) error
-	RedeemTicket(ctx context.Context, hash string, slug lab.Slug, host lab.DoorHost, now time.Time,
+	Offer(ctx context.Context, hash string, slug lab.Slug, host lab.DoorHost, browser string, now time.Time) (lab.Offer, error)
+	RedeemTicket(ctx context.Context, hash string, slug lab.Slug, host lab.DoorHost, browser string, now time.Time,
 		pass func(lab.Ticket) (lab.Pass, lab.Audit)) error
-	Admission(ctx context.Context, hashes []string, slug lab.Slug, host lab.DoorHost, now, seen time.Time) (lab.Admission, error)
+	Admission(ctx context.Context, hashes []string, slug lab.Slug, host lab.DoorHost, browser string, now, seen time.Time) (lab.Admission, error)
 	TouchSessions(ctx context.Context, seen map[string]time.Time) error
 	EndPasses(ctx context.Context, now, seen, evictAfter time.Time) (int, error)
-	CleanDoor(ctx context.Context, before time.Time) error
+	AskPresence(ctx context.Context, now, seen, unseen, evictAfter time.Time) (int, error)
+	CleanDoor(ctx context.Context, before, unused time.Time) error
 	Workspace(ctx context.Context, ref string) (lab.WorkspaceDetail, error)
 }
 
@@ -57,6 +68,9 @@ type Config struct {
 	// Allows says whether a caller may do openWorkspace or lookIn at a workspace:
 	// nil, CodeForbidden, or CodeNotFound where they may not even know of it.
 	Allows func(operation string, caller lab.Caller, belonging lab.Belonging) error
+	// Refused writes down that somebody asked at the console for a workspace that they
+	// may not open; nil for nowhere.
+	Refused func(ctx context.Context, actor lab.Actor, operation, target string) error
 	// Start wants a workspace running.
 	Start func(ctx context.Context, intent lab.Intent, slug lab.Slug) error
 	// Sweeps says whether this instance is the one that ends passes; Wake is called
@@ -83,7 +97,7 @@ type Door struct {
 	cfg    Config
 	labs   *url.URL
 	page   *template.Template
-	policy string
+	policy policies
 
 	mu sync.Mutex
 	// seen are the sessions that were seen since they were last written.
@@ -102,7 +116,7 @@ func New(cfg Config) (*Door, error) {
 		cfg.Now = time.Now
 	}
 	d := &Door{cfg: cfg, labs: labs, seen: map[string]time.Time{}}
-	if d.page, d.policy, err = readPage(); err != nil {
+	if d.page, d.policy, err = readPage(cfg.LabsURL, labs.Scheme+"://*."+labs.Host); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -128,36 +142,53 @@ func root(slug lab.Slug, host lab.DoorHost) string {
 	return "/" + string(slug)
 }
 
-// Link gives a caller a way into a workspace, to a path inside it. CodeNotFound for
+// Link gives a caller a way into a workspace, to a path inside it, for whatever
+// browser takes it first, which asks whoever is there before it does. CodeNotFound for
 // a workspace that there is not or that the caller may not know of, CodeForbidden
 // where they may not come in, CodeConflict where it is deleted,
 // or looking in is off.
 func (d *Door) Link(ctx context.Context, caller lab.Caller, remote, ref string, as lab.EntryAs, to string) (lab.DoorLink, error) {
+	slug, entry, err := d.way(ctx, caller, ref, as)
+	if err != nil {
+		return lab.DoorLink{}, err
+	}
+	return d.link(ctx, slug, entry, remote, to)
+}
+
+// way decides how a caller comes into a workspace, with the errors of Link.
+func (d *Door) way(ctx context.Context, caller lab.Caller, ref string, as lab.EntryAs) (lab.Slug, lab.Entry, error) {
 	workspace, err := d.cfg.Store.Workspace(ctx, ref)
 	if err != nil {
-		return lab.DoorLink{}, err
+		return "", lab.Entry{}, err
 	}
 	entry, err := d.entry(caller, workspace, as)
-	if err != nil {
-		return lab.DoorLink{}, err
+	if err == nil && workspace.DeletedAt != nil {
+		err = lab.Errorf(lab.CodeConflict, "workspace %s is deleted", workspace.Slug)
 	}
-	if workspace.DeletedAt != nil {
-		return lab.DoorLink{}, lab.Errorf(lab.CodeConflict, "workspace %s is deleted", workspace.Slug)
-	}
-	secret, now := rand.Text()+rand.Text(), d.now()
+	return workspace.Slug, entry, err
+}
+
+// link makes a ticket.
+func (d *Door) link(ctx context.Context, slug lab.Slug, entry lab.Entry, remote, to string) (lab.DoorLink, error) {
+	secret, now := newSecret(), d.now()
 	ticket := lab.Ticket{Hash: hashOf(secret), Entry: entry, Remote: remote, CreatedAt: now, ExpiresAt: now.Add(ticketLife)}
 	if err := d.cfg.Store.AddTicket(ctx, ticket); err != nil {
 		return lab.DoorLink{}, err
 	}
-	at := d.origin(workspace.Slug, entry.Host) + root(workspace.Slug, entry.Host) + pathEnter + "?ticket=" + secret + "&to=" + inside(to)
+	at := d.entrance(slug, entry.Host) + "?ticket=" + secret + "&to=" + inside(to)
 	return lab.DoorLink{URL: at, ExpiresAt: ticket.ExpiresAt, LooksIn: entry.LooksIn}, nil
+}
+
+// entrance is where tickets for a workspace are taken.
+func (d *Door) entrance(slug lab.Slug, host lab.DoorHost) string {
+	return d.origin(slug, host) + root(slug, host) + pathEnter
 }
 
 // entry decides what a caller comes as.
 func (d *Door) entry(caller lab.Caller, workspace lab.WorkspaceDetail, as lab.EntryAs) (lab.Entry, error) {
 	entry := lab.Entry{
 		WorkspaceID: workspace.ID, Host: lab.HostShared,
-		UserID: caller.UserID, SessionID: caller.SessionID, Actor: caller.Name, Role: caller.Role,
+		UserID: caller.UserID, SessionID: caller.SessionID, TokenID: caller.TokenID, Actor: caller.Name, Role: caller.Role,
 	}
 	belonging := lab.Belonging{ClassID: workspace.ClassID, StudentID: workspace.StudentID}
 	if as != lab.AsLookerIn {
@@ -183,19 +214,25 @@ func (d *Door) entry(caller lab.Caller, workspace lab.WorkspaceDetail, as lab.En
 	return entry, nil
 }
 
-// redeem takes a ticket for a pass, and gives what the browser is to keep.
-// CodeUnauthenticated for one that is not good, or not any more.
-func (d *Door) redeem(ctx context.Context, secret string, slug lab.Slug, host lab.DoorHost) (string, error) {
-	pass, now := rand.Text()+rand.Text(), d.now()
-	err := d.cfg.Store.RedeemTicket(ctx, hashOf(secret), slug, host, now, func(t lab.Ticket) (lab.Pass, lab.Audit) {
+// redeem takes a ticket for a pass, and gives what the browser is to keep. as is the
+// browser's cookie from then on: the one that it has sent, or another that takes its
+// place. CodeUnauthenticated for a ticket that is not good, or not any more,
+// CodeConflict for a browser that is somebody else's.
+func (d *Door) redeem(ctx context.Context, secret string, v visit, as string) (string, error) {
+	pass, now := newSecret(), d.now()
+	err := d.cfg.Store.RedeemTicket(ctx, hashOf(secret), v.slug, v.host, hashOf(v.browser), now, func(t lab.Ticket) (lab.Pass, lab.Audit) {
 		life := sessionPassLife
 		if t.SessionID == "" {
 			life = tokenPassLife
 		}
+		if t.LooksIn {
+			life = min(life, lookInLife)
+		}
 		made := lab.Pass{ID: d.cfg.NewID(), Hash: hashOf(pass), Entry: t.Entry, CreatedAt: now, ExpiresAt: now.Add(life)}
+		made.Browser = hashOf(as)
 		return made, lab.Audit{
 			ID: d.cfg.NewID(), At: now, Actor: lab.Actor{Name: t.Actor, UserID: t.UserID, Role: t.Role, Remote: t.Remote},
-			Action: "workspace.look_in", Target: t.WorkspaceID, Detail: map[string]any{"slug": string(slug), "host": string(host)},
+			Action: "workspace.look_in", Target: t.WorkspaceID, Detail: map[string]any{"slug": string(v.slug), "host": string(v.host)},
 		}
 	})
 	return pass, err
@@ -203,13 +240,16 @@ func (d *Door) redeem(ctx context.Context, secret string, slug lab.Slug, host la
 
 // admission looks at the passes that a browser has sent. CodeUnauthenticated for none
 // that counts, CodeForbidden for one whose holder may not come in any more.
-func (d *Door) admission(ctx context.Context, passes []string, slug lab.Slug, host lab.DoorHost) (lab.Admission, error) {
-	hashes := make([]string, len(passes))
-	for i, pass := range passes {
+func (d *Door) admission(ctx context.Context, v visit) (lab.Admission, error) {
+	if v.browser == "" || len(v.passes) == 0 {
+		return lab.Admission{}, lab.Errorf(lab.CodeUnauthenticated, "there is no pass")
+	}
+	hashes := make([]string, len(v.passes))
+	for i, pass := range v.passes {
 		hashes[i] = hashOf(pass)
 	}
 	now := d.now()
-	found, err := d.cfg.Store.Admission(ctx, hashes, slug, host, now, now.Add(-d.cfg.Idle))
+	found, err := d.cfg.Store.Admission(ctx, hashes, v.slug, v.host, hashOf(v.browser), now, now.Add(-d.cfg.Idle))
 	switch {
 	case lab.CodeOf(err) == lab.CodeNotFound:
 		return found, lab.Errorf(lab.CodeUnauthenticated, "there is no pass")
@@ -228,8 +268,9 @@ func (d *Door) admission(ctx context.Context, passes []string, slug lab.Slug, ho
 	return found, nil
 }
 
-// Run writes when sessions were seen, and ends the passes that count no more where
-// this instance is the one to do so, until ctx ends, which is no error.
+// Run writes when sessions were seen, and where this instance is the one to do so
+// ends the passes that count no more, and asks who is still there before a session
+// ends for not being used. Until ctx ends, which is no error.
 func (d *Door) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweep)
 	defer ticker.Stop()
@@ -240,11 +281,11 @@ func (d *Door) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if err := errors.Join(d.touchSessions(ctx), d.endPasses(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(d.touchSessions(ctx), d.endPasses(ctx), d.askPresence(ctx)); err != nil && ctx.Err() == nil {
 			d.cfg.Logger.WarnContext(ctx, "passes can't be looked after", "error", err)
 		}
 		if now := d.now(); d.cfg.Sweeps() && now.Sub(cleaned) > kept {
-			if err := d.cfg.Store.CleanDoor(ctx, now.Add(-kept)); err == nil {
+			if err := d.cfg.Store.CleanDoor(ctx, now.Add(-kept), now.Add(-unused)); err == nil {
 				cleaned = now
 			}
 		}
@@ -282,6 +323,21 @@ func (d *Door) endPasses(ctx context.Context) error {
 	}
 	return err
 }
+
+func (d *Door) askPresence(ctx context.Context) error {
+	if !d.cfg.Sweeps() {
+		return nil
+	}
+	now := d.now()
+	n, err := d.cfg.Store.AskPresence(ctx, now, now.Add(-d.cfg.Idle), now.Add(min(presence, d.cfg.Idle/2)-d.cfg.Idle), now.Add(Fresh+underWay))
+	if n > 0 {
+		d.cfg.Logger.InfoContext(ctx, "sessions have gone unseen for long: their editors are made to connect anew", "passes", n)
+		d.cfg.Wake()
+	}
+	return err
+}
+
+func newSecret() string { return rand.Text() + rand.Text() }
 
 func hashOf(secret string) string {
 	sum := sha256.Sum256([]byte(secret))

@@ -1,200 +1,31 @@
 package door_test
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-const (
-	console = "http://bothy.example.org"
-	labs    = "https://labs.example.org"
-	slug    = "fall-py-ada"
-)
-
-// shelf is a store in memory; the real one is tested where it is.
-type shelf struct {
-	mu        sync.Mutex
-	workspace lab.WorkspaceDetail
-	tickets   map[string]lab.Ticket
-	passes    map[string]lab.Pass
-	audits    []lab.Audit
-	// gone are the users who may not any more, out the sessions that ended.
-	gone, out []string
-	err       error
-}
-
-func (s *shelf) AddTicket(_ context.Context, t lab.Ticket) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tickets[t.Hash] = t
-	return s.err
-}
-
-func (s *shelf) RedeemTicket(
-	_ context.Context, hash string, at lab.Slug, host lab.DoorHost, now time.Time, pass func(lab.Ticket) (lab.Pass, lab.Audit),
-) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, ok := s.tickets[hash]
-	if s.err != nil {
-		return s.err
+func TestWhoMayNotOpenAWorkspaceIsWrittenDown(t *testing.T) {
+	b := newBench(t)
+	bob := lab.Caller{Name: "user:bob", UserID: "u-bob", Role: lab.RoleStudent, SessionID: "s-bob", Scope: lab.Scope{Students: []string{"bob"}}}
+	b.caller = bob
+	foreign, none := b.open("/open/"+slug), b.open("/open/fall-py-nobody")
+	if foreign.status != http.StatusNotFound || foreign.body != none.body {
+		t.Errorf("%d; a foreign one and none are told apart", foreign.status)
 	}
-	if !ok || at != s.workspace.Slug || host != t.Host || !now.Before(t.ExpiresAt) {
-		return lab.Errorf(lab.CodeUnauthenticated, "no")
+	b.caller = student()
+	b.open("/open/" + slug)
+	want := []refusal{{lab.Actor{Name: "user:bob", UserID: "u-bob", Role: lab.RoleStudent, Remote: "192.0.2.7"}, "openWorkspace", slug}}
+	if !slices.Equal(b.refused, want) {
+		t.Errorf("written down: %+v", b.refused)
 	}
-	delete(s.tickets, hash)
-	made, audit := pass(t)
-	s.passes[made.Hash] = made
-	if made.LooksIn {
-		s.audits = append(s.audits, audit)
-	}
-	return nil
-}
-
-func (s *shelf) Admission(_ context.Context, hashes []string, at lab.Slug, host lab.DoorHost, now, _ time.Time) (lab.Admission, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, hash := range hashes {
-		if p, ok := s.passes[hash]; ok && at == s.workspace.Slug && host == p.Host {
-			return lab.Admission{
-				Pass: p, Lives: now.Before(p.ExpiresAt) && !slices.Contains(s.out, p.SessionID), May: !slices.Contains(s.gone, p.UserID),
-			}, s.err
-		}
-	}
-	if s.err != nil {
-		return lab.Admission{}, s.err
-	}
-	return lab.Admission{}, lab.NotFound("pass", "")
-}
-
-func (*shelf) TouchSessions(context.Context, map[string]time.Time) error { return nil }
-
-func (*shelf) EndPasses(context.Context, time.Time, time.Time, time.Time) (int, error) { return 0, nil }
-
-func (*shelf) CleanDoor(context.Context, time.Time) error { return nil }
-
-func (s *shelf) Workspace(_ context.Context, ref string) (lab.WorkspaceDetail, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ref != string(s.workspace.Slug) {
-		return lab.WorkspaceDetail{}, lab.NotFound("workspace", ref)
-	}
-	return s.workspace, s.err
-}
-
-// bench is a door with all that it needs.
-type bench struct {
-	*testing.T
-	*door.Door
-	shelf   *shelf
-	now     time.Time
-	started []lab.Intent
-	caller  lab.Caller
-	whoErr  error
-}
-
-func student() lab.Caller {
-	return lab.Caller{Name: "user:ada", UserID: "u-ada", Role: lab.RoleStudent, SessionID: "s-ada", Scope: lab.Scope{Students: []string{"ada"}}}
-}
-
-func teacher() lab.Caller {
-	return lab.Caller{Name: "user:t", UserID: "u-t", Role: lab.RoleInstructor, SessionID: "s-t", Scope: lab.Scope{Classes: []string{"class"}}}
-}
-
-func operator() lab.Caller {
-	return lab.Caller{Name: "token:operator", Role: lab.RoleAdmin, Scope: lab.Scope{All: true}, Token: lab.TokenWrite}
-}
-
-func newBench(t *testing.T, change ...func(*door.Config)) *bench {
-	t.Helper()
-	b := &bench{T: t, now: time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC), caller: student(), shelf: &shelf{
-		tickets: map[string]lab.Ticket{}, passes: map[string]lab.Pass{},
-		workspace: lab.WorkspaceDetail{Workspace: lab.Workspace{
-			ID: "w", ClassID: "class", StudentID: "ada", Slug: slug, Desired: lab.DesiredRunning,
-			Status: lab.Status{Phase: lab.PhaseStarting, Reason: "Its image is being pulled."},
-		}},
-	}}
-	cfg := door.Config{
-		Store: b.shelf, Allows: auth.Allows, ConsoleURL: console, LabsURL: labs, OwnHosts: true, Idle: time.Hour,
-		Start: func(_ context.Context, intent lab.Intent, _ lab.Slug) error {
-			b.started = append(b.started, intent)
-			return nil
-		},
-		Sweeps: func() bool { return false }, Wake: func() {}, Logger: slog.New(slog.DiscardHandler),
-		NewID: func() string { return "id" }, Now: func() time.Time { return b.now },
-	}
-	for _, c := range change {
-		c(&cfg)
-	}
-	var err error
-	if b.Door, err = door.New(cfg); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// answer is what a browser gets.
-type answer struct {
-	status         int
-	location, body string
-	cookies        []*http.Cookie
-}
-
-// request asks one of the two handlers; header are pairs.
-func (b *bench) request(handler http.Handler, at string, header ...string) answer {
-	b.Helper()
-	r := httptest.NewRequest(http.MethodGet, at, nil)
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Add(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	got := w.Result()
-	return answer{status: got.StatusCode, location: got.Header.Get("Location"), body: w.Body.String(), cookies: got.Cookies()}
-}
-
-func (b *bench) open(at string, header ...string) answer {
-	b.Helper()
-	who := func(*http.Request) (lab.Caller, string, error) { return b.caller, "192.0.2.7", b.whoErr }
-	return b.request(b.Console(who), console+at, header...)
-}
-
-func (b *bench) want(r answer, status int, location string) {
-	b.Helper()
-	if r.status != status || r.location != location {
-		b.Fatalf("%d to %q, want %d to %q", r.status, r.location, status, location)
-	}
-}
-
-// come opens a workspace from the console as far as its cookie.
-func (b *bench) come(to string) (*http.Cookie, answer) {
-	b.Helper()
-	r := b.open("/open/" + slug + "?to=" + to)
-	if r.status != http.StatusSeeOther {
-		b.Fatalf("not opened: %d", r.status)
-	}
-	r = b.request(b.Labs(), r.location)
-	if len(r.cookies) != 1 {
-		b.Fatalf("no cookie: %d", r.status)
-	}
-	return r.cookies[0], r
-}
-
-func (b *bench) check(host string, c *http.Cookie) int {
-	b.Helper()
-	return b.request(b.Labs(), "http://10.0.0.1/-/door/check/"+host+"/"+slug, "X-Bothy-Pass", "tossed,"+c.Value+",").status
 }
 
 func TestAStudentComesInByTheSharedHost(t *testing.T) {
@@ -208,6 +39,9 @@ func TestAStudentComesInByTheSharedHost(t *testing.T) {
 		if got := b.check(host, cookie); got != want {
 			t.Errorf("on %s: %d, want %d", host, got, want)
 		}
+	}
+	if b.cookie(own, browserCookie) != "" || b.cookie("https://bothy.example.org/", browserCookie) != "" {
+		t.Error("the browser's cookie is for more than its host")
 	}
 	if len(b.shelf.audits) > 0 {
 		t.Error("their own student is no look-in")
@@ -295,26 +129,51 @@ func TestALinkForTheOperatorsToken(t *testing.T) {
 			t.Errorf("it leads astray: %s", link.URL)
 		}
 	}
-	b.caller = operator()
-	cookie, _ := b.come("/")
-	b.now = b.now.Add(2 * time.Hour)
-	if got := b.check("own", cookie); got != 401 {
-		t.Errorf("two hours later: %d", got)
+	link, err := b.Link(t.Context(), operator(), "", slug, lab.AsStudent, "/")
+	if err != nil {
+		t.Fatal(err)
 	}
+	r := b.press(b.follow(http.MethodGet, link.URL))
+	b.want(r, 303, "/"+slug+"/")
+	b.now = b.now.Add(time.Hour - time.Second)
+	for _, want := range []int{204, 401} {
+		if got := b.check("shared", r.cookies[0]); got != want {
+			t.Errorf("at %s: %d, want %d", b.now, got, want)
+		}
+		b.now = b.now.Add(time.Second)
+	}
+}
+
+// ticket opens a workspace as far as its ticket.
+func (b *bench) ticket() string {
+	b.Helper()
+	at := console + "/open/" + slug
+	for range 3 {
+		at = b.browse(http.MethodGet, at).to
+	}
+	if !strings.Contains(at, "ticket=") {
+		b.Fatalf("there is no ticket: %s", at)
+	}
+	return at
 }
 
 func TestATicketIsGoodOnceAndForAMinute(t *testing.T) {
 	b := newBench(t)
-	at := b.open("/open/" + slug).location
-	b.want(b.request(b.Labs(), at, "Sec-Fetch-Mode", "no-cors"), 403, "")
-	first := b.request(b.Labs(), at)
-	b.want(first, 303, "/"+slug+"/")
+	at := b.ticket()
+	for _, header := range [][]string{
+		{"Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, {"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"},
+	} {
+		b.want(b.browse(http.MethodGet, at, header...), 403, "")
+	}
+	b.want(b.browse(http.MethodHead, at), 401, "") // which does not use it up
+	b.want(b.browse(http.MethodGet, at), 303, "/"+slug+"/")
 	b.want(b.request(b.Labs(), at), 401, "")
 	// Who has the pass already, as after a step back in the history, goes on.
-	b.want(b.request(b.Labs(), at, "Cookie", first.cookies[0].String()), 303, "/"+slug+"/")
-	late := b.open("/open/" + slug).location
+	b.want(b.browse(http.MethodGet, at), 303, "/"+slug+"/")
+	late := b.ticket()
 	b.now = b.now.Add(time.Minute)
-	b.want(b.request(b.Labs(), late), 401, "")
+	b.anotherBrowser()
+	b.want(b.browse(http.MethodGet, late), 401, "")
 }
 
 func TestAPassThatEndsIsNoMore(t *testing.T) {
@@ -337,7 +196,8 @@ func TestAPassThatEndsIsNoMore(t *testing.T) {
 func TestAVisitStartsAStoppedWorkspace(t *testing.T) {
 	b := newBench(t)
 	cookie, _ := b.come("/")
-	pass := cookie.Name + "=" + cookie.Value
+	browser := b.cookie(labs, browserCookie)
+	pass := cookie.Name + "=" + cookie.Value + "; " + browserCookie + "=" + browser
 	page := []string{"Cookie", pass, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
 	b.shelf.workspace.Desired, b.shelf.workspace.Status = lab.DesiredStopped, lab.Status{Phase: lab.PhaseStopped, Reason: "Nothing runs."}
 
@@ -369,7 +229,7 @@ func TestAVisitStartsAStoppedWorkspace(t *testing.T) {
 		t.Errorf("started %d\n%s", len(b.started), text)
 	}
 	// Through the workspace's own NGINX, the entrance leads in.
-	b.want(b.request(b.Labs(), "http://10.0.0.1/-/door/enter/shared/"+slug+"?to=/x?y=z", "X-Bothy-Pass", cookie.Value), 303, "/"+slug+"/x?y=z")
+	b.want(b.request(b.Labs(), "http://10.0.0.1/-/door/enter/shared/"+slug+"?to=/x?y=z", "X-Bothy-Pass", cookie.Value, "X-Bothy-Browser", browser), 303, "/"+slug+"/x?y=z")
 }
 
 func TestWithoutAPassEverySlugLooksTheSame(t *testing.T) {

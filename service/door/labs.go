@@ -14,10 +14,12 @@ const (
 	// it on to the door; while no workspace runs, visitors come to the door by themselves.
 	pathEnter = "/-/enter"
 	// What a workspace's NGINX asks, below which the kind of host and the slug follow.
-	pathCheck    = "/-/door/check/"
-	pathRedeem   = "/-/door/enter/"
-	pathHealth   = "/-/door/health"
-	headerPasses = "X-Bothy-Pass" //nolint:gosec // G101: a header's name
+	pathCheck  = "/-/door/check/"
+	pathRedeem = "/-/door/enter/"
+	pathHealth = "/-/door/health"
+	// What it found among a visitor's cookies.
+	headerPasses  = "X-Bothy-Pass" //nolint:gosec // G101: a header's name
+	headerBrowser = "X-Bothy-Browser"
 	// Cookies of passes. A browser takes the second only over HTTPS, for this host alone.
 	cookieShared = "bothy_pass"
 	cookieOwn    = "__Host-bothy_pass"
@@ -31,14 +33,17 @@ func (d *Door) Labs() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathHealth, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET "+pathCheck+"{host}/{slug}", d.check)
-	mux.HandleFunc("GET "+pathRedeem+"{host}/{slug}", func(w http.ResponseWriter, r *http.Request) {
-		slug, host, ok := asked(r)
+	redeem := func(w http.ResponseWriter, r *http.Request) {
+		v, ok := asked(r)
 		if !ok {
 			http.NotFound(w, r)
 			return
 		}
-		d.enter(w, r, visit{slug: slug, host: host, passes: listed(r), running: true})
-	})
+		v.running = true
+		d.enter(w, r, v)
+	}
+	mux.HandleFunc("GET "+pathRedeem+"{host}/{slug}", redeem)
+	mux.HandleFunc("POST "+pathRedeem+"{host}/{slug}", redeem)
 	// The visitor's path is not the mux's to clean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -53,10 +58,13 @@ func (d *Door) Labs() http.Handler {
 }
 
 // asked reads what NGINX asks about.
-func asked(r *http.Request) (lab.Slug, lab.DoorHost, bool) {
+func asked(r *http.Request) (visit, bool) {
 	slug, err := lab.ParseSlug(r.PathValue("slug"))
-	host := lab.DoorHost(r.PathValue("host"))
-	return slug, host, err == nil && (host == lab.HostShared || host == lab.HostOwn)
+	v := visit{slug: slug, host: lab.DoorHost(r.PathValue("host")), passes: listed(r)}
+	if browser := r.Header.Get(headerBrowser); isSecret(browser) {
+		v.browser = browser
+	}
+	return v, err == nil && (v.host == lab.HostShared || v.host == lab.HostOwn)
 }
 
 // listed gives the passes that NGINX found among a visitor's cookies.
@@ -73,13 +81,13 @@ func listed(r *http.Request) []string {
 // check answers NGINX's auth_request: 204 for yes, 401 without a pass that counts,
 // 403 for one whose holder may not come in any more, 503 when that is not known.
 func (d *Door) check(w http.ResponseWriter, r *http.Request) {
-	slug, host, ok := asked(r)
+	v, ok := asked(r)
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Del("Cache-Control") // NGINX keeps the answer as long as its own settings say
-	_, err := d.admission(r.Context(), listed(r), slug, host)
+	_, err := d.admission(r.Context(), v)
 	w.WriteHeader(d.status(r, err))
 }
 
@@ -105,6 +113,8 @@ type visit struct {
 	slug   lab.Slug
 	host   lab.DoorHost
 	passes []string
+	// browser is the browser's cookie; "" where it has sent none, or more than one.
+	browser string
 	// running says that it came through the workspace's own NGINX.
 	running bool
 }
@@ -112,47 +122,42 @@ type visit struct {
 // enter takes a ticket, or a pass that counts already, and sends the browser on
 // into the workspace. Without either it sends it to the console for a new ticket.
 func (d *Door) enter(w http.ResponseWriter, r *http.Request, v visit) {
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+	posts := r.Method == http.MethodPost
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && (mode != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document") ||
+		posts && !sameOrigin(r, d.origin(v.slug, v.host)) {
 		d.refuse(w, http.StatusForbidden, "Only a page can be opened here", "Open the workspace from the console.", v.slug)
 		return
 	}
-	secret, to := ticketOf(r)
-	if secret != "" {
-		pass, err := d.redeem(r.Context(), secret, v.slug, v.host)
-		switch {
-		case err == nil:
-			http.SetCookie(w, d.cookie(v, pass))
-			seeOther(w, root(v.slug, v.host)+to)
-			return
-		case lab.CodeOf(err) != lab.CodeUnauthenticated:
-			d.away(w, r, err)
-			return
-		}
-	}
-	_, err := d.admission(r.Context(), v.passes, v.slug, v.host)
+	q := queryOf(r)
 	switch {
-	case err == nil && v.running, err == nil && secret != "":
-		seeOther(w, root(v.slug, v.host)+to)
+	case r.Method == http.MethodHead:
+		w.WriteHeader(http.StatusNoContent)
+	case q.secret != "":
+		d.take(w, r, v, q)
+	case q.names && !posts:
+		d.name(w, v, q)
+	default:
+		d.goOn(w, r, v, q)
+	}
+}
+
+// goOn sends a browser into a workspace by the pass that it has.
+func (d *Door) goOn(w http.ResponseWriter, r *http.Request, v visit, q query) {
+	_, err := d.admission(r.Context(), v)
+	switch {
+	case err == nil && v.running, err == nil && q.secret != "":
+		seeOther(w, root(v.slug, v.host)+q.to)
 	case err == nil:
-		d.wait(w, r, v, to, false)
+		d.wait(w, r, v, q.to, false)
 	case lab.CodeOf(err) == lab.CodeForbidden:
 		d.forbidden(w, v.slug)
 	case lab.CodeOf(err) != lab.CodeUnauthenticated:
 		d.away(w, r, err)
-	case secret != "":
+	case q.secret != "":
 		d.refuse(w, http.StatusUnauthorized, "This link is used up", "It was opened before, or is older than a minute. Open the workspace anew.", v.slug)
 	default:
-		d.toConsole(w, v.slug, to)
+		d.toConsole(w, v.slug, q.to)
 	}
-}
-
-// ticketOf reads the query of an entrance. The path is the last in it and as the
-// browser sent it: nothing of it is decoded.
-func ticketOf(r *http.Request) (secret, to string) {
-	query, to, _ := strings.Cut("&"+r.URL.RawQuery, "&to=")
-	_, secret, _ = strings.Cut(query, "&ticket=")
-	secret, _, _ = strings.Cut(secret, "&")
-	return secret, inside(to)
 }
 
 func (d *Door) cookie(v visit, pass string) *http.Cookie {
@@ -182,7 +187,7 @@ func (d *Door) fallThrough(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, root(v.slug, v.host)+"/"+query, http.StatusTemporaryRedirect) //nolint:gosec // G710: a path of a slug
 		return
 	}
-	if isPage := navigates(r); path == pathEnter && r.Method == http.MethodGet {
+	if isPage := navigates(r); path == pathEnter && (r.Method == http.MethodGet || r.Method == http.MethodPost) {
 		d.enter(w, r, v)
 	} else {
 		d.absent(w, r, v, path, isPage)
@@ -194,7 +199,7 @@ func (d *Door) absent(w http.ResponseWriter, r *http.Request, v visit, path stri
 	if r.URL.RawQuery != "" {
 		path += "?" + r.URL.RawQuery
 	}
-	_, err := d.admission(r.Context(), v.passes, v.slug, v.host)
+	_, err := d.admission(r.Context(), v)
 	code := lab.CodeOf(err)
 	switch {
 	case err == nil && isPage:
@@ -218,7 +223,7 @@ func (d *Door) absent(w http.ResponseWriter, r *http.Request, v visit, path stri
 func (d *Door) place(r *http.Request) (visit, string, bool) {
 	host, labsHost := strings.ToLower(hostOf(r.Host)), strings.ToLower(d.labs.Hostname())
 	path := r.URL.EscapedPath()
-	v := visit{host: lab.HostShared, passes: passesOf(r)}
+	v := visit{host: lab.HostShared, passes: passesOf(r), browser: d.browserOf(r)}
 	name := ""
 	if own, ok := strings.CutSuffix(host, "."+labsHost); ok {
 		v.host, name = lab.HostOwn, own

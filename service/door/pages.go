@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -29,19 +30,28 @@ type page struct {
 	Refresh string
 	// Link and LinkText lead on; "" for nowhere.
 	Link, LinkText string
+	// Post and PostText are a form that changes something; "" for none.
+	Post, PostText string
 }
 
-// readPage gives the one page, and its Content-Security-Policy: nothing but its own style.
-func readPage() (*template.Template, string, error) {
+// policies are a page's Content-Security-Policy: with Post, its forms may lead to what is in forms.
+type policies struct{ plain, forms string }
+
+// readPage gives the one page, and its Content-Security-Policy: nothing but its own
+// style, and forms to its own origin and on to those given.
+func readPage(origins ...string) (*template.Template, policies, error) {
 	read, err := template.New("page").Parse(pageHTML)
 	if err != nil {
-		return nil, "", fmt.Errorf("read the door's page: %w", err)
+		return nil, policies{}, fmt.Errorf("read the door's page: %w", err)
 	}
 	_, rest, _ := strings.Cut(pageHTML, "<style>")
 	style, _, _ := strings.Cut(rest, "</style>")
 	sum := sha256.Sum256([]byte(style))
-	return read, "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nil
+	policy := func(forms string) string {
+		return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+			"'; base-uri 'none'; form-action " + forms + "; frame-ancestors 'none'"
+	}
+	return read, policies{policy("'none'"), policy("'self' " + strings.Join(origins, " "))}, nil
 }
 
 func (d *Door) show(w http.ResponseWriter, status int, p page) {
@@ -52,7 +62,13 @@ func (d *Door) show(w http.ResponseWriter, status int, p page) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", d.policy)
+	policy := d.policy.plain
+	if p.Post != "" {
+		policy = d.policy.forms
+		w.Header().Set("Referrer-Policy", "same-origin") // without one a form's Origin is "null"
+	}
+	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(text.Bytes()) // whoever asked may be gone
 }
@@ -116,7 +132,7 @@ func (d *Door) wait(w http.ResponseWriter, r *http.Request, v visit, to string, 
 
 // wake wants the workspace running, in the visitor's own name.
 func (d *Door) wake(r *http.Request, v visit, workspace lab.WorkspaceDetail) error {
-	found, err := d.admission(r.Context(), v.passes, v.slug, v.host)
+	found, err := d.admission(r.Context(), v)
 	if err != nil {
 		return err
 	}

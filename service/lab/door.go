@@ -19,12 +19,25 @@ type Entry struct {
 	Host        DoorHost
 	// LooksIn says that it is not the workspace's student.
 	LooksIn bool
-	// UserID is "" for the operator's token, SessionID for any token.
+	// UserID is "" for the operator's token, SessionID for any token, TokenID for a
+	// session and for the operator's token.
 	UserID    string
 	SessionID string
+	TokenID   string
 	// Actor is the credential's name, Role the person's, for the record.
 	Actor string
 	Role  Role
+	// Browser is the SHA-256, in hex, of what the one browser that it is for has as a
+	// cookie. "" in a ticket that any browser may take, once its person has said so there.
+	Browser string
+}
+
+// Holder is whose an entry is: a browser belongs to one at a time.
+func (e Entry) Holder() string {
+	if e.UserID != "" {
+		return e.UserID
+	}
+	return e.Actor
 }
 
 // Ticket is a way from the console to a workspace, good once and for a minute.
@@ -39,8 +52,17 @@ type Ticket struct {
 	RedeemedAt *time.Time
 }
 
-// Pass lets one browser into one workspace, for as long as its session lives and
-// its user may. Written by the door.
+// Offer is what is known of a ticket before it is taken in a browser.
+type Offer struct {
+	Ticket
+	// Login is whose the ticket is, or what the token is called.
+	Login string
+	// Owner is who the browser belongs to, where that is somebody else; "" where it is nobody.
+	Owner string
+}
+
+// Pass lets one browser into one workspace, for as long as its session or its token
+// lives and its user may. Written by the door.
 type Pass struct {
 	ID string
 	// Hash is the SHA-256 of what the browser has, in hex.
@@ -56,7 +78,7 @@ type Pass struct {
 // Admission is what is known of a pass at one moment.
 type Admission struct {
 	Pass
-	// Lives says that neither the pass nor its session has ended.
+	// Lives says that neither the pass nor its session or its token has ended.
 	Lives bool
 	// May says that its user may still be in the workspace.
 	May bool
@@ -73,8 +95,20 @@ type LookIn struct {
 	// Name is the user's, or what the token is called.
 	Name string
 	Role Role
+	How  LookInHow
 	At   time.Time
 }
+
+// LookInHow says how somebody was in a workspace.
+type LookInHow string
+
+// The ways to be in a workspace.
+const (
+	// LookInEditor: they opened it in a browser, as its student does.
+	LookInEditor LookInHow = "editor"
+	// LookInTerminal: they ran a command inside it.
+	LookInTerminal LookInHow = "terminal"
+)
 
 // EntryAs is what somebody comes into a workspace as.
 type EntryAs string

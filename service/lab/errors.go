@@ -113,6 +113,22 @@ func NotFound(kind, name string) *Error {
 	return &Error{Code: CodeNotFound, Message: fmt.Sprintf("no %s %q", kind, name)}
 }
 
+// ErrUnseen is the cause of a CodeNotFound for what there is, and who asks has no
+// right to know of: to them it is answered as what there is not.
+var ErrUnseen = errors.New("it is there, and not theirs to know of")
+
+// Unseen makes the error that NotFound makes, with ErrUnseen as its cause.
+func Unseen(kind, name string) *Error {
+	e := NotFound(kind, name)
+	e.Cause = ErrUnseen
+	return e
+}
+
+// IsRefusal says whether an error refuses what somebody has no right to.
+func IsRefusal(err error) bool {
+	return CodeOf(err) == CodeForbidden || CodeOf(err) == CodeNotFound && errors.Is(err, ErrUnseen)
+}
+
 // WithHint sets the hint and gives the same error back.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)

@@ -84,7 +84,10 @@ func New(cfg Config, next http.Handler) (*Handler, error) {
 		return nil, err
 	}
 	if cfg.Registry != nil {
-		if err := cfg.Registry.Register(h.refused); err != nil {
+		var there prometheus.AlreadyRegisteredError
+		if err := cfg.Registry.Register(h.refused); errors.As(err, &there) {
+			h.refused, _ = there.ExistingCollector.(*prometheus.CounterVec) // of another Handler: they are counted together
+		} else if err != nil {
 			return nil, fmt.Errorf("register the metric of limits: %w", err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
@@ -11,9 +13,10 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// RunningTask finds a running task of a job's newest allocation by its name, or
-// by lab.MainTask. CodeConflict when it does not run, or when the job is not the
-// one that bears the mark; CodeInvalid when there is no such task.
+// RunningTask finds a running task of a job's newest allocation that commands may run
+// in: one that mounts the home, by its name, or by lab.MainTask. CodeConflict when it
+// does not run, or when the job is not the one that bears the mark; CodeForbidden for
+// any other task, CodeInvalid when there is no such task.
 func (c *Client) RunningTask(ctx context.Context, jobID string, mark lab.Mark, name string) (lab.TaskRef, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -24,7 +27,11 @@ func (c *Client) RunningTask(ctx context.Context, jobID string, mark lab.Mark, n
 	if v.newest == nil {
 		return lab.TaskRef{}, neverRan(jobID)
 	}
-	task, err := c.taskOf(ctx, v.newest.ID, name)
+	tasks, err := c.tasksOf(ctx, v.newest.ID)
+	if err != nil {
+		return lab.TaskRef{}, err
+	}
+	task, err := chooseExecTask(tasks, name)
 	if err != nil {
 		return lab.TaskRef{}, err
 	}
@@ -52,31 +59,50 @@ func (c *Client) Exec(ctx context.Context, r lab.ExecRequest) (int, error) {
 	if q, err = c.query(ctx); err != nil {
 		return 0, err
 	}
-	code, err := c.sockets.Allocations().Exec(ctx, alloc, r.Task, r.TTY, runnable(alloc, r.Task, r.Command), r.Stdin, r.Stdout, r.Stderr, nomadSizes(ctx, r.Sizes), q)
+	var task *api.Task
+	if i := slices.IndexFunc(tasksIn(alloc), func(t *api.Task) bool { return t.Name == r.Task }); i >= 0 {
+		task = tasksIn(alloc)[i]
+	}
+	code, err := c.sockets.Allocations().Exec(ctx, alloc, r.Task, r.TTY, runnable(task, r.Command), r.Stdin, r.Stdout, r.Stderr, nomadSizes(ctx, r.Sizes), q)
 	if err != nil {
 		return 0, c.notRun(ctx, err)
 	}
 	return code, nil
 }
 
-// runnable gives the command as the task's driver takes it. Seen on Nomad 1.11.3:
-// a program that is not there hangs the executor of the exec driver, and with it
-// every later command in that task; so a shell starts the program, and says so
-// with exit code 127.
-func runnable(alloc *api.Allocation, task string, command []string) []string {
-	if alloc.Job == nil {
+// setpriv is the program that takes privileges away from what it starts, wherever it lies.
+const setpriv = "setpriv"
+
+// runnable gives the command as the task's driver takes it. The exec driver leaves a
+// command in group 0 and with capabilities, whatever the task itself has dropped, so
+// it starts through the same setpriv line as its task: see decision 4. Seen on Nomad
+// 1.11.3: a program that is not there hangs the driver's executor, and with it every
+// later command in that task; so a shell starts the program, and says so with exit
+// code 127.
+func runnable(task *api.Task, command []string) []string {
+	if task == nil || task.Driver != "exec" {
 		return command
 	}
-	group := alloc.Job.LookupTaskGroup(alloc.TaskGroup)
-	if group == nil {
-		return command
+	return slices.Concat(privileges(task), []string{"/bin/sh", "-c", `exec "$@"`, "sh"}, command)
+}
+
+// privileges gives setpriv and its options as a task starts through them; nothing for
+// a task that starts otherwise, whose commands have what the driver gives the task.
+func privileges(task *api.Task) []string {
+	program, _ := task.Config["command"].(string)
+	if path.Base(program) != setpriv {
+		return nil
 	}
-	for _, t := range group.Tasks {
-		if t.Name == task && t.Driver == "exec" {
-			return append([]string{"/bin/sh", "-c", `exec "$@"`, "sh"}, command...)
+	line := []string{program}
+	args, _ := task.Config["args"].([]any)
+	for _, arg := range args {
+		option, _ := arg.(string)
+		if !strings.HasPrefix(option, "--") || option == "--" {
+			break
 		}
+		line = append(line, option)
 	}
-	return command
+	return line
 }
 
 // notRun translates why a command did not run or did not end.

@@ -99,7 +99,11 @@ func (f *follower) see(ctx context.Context, seen sighting) (done bool, err error
 func (f *follower) goOver(ctx context.Context, alloc *api.AllocationListStub) error {
 	f.rest(ctx)
 	f.stop()
-	task, err := f.client.taskOf(ctx, alloc.ID, f.request.Task)
+	tasks, err := f.client.tasksOf(ctx, alloc.ID)
+	if err != nil {
+		return err
+	}
+	task, err := chooseTask(tasks, f.request.Task)
 	if err != nil {
 		return err
 	}

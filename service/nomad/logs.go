@@ -30,7 +30,11 @@ func (c *Client) Logs(ctx context.Context, r lab.LogRequest) (io.ReadCloser, err
 	if err != nil {
 		return nil, err
 	}
-	task, err := c.taskOf(ctx, v.newest.ID, r.Task)
+	tasks, err := c.tasksOf(ctx, v.newest.ID)
+	if err != nil {
+		return nil, err
+	}
+	task, err := chooseTask(tasks, r.Task)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package nomad
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -68,24 +69,28 @@ func neverRan(jobID string) error {
 		WithHint("start the workspace")
 }
 
-// taskOf finds a task of an allocation by its name, or by lab.MainTask.
-// CodeInvalid when it has no such task.
-func (c *Client) taskOf(ctx context.Context, allocID, name string) (string, error) {
+// tasksOf gives the tasks of an allocation.
+func (c *Client) tasksOf(ctx context.Context, allocID string) ([]*api.Task, error) {
 	q, err := c.query(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	alloc, _, err := c.api.Allocations().Info(allocID, q)
 	if err != nil {
-		return "", c.failed(err, c.needs("read-job"))
+		return nil, c.failed(err, c.needs("read-job"))
 	}
-	var tasks []*api.Task
-	if alloc.Job != nil {
-		if group := alloc.Job.LookupTaskGroup(alloc.TaskGroup); group != nil {
-			tasks = group.Tasks
-		}
+	return tasksIn(alloc), nil
+}
+
+func tasksIn(alloc *api.Allocation) []*api.Task {
+	if alloc.Job == nil {
+		return nil
 	}
-	return chooseTask(tasks, name)
+	group := alloc.Job.LookupTaskGroup(alloc.TaskGroup)
+	if group == nil {
+		return nil
+	}
+	return group.Tasks
 }
 
 // chooseTask finds a task by its name; lab.MainTask is the one that mounts the home.
@@ -97,16 +102,41 @@ func chooseTask(tasks []*api.Task, name string) (string, error) {
 		}
 		names = append(names, t.Name)
 	}
-	if name == lab.MainTask {
-		for _, t := range tasks {
-			if slices.ContainsFunc(t.VolumeMounts, func(m *api.VolumeMount) bool { return value(m.Volume) == homeVolume }) {
-				return t.Name, nil
-			}
-		}
+	if main := slices.IndexFunc(tasks, hasHome); name == lab.MainTask && main >= 0 {
+		return tasks[main].Name, nil
 	}
 	return "", lab.Invalid("the workspace has no such task", lab.Field{
 		Name: "task", Problem: "the workspace has no task of that name", Remedy: "use " + strings.Join(append(names, lab.MainTask), ", "),
 	})
+}
+
+// chooseExecTask finds the task that commands may run in: one that mounts the home, by
+// its name or as lab.MainTask. All other tasks are the workspace's own workings, which
+// its student must not reach: who runs commands in NGINX can take its place, and
+// answer for the workspace without the door. CodeForbidden for such a task,
+// CodeInvalid for one that there is not.
+func chooseExecTask(tasks []*api.Task, name string) (string, error) {
+	main := slices.IndexFunc(tasks, hasHome)
+	if main < 0 {
+		return "", lab.Errorf(lab.CodeConflict, "no task of the workspace's job mounts the home: no command can be run in it")
+	}
+	named := slices.IndexFunc(tasks, func(t *api.Task) bool { return t.Name == name })
+	switch {
+	case named >= 0 && hasHome(tasks[named]):
+		return name, nil
+	case name == lab.MainTask:
+		return tasks[main].Name, nil
+	case named >= 0:
+		return "", lab.Errorf(lab.CodeForbidden, "nobody may run commands in the task %q through Bothy: it does not have the student's home", name).
+			WithHint("use the task %q, which is also the one where none is named; who operates the cluster has `nomad alloc exec`", tasks[main].Name)
+	}
+	return "", lab.Invalid("the workspace has no such task", lab.Field{
+		Name: "task", Problem: "the workspace has no task of that name", Remedy: fmt.Sprintf("use %q, or leave it out", tasks[main].Name),
+	})
+}
+
+func hasHome(t *api.Task) bool {
+	return slices.ContainsFunc(t.VolumeMounts, func(m *api.VolumeMount) bool { return value(m.Volume) == homeVolume })
 }
 
 // ended tells whether an allocation will write nothing more.

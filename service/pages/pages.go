@@ -52,7 +52,9 @@ type Workspaces interface {
 type LookIn struct {
 	Slug string
 	Name string
-	At   time.Time
+	// How is editor or terminal.
+	How string
+	At  time.Time
 }
 
 // Config is what the pages need; LookIns, Mail and Provider may be zero.
@@ -61,6 +63,8 @@ type Config struct {
 	Workspaces Workspaces
 	// LookIns gives when others came into a user's workspaces, the newest first; nil for never.
 	LookIns func(ctx context.Context, userID string) ([]LookIn, error)
+	// Refused writes down that somebody asked for what they have no right to; nil for nowhere.
+	Refused func(ctx context.Context, actor lab.Actor, operation, target string) error
 	// Mail says that links are mailed to those who have forgotten their password.
 	Mail bool
 	// Provider is where one signs in by another account: a name and a path; "" for nowhere.
@@ -222,8 +226,12 @@ func (h *handler) nothingDue(c *gin.Context) {
 // visit is from where the request comes.
 func (h *handler) visit(c *gin.Context) auth.Visit { return h.People.VisitOf(c.Request, c.ClientIP()) }
 
+// operationKey is where a request has the operation that it asks for.
+const operationKey = "bothy/operation"
+
 // intent is what whoever is signed in asks for.
 func intent(c *gin.Context, operation string) lab.Intent {
+	c.Set(operationKey, operation)
 	v := visitorOf(c)
 	return lab.Intent{Actor: lab.Actor{Name: v.Name, UserID: v.UserID, Role: v.Role, Remote: c.ClientIP()}, Operation: operation}
 }

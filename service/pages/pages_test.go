@@ -106,7 +106,7 @@ func newSite(t *testing.T, change ...func(*pages.Config)) *site {
 		People: s.people, Workspaces: s.workspaces, Mail: true, ConsoleURL: "http://bothy.localhost:8080", LabsURL: "http://labs.localhost:9999",
 		Version: "1.2.3", Log: slog.New(slog.DiscardHandler),
 		LookIns: func(context.Context, string) ([]pages.LookIn, error) {
-			return []pages.LookIn{{Slug: "fall-26-py101-ada", Name: "Grace Hopper", At: time.Date(2026, 9, 1, 9, 5, 0, 0, time.UTC)}}, nil
+			return []pages.LookIn{{Slug: "fall-26-py101-ada", Name: "Grace Hopper", How: "terminal", At: time.Date(2026, 9, 1, 9, 5, 0, 0, time.UTC)}}, nil
 		},
 	}
 	for _, c := range change {
@@ -251,6 +251,9 @@ func TestAFirstVisit(t *testing.T) {
 		b.get(path).goes(t, "/password")
 	}
 	b.post("/workspaces/fall-26-go102-ada/start").goes(t, "/password")
+	// What sends whoever is not signed in here gets them no further than to choose another.
+	b.get("/sign-in?to=%2Fopen%2Ffall-26-py101-ada").goes(t, "/password?to=%2Fopen%2Ffall-26-py101-ada")
+	b.get("/sign-in?to=%2Fopen%2Ffall-26-go102-ada%3Fto%3D%2Fa%253Fb").goes(t, "/password?to=%2Fopen%2Ffall-26-go102-ada%3Fto%3D%2Fa%253Fb")
 	b.get("/password?to=/sessions").says(t, 200, "Choose a password", "temporary password")
 	b.post("/password", "password", own, "again", "another").says(t, 400, "Is not the same")
 	b.post("/password", "password", "short", "again", "short").says(t, 400, "Has fewer than 10 characters")
@@ -303,7 +306,7 @@ func TestThePortalShowsOnesOwnWorkspacesInWords(t *testing.T) {
 	b := s.in()
 	page := b.get("/")
 	page.says(t, 200, "py101", "Ready", `href="/open/fall-26-py101-ada"`, "Stopped", `action="/workspaces/fall-26-go102-ada/start"`, "Starting",
-		"It could not be started", "Grace Hopper", "1 September 2026, 09:05 UTC")
+		"It could not be started", "Grace Hopper", "<td>terminal</td>", "1 September 2026, 09:05 UTC")
 	if strings.Contains(page.body, "bob") || strings.Contains(page.body, `/workspaces/fall-26-py101-ada/start`) {
 		t.Errorf("the page shows too much\n%s", page.body)
 	}
@@ -314,6 +317,22 @@ func TestThePortalShowsOnesOwnWorkspacesInWords(t *testing.T) {
 	b.get("/workspaces/fall-26-py101-ada/stop").says(t, 405)
 	if got := strings.Join(s.workspaces.acts, ", "); got != "user:"+ada+" start id-fall-26-go102-ada, user:"+ada+" stop id-fall-26-py101-ada" {
 		t.Error(got)
+	}
+}
+
+func TestWhatSomebodyHasNoRightToIsWrittenDown(t *testing.T) {
+	var refused []string
+	s := newSite(t, func(cfg *pages.Config) {
+		cfg.Refused = func(_ context.Context, actor lab.Actor, operation, target string) error {
+			refused = append(refused, fmt.Sprintf("%s as %s: %s %s", actor.Name, actor.Role, operation, target))
+			return nil
+		}
+	})
+	b := s.in()
+	b.post("/workspaces/fall-26-py101-bob/stop").says(t, 404, "There is nothing here")
+	b.post("/workspaces/fall-26-py101-nobody/stop").says(t, 404, "There is nothing here")
+	if got := strings.Join(refused, ", "); got != "user:"+ada+" as student: stopWorkspace fall-26-py101-bob" {
+		t.Errorf("written down: %s", got)
 	}
 }
 

@@ -114,7 +114,7 @@ func (h *handler) postAct(c *gin.Context) {
 func (h *handler) act(ctx context.Context, caller lab.Caller, asked lab.Intent, slug string, act registrar.Act) error {
 	workspace, err := h.Workspaces.Workspace(ctx, slug)
 	if err == nil && !slices.Contains(caller.Scope.Students, workspace.StudentID) {
-		err = lab.NotFound("workspace", slug)
+		err = lab.Unseen("workspace", slug)
 	}
 	if err != nil {
 		return err
@@ -198,6 +198,7 @@ func (h *handler) postEnd(c *gin.Context) {
 		return
 	}
 	h.seeOther(c, "/sessions?done=end")
+	h.recordRefused(c, err)
 }
 
 func (h *handler) postEndAll(c *gin.Context) {
@@ -259,4 +260,5 @@ func (h *handler) postRevoke(c *gin.Context) {
 		return
 	}
 	h.seeOther(c, "/tokens?done=revoke")
+	h.recordRefused(c, err)
 }

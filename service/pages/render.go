@@ -2,6 +2,7 @@ package pages
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -10,12 +11,20 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/lab"
+)
+
+const (
+	// refusedTimeout bounds the writing down of what was refused, maxTarget what it was
+	// asked of, in bytes.
+	refusedTimeout = 5 * time.Second
+	maxTarget      = 64
 )
 
 //go:embed templates
@@ -75,6 +84,7 @@ func (h *handler) show(c *gin.Context, status int, name string, v view) {
 		return
 	}
 	c.Abort()
+	c.Header("Content-Length", strconv.Itoa(text.Len()))
 	c.Data(status, "text/html; charset=utf-8", text.Bytes())
 }
 
@@ -143,6 +153,27 @@ func sentence(text string) string {
 func (h *handler) refuse(c *gin.Context, err error) {
 	status, v := h.told(c, err)
 	h.show(c, status, "message", v)
+	h.recordRefused(c, err)
+}
+
+// recordRefused writes down what was refused to somebody who is signed in, once they
+// have their answer.
+func (h *handler) recordRefused(c *gin.Context, err error) {
+	operation := c.GetString(operationKey)
+	if h.Refused == nil || operation == "" || !lab.IsRefusal(err) {
+		return
+	}
+	c.Writer.Flush()
+	target := ""
+	if len(c.Params) > 0 {
+		target = c.Params[0].Value
+		target = strings.ToValidUTF8(target[:min(len(target), maxTarget)], "")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), refusedTimeout)
+	defer cancel()
+	if err := h.Refused(ctx, intent(c, operation).Actor, operation, target); err != nil {
+		h.Log.WarnContext(ctx, "what was refused was not recorded", "error", err)
+	}
 }
 
 func (h *handler) message(c *gin.Context, status int, title, text string) {

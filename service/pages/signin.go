@@ -30,8 +30,10 @@ func (h *handler) signIn(c *gin.Context, status int, v view, login, to string) {
 
 func (h *handler) getSignIn(c *gin.Context) {
 	to := within(c.Query("to"))
-	_, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
+	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
 	switch {
+	case err == nil && visitor.Session.PasswordDue:
+		h.seeOther(c, due(to))
 	case err == nil:
 		h.seeOther(c, to)
 	case lab.CodeOf(err) != lab.CodeUnauthenticated:
@@ -44,7 +46,7 @@ func (h *handler) getSignIn(c *gin.Context) {
 
 func (h *handler) postSignIn(c *gin.Context) {
 	login, to := c.PostForm("login"), within(c.PostForm("to"))
-	cookies, due, err := h.People.SignInWithPassword(c.Request.Context(), h.visit(c), login, c.PostForm("password"))
+	cookies, isDue, err := h.People.SignInWithPassword(c.Request.Context(), h.visit(c), login, c.PostForm("password"))
 	if err != nil {
 		status, v := h.told(c, err)
 		if h.Mail && lab.CodeOf(err) == lab.CodeTooMany {
@@ -60,11 +62,14 @@ func (h *handler) postSignIn(c *gin.Context) {
 		return
 	}
 	set(c, cookies)
-	if due {
-		to = "/password?" + url.Values{"to": {to}}.Encode()
+	if isDue {
+		to = due(to)
 	}
 	h.seeOther(c, to)
 }
+
+// due is where another password is chosen before one goes on.
+func due(to string) string { return "/password?" + url.Values{"to": {to}}.Encode() }
 
 func set(c *gin.Context, cookies []*http.Cookie) {
 	for _, cookie := range cookies {

@@ -25,14 +25,15 @@ type ClassInput struct {
 	Admits func(lab.Belonging) error
 }
 
-// admits is the input's own Admits.
+// admits is the input's own Admits. It is asked before anything is told of what there
+// is; that there is something of the name is told, since no other can have it.
 func (in ClassInput) admits(b lab.Belonging, kind, ref string) error {
 	if in.Admits == nil {
 		return nil
 	}
 	err := in.Admits(b)
 	if lab.CodeOf(err) == lab.CodeNotFound {
-		return lab.NotFound(kind, ref)
+		return lab.Unseen(kind, ref)
 	}
 	return err
 }
@@ -41,23 +42,13 @@ func (in ClassInput) admits(b lab.Belonging, kind, ref string) error {
 // all of it or nothing. CodeConflict when the cohort takes the course already.
 func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in ClassInput) (lab.Class, error) {
 	var p problems
-	cohort, newCohort, err := r.cohortOf(ctx, &p, in.Cohort)
+	cohort, newCohort, err := r.cohortOf(ctx, &p, in)
 	if err != nil {
 		return lab.Class{}, err
 	}
 	course, newCourse, err := r.courseOf(ctx, &p, in)
 	if err != nil {
 		return lab.Class{}, err
-	}
-	if !newCohort && cohort.ID != "" {
-		if err := in.admits(lab.Belonging{CohortID: cohort.ID}, "cohort", in.Cohort); err != nil {
-			return lab.Class{}, err
-		}
-	}
-	if !newCourse && course.ID != "" {
-		if err := in.admits(lab.Belonging{CourseID: course.ID}, "course", in.Course); err != nil {
-			return lab.Class{}, err
-		}
 	}
 	students := p.people("students", in.Students)
 	if err := p.err("the class can't be made"); err != nil {
@@ -89,26 +80,30 @@ func (r *Registrar) CreateClass(ctx context.Context, intent lab.Intent, in Class
 	return class.Class, nil
 }
 
-// cohortOf finds the cohort that a text means, or makes one of that name.
-func (r *Registrar) cohortOf(ctx context.Context, p *problems, text string) (lab.Cohort, bool, error) {
-	name := p.name("cohort", text)
+// cohortOf finds the cohort that an input means, or makes one of that name.
+func (r *Registrar) cohortOf(ctx context.Context, p *problems, in ClassInput) (lab.Cohort, bool, error) {
+	name := p.name("cohort", in.Cohort)
 	if len(p.fields) > 0 {
 		return lab.Cohort{}, false, nil
 	}
-	cohort, err := r.Store.Cohort(ctx, name)
-	if lab.CodeOf(err) != lab.CodeNotFound {
-		return cohort, false, err
-	}
 	key := slug.Key(name)
-	cohort, err = r.Store.Cohort(ctx, key)
+	cohort, err := r.Store.Cohort(ctx, name)
+	like := lab.CodeOf(err) == lab.CodeNotFound
+	if like {
+		cohort, err = r.Store.Cohort(ctx, key)
+	}
 	switch {
-	case lab.CodeOf(err) == lab.CodeNotFound:
+	case like && lab.CodeOf(err) == lab.CodeNotFound:
 		cohort = r.newCohort(name)
 		cohort.Key = key
 		return cohort, true, nil
 	case err != nil:
 		return lab.Cohort{}, false, err
-	case !strings.EqualFold(cohort.Name, name):
+	}
+	if err := in.admits(lab.Belonging{CohortID: cohort.ID}, "cohort", in.Cohort); err != nil {
+		return lab.Cohort{}, false, err
+	}
+	if like && !strings.EqualFold(cohort.Name, name) {
 		return lab.Cohort{}, false, sameKey("cohort", name, cohort.Name, key)
 	}
 	return cohort, false, nil
@@ -122,14 +117,18 @@ func (r *Registrar) courseOf(ctx context.Context, p *problems, in ClassInput) (l
 		return lab.Course{}, false, nil
 	}
 	course, err := r.Store.Course(ctx, name)
-	if lab.CodeOf(err) == lab.CodeNotFound {
+	like := lab.CodeOf(err) == lab.CodeNotFound
+	if like {
 		course, err = r.Store.Course(ctx, slug.Key(name))
-		if err == nil && !strings.EqualFold(course.Name, name) {
-			return lab.Course{}, false, sameKey("course", name, course.Name, course.Key)
-		}
 	}
 	switch {
 	case err == nil:
+		if err := in.admits(lab.Belonging{CourseID: course.ID}, "course", in.Course); err != nil {
+			return lab.Course{}, false, err
+		}
+		if like && !strings.EqualFold(course.Name, name) {
+			return lab.Course{}, false, sameKey("course", name, course.Name, course.Key)
+		}
 		return course, false, agrees(course, in)
 	case lab.CodeOf(err) != lab.CodeNotFound:
 		return lab.Course{}, false, err

@@ -74,6 +74,40 @@ func TestAClassDoesNotTakeSomethingForWhatItIsNot(t *testing.T) {
 	}
 }
 
+func TestAClassTellsNothingOfWhatItsMakerMayNotSee(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	o.class("Ada") // of the cohort "Fall 26" and the course "py101", which are somebody else's
+	own, err := o.CreateCohort(ctx, o.intent, registrar.CohortInput{Name: "Mine"})
+	o.must(err)
+	admits := func(b lab.Belonging) error {
+		if b == (lab.Belonging{CohortID: own.ID}) {
+			return nil
+		}
+		return lab.NotFound("thing", "of this name")
+	}
+	for name, in := range map[string]registrar.ClassInput{
+		"a course with another template":  {Cohort: "mine", Course: "py101", Template: "other"},
+		"a course with other parameters":  {Cohort: "mine", Course: "py101", Parameters: map[string]any{"cpu": 1.0}},
+		"a course of the same key":        {Cohort: "mine", Course: "py101!", Template: "editor"},
+		"a cohort of the same key":        {Cohort: "Fall-26!", Course: "new", Template: "editor"},
+		"a cohort and whatever is beside": {Cohort: "fall-26", Course: "py101", Template: "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in.Admits = admits
+			told := o.refused(lab.CodeNotFound, func() error { return second(o.CreateClass(ctx, o.intent, in)) })
+			said := lab.NotFound("course", in.Course)
+			if in.Cohort != "mine" {
+				said = lab.NotFound("cohort", in.Cohort)
+			}
+			if told.Message != said.Message || told.Hint != "" || len(told.Fields) != 0 || !lab.IsRefusal(told) {
+				t.Errorf("told %+v", told)
+			}
+		})
+	}
+}
+
 func TestAWithdrawnStudentComesBackWithAnotherSlug(t *testing.T) {
 	t.Parallel()
 	o := open(t)

@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"time"
@@ -24,9 +25,18 @@ func (r *Registrar) Audits(ctx context.Context, filter lab.AuditFilter, page lab
 }
 
 // RecordRefused writes down that somebody asked for what they have no right to: the
-// operation of the API, and what it was asked of.
+// operation of the API, and what it was asked of. Of many by one person it writes
+// some, and with the next one how many were left out: nobody fills the record.
 func (r *Registrar) RecordRefused(ctx context.Context, actor lab.Actor, operation, target string) error {
-	audit := r.audit(lab.Intent{Actor: actor}, operation, target, nil)
+	write, leftOut := r.refusals.take(cmp.Or(actor.UserID, actor.Name), r.now())
+	if !write {
+		return nil
+	}
+	var detail map[string]any
+	if leftOut > 0 {
+		detail = map[string]any{"left_out": leftOut}
+	}
+	audit := r.audit(lab.Intent{Actor: actor}, operation, target, detail)
 	audit.Result = lab.AuditRefused
 	return r.Store.Record(ctx, audit)
 }

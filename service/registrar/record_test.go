@@ -2,6 +2,7 @@ package registrar_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -52,6 +53,70 @@ func TestTheRecordSaysWhatWasAndWhatIs(t *testing.T) {
 	_, err = o.UpdateClass(ctx, lab.Intent{}, class.ID, map[string]any{"cpu": 512.0})
 	o.must(err)
 	o.recorded("class.update", map[string]any{"parameters": map[string]any{}}, map[string]any{"parameters": map[string]any{"cpu": 512.0}})
+}
+
+func TestACommandByAnybodyButTheStudentIsALookIn(t *testing.T) {
+	o := open(t)
+	o.launched("Ada", "Bob")
+	ws, err := o.Workspace(t.Context(), "fall-26-py101-ada")
+	o.must(err)
+	student, err := o.Student(t.Context(), ws.StudentID)
+	o.must(err)
+	var want []string
+	for _, who := range []lab.Actor{
+		{Name: "user:ada", UserID: student.UserID, Role: lab.RoleStudent},
+		{Name: "token:ada/script", UserID: student.UserID, Role: lab.RoleStudent},
+		{Name: "user:grace", UserID: "u-grace", Role: lab.RoleInstructor},
+		{Name: "token:operator", Role: lab.RoleAdmin},
+	} {
+		o.must(o.RecordExec(t.Context(), lab.Intent{Actor: who}, ws, lab.ExecRequest{TaskRef: lab.TaskRef{Task: "editor"}, Command: []string{"sh"}}))
+		if act := o.lastAct(); act.Action != "workspace.exec" || act.Actor != who {
+			t.Errorf("the newest act is %+v", act)
+		}
+		if who.UserID != student.UserID {
+			want = append([]string{who.Name + " as " + string(who.Role) + " by terminal"}, want...)
+		}
+	}
+	seen, err := o.store.LookIns(t.Context(), student.UserID, 10)
+	o.must(err)
+	var got []string
+	for _, l := range seen {
+		got = append(got, l.Name+" as "+string(l.Role)+" by "+string(l.How))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNobodyFillsTheRecordWithWhatTheyAreRefused(t *testing.T) {
+	o := open(t)
+	bo, eve := lab.Actor{Name: "user:bo", UserID: "u7", Role: lab.RoleStudent}, lab.Actor{Name: "user:eve", UserID: "u8", Role: lab.RoleStudent}
+	token := bo
+	token.Name = "token:bo/script" // is no other person
+	refused := func(who lab.Actor, target string) {
+		t.Helper()
+		o.must(o.RecordRefused(t.Context(), who, "getWorkspace", target))
+	}
+	for i := range 300 {
+		refused([]lab.Actor{bo, token}[i%2], "a guess")
+	}
+	refused(eve, "another's")
+	if act := o.lastAct(); act.Actor != eve {
+		t.Errorf("the newest is %+v", act)
+	}
+	count := func() int {
+		list, err := o.Audits(t.Context(), lab.AuditFilter{Result: lab.AuditRefused}, lab.Page{Limit: 1000})
+		o.must(err)
+		return len(list.Items)
+	}
+	if n := count(); n != 101 {
+		t.Errorf("%d rows", n)
+	}
+	o.now = o.now.Add(time.Minute)
+	refused(bo, "later")
+	if act := o.lastAct(); act.Target != "later" || act.Detail["left_out"] != 200.0 {
+		t.Errorf("the next row is %+v", act)
+	}
 }
 
 func TestWhatIsRefusedIsRecordedToo(t *testing.T) {

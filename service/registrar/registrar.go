@@ -86,6 +86,8 @@ type Store interface {
 
 	// Record writes down an act that changes nothing else.
 	Record(ctx context.Context, audit lab.Audit) error
+	// RecordLookIn writes down an act, and that its actor was in a workspace by it.
+	RecordLookIn(ctx context.Context, workspaceID string, how lab.LookInHow, audit lab.Audit) error
 
 	TemplateVersions(ctx context.Context, name string, page lab.Page) (lab.List[lab.TemplateVersion], error)
 	TemplateVersion(ctx context.Context, name string, version int64) (lab.TemplateVersion, error)
@@ -139,11 +141,12 @@ type Config struct {
 // Registrar does what people ask for. Its methods may be called at the same time.
 type Registrar struct {
 	Config
+	refusals *refusals
 }
 
 // New makes a Registrar.
 func New(cfg Config) *Registrar {
-	return &Registrar{Config: cfg}
+	return &Registrar{Config: cfg, refusals: newRefusals()}
 }
 
 // now is the time at the precision that is stored, so that what an act gives

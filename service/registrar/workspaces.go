@@ -155,11 +155,20 @@ func (r *Registrar) DeleteWorkspace(ctx context.Context, intent lab.Intent, ref 
 }
 
 // RecordExec writes down that somebody runs a command inside a workspace: the
-// program's name and not its arguments, which may hold anything.
+// program's name and not its arguments, which may hold anything. Anybody but the
+// workspace's student looks in by it, which the student sees.
 func (r *Registrar) RecordExec(ctx context.Context, intent lab.Intent, workspace WorkspaceView, exec lab.ExecRequest) error {
-	return r.Store.Record(ctx, r.audit(intent, "workspace.exec", workspace.ID, map[string]any{
+	student, err := r.Store.Student(ctx, workspace.StudentID)
+	if err != nil {
+		return err
+	}
+	audit := r.audit(intent, "workspace.exec", workspace.ID, map[string]any{
 		"slug": workspace.Slug, "task": exec.Task, "command": exec.Command[0], "tty": exec.TTY,
-	}))
+	})
+	if intent.Actor.UserID != "" && intent.Actor.UserID == student.UserID {
+		return r.Store.Record(ctx, audit)
+	}
+	return r.Store.RecordLookIn(ctx, workspace.ID, lab.LookInTerminal, audit)
 }
 
 func (r *Registrar) changeWorkspace(

@@ -47,6 +47,7 @@ func copied() []struct{ name, key string } {
 		{"sign_in_attempts", "key"},
 		{"tickets", "hash"},
 		{"passes", "id"},
+		{"browsers", "hash"},
 		{"look_ins", "id"},
 		{"secret_owners", "kind, id"},
 		{"secrets", "kind, owner_id, name"},

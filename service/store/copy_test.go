@@ -30,7 +30,7 @@ func (f *fixture) lived(n int) {
 		f.must(second(f.Appoint(ctx, somebody(), to, id, []string{teacher.ID}, f.audit("appoint", id))))
 	}
 	session := f.newSession(teacher)
-	f.must(f.BeginSession(ctx, session, "hash", "device", "", f.audit("session.create", teacher.ID)))
+	f.must(f.BeginSession(ctx, session, "hash", "device", nil, f.audit("session.create", teacher.ID), nil))
 	f.must(second(f.RotateSession(ctx, session.ID, "hash", "next", f.now)))
 	f.must(f.CreateToken(ctx, somebody(), f.newToken(teacher), "hash", f.audit("token.create", teacher.ID)))
 	f.must(f.AskLetter(ctx, f.newLetter(teacher), f.audit("password.ask", teacher.ID)))
@@ -84,7 +84,8 @@ func (f *fixture) visited(w lab.Workspace, by lab.User) {
 	f.must(err)
 	entry := lab.Entry{WorkspaceID: w.ID, Host: lab.HostOwn, LooksIn: true, UserID: by.ID, SessionID: "s", Actor: "user:t", Role: by.Role}
 	f.must(f.AddTicket(f.t.Context(), lab.Ticket{Hash: "t", Entry: entry, CreatedAt: f.now, ExpiresAt: f.now.Add(time.Minute)}))
-	f.must(f.RedeemTicket(f.t.Context(), "t", w.Slug, lab.HostOwn, f.now, func(t lab.Ticket) (lab.Pass, lab.Audit) {
+	f.must(f.RedeemTicket(f.t.Context(), "t", w.Slug, lab.HostOwn, "", f.now, func(t lab.Ticket) (lab.Pass, lab.Audit) {
+		t.Browser = "b"
 		return lab.Pass{ID: "p", Hash: "p", Entry: t.Entry, CreatedAt: f.now, ExpiresAt: f.now.Add(time.Hour)}, f.audit("workspace.look_in", w.ID)
 	}))
 }

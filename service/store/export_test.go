@@ -47,6 +47,6 @@ func (s *Store) PlanAdmission(ctx context.Context) ([]string, error) {
 		Detail              string
 	}
 	var steps []step
-	err := s.reader().list(ctx, &steps, `EXPLAIN QUERY PLAN `+admissions+`WHERE p.hash IN (?) AND w.slug = ? AND p.host = ?`, 0, 0, 0, "", "", "")
+	err := s.reader().list(ctx, &steps, `EXPLAIN QUERY PLAN `+admissions+`WHERE p.hash IN (?) AND w.slug = ? AND p.host = ? AND p.browser = ?`, 0, 0, 0, 0, "", "", "", "")
 	return convert(steps, func(s step) string { return s.Detail }), err
 }

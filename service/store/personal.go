@@ -68,6 +68,7 @@ func personalTables() []personalTable {
 		{name: "events", where: `student_id IN (?)`, of: of{students}},
 		{name: "tickets", where: `user_id IN (?)`, of: of{users}, does: removed},
 		{name: "passes", where: `user_id IN (?)`, of: of{users}, actor: "actor"},
+		{name: "browsers", where: `user_id IN (?)`, of: of{users}, actor: "actor"},
 		{name: "sessions", where: `user_id IN (?)`, of: of{users}, does: removed},
 		{name: "devices", where: `user_id IN (?)`, of: of{users}, does: removed},
 		{name: "api_tokens", where: `user_id IN (?)`, of: of{users}, does: removed},
@@ -94,7 +95,7 @@ func lowered(texts []string) []string {
 // hidden are columns that are nobody's data: credentials' hashes, and what lists
 // are searched by.
 func hidden(column string) bool {
-	return column == "search" || strings.HasSuffix(column, "_key") && column != "class_key" || strings.HasSuffix(column, "hash")
+	return column == "search" || column == "browser" || strings.HasSuffix(column, "_key") && column != "class_key" || strings.HasSuffix(column, "hash")
 }
 
 // Personal gives all that is kept of the person who a student is: of each table the

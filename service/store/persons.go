@@ -53,7 +53,7 @@ func addPersons(ctx context.Context, tx session, enrolled, students []lab.Studen
 			students[i].UserID = ids[emailKey(s.Email)]
 		}
 	}
-	return eachBatch(ctx, tx, `UPDATE users SET disabled_at = NULL, lapsed = FALSE, password = 'none', revision = revision + 1, updated_at = ?
+	return eachBatch(ctx, tx, `UPDATE users SET disabled_at = NULL, lapsed = FALSE, password = 'none', password_until = NULL, revision = revision + 1, updated_at = ?
 		WHERE lapsed AND id IN (?)`, []any{stamp(at)}, slices.Sorted(maps.Values(ids)))
 }
 

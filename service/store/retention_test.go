@@ -89,6 +89,7 @@ func TestWhatIsGoodForNothingAnyMoreIsRemovedWhenItsTimeIsOver(t *testing.T) {
 			SELECT 'old', workspace_id, host, looks_in, '', '', '', '', '', 1, ? FROM tickets LIMIT 1`, old.UnixMicro())
 		exec(`INSERT INTO passes (id, hash, workspace_id, host, looks_in, user_id, session_id, actor, role, created_at, expires_at, ended_at)
 			SELECT 'old', 'old', workspace_id, host, looks_in, '', '', '', '', 1, 1, ? FROM passes LIMIT 1`, old.UnixMicro())
+		exec(`INSERT INTO browsers (hash, user_id, actor, used_at) VALUES ('old', '', '', ?)`, old.UnixMicro())
 		for i := range 11 {
 			id := fmt.Sprint("old-", i)
 			exec(`INSERT INTO operations (id, kind, class_id, class_key, cohort_id, actor_name, state, affected, total, pending, done, failed, superseded, created_at, ended_at)
@@ -113,10 +114,10 @@ func TestWhatIsGoodForNothingAnyMoreIsRemovedWhenItsTimeIsOver(t *testing.T) {
 				t.Errorf("%s: %d went, not %d (%v)", table, n, gone, err)
 			}
 		}
-		f.must(f.CleanDoor(ctx, f.now))
+		f.must(f.CleanDoor(ctx, f.now, f.now))
 		want := less(full, map[string]int{
 			"sessions": 2, "devices": 1, "api_tokens": 2, "mail_links": 2, "sign_in_attempts": many, "idempotency_keys": 1, "look_ins": 1,
-			"operations": 11, "operation_items": 22, "tickets": 1, "passes": 1,
+			"operations": 11, "operation_items": 22, "tickets": 1, "passes": 1, "browsers": 1,
 		})
 		if diff := cmp.Diff(want, f.sizes()); diff != "" {
 			t.Error(diff)

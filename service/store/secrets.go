@@ -336,7 +336,7 @@ func (s *Store) SettledPerson(ctx context.Context, epoch int64, person lab.Perso
 			_, err := tx.exec(ctx, `UPDATE users SET vault_state = 'enabled' WHERE id = ?`, person.ID)
 			return err
 		}
-		_, err := tx.exec(ctx, `UPDATE users SET vault_state = 'disabled', password = 'none',
+		_, err := tx.exec(ctx, `UPDATE users SET vault_state = 'disabled', password = 'none', password_until = NULL,
 			revision = CASE password WHEN 'none' THEN revision ELSE revision + 1 END WHERE id = ?`, person.ID)
 		return err
 	})

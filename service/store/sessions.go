@@ -46,9 +46,11 @@ func rowOfSession(s lab.Session, hash string) sessionRow {
 }
 
 // BeginSession writes a new session of somebody under the hash of its token, and
-// that they have used the browser with the hash given; the session under the hash
-// replaced, "" for none, ends.
-func (s *Store) BeginSession(ctx context.Context, begun lab.Session, hash, device, replaced string, audit lab.Audit) error {
+// that they have used the browser with the hash given; the sessions under the hashes
+// replaced end, each with the audit that ended gives.
+func (s *Store) BeginSession(
+	ctx context.Context, begun lab.Session, hash, device string, replaced []string, audit lab.Audit, ended func(lab.Session) lab.Audit,
+) error {
 	return s.update(ctx, "begin a session", func(tx session) error {
 		if err := insert(ctx, tx, insertSession, rowOfSession(begun, hash)); err != nil {
 			return err
@@ -57,13 +59,29 @@ func (s *Store) BeginSession(ctx context.Context, begun lab.Session, hash, devic
 			ON CONFLICT (user_id, hash) DO UPDATE SET used_at = excluded.used_at`, begun.UserID, device, stamp(begun.CreatedAt)); err != nil {
 			return err
 		}
-		if replaced != "" {
-			if _, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE hash = ? AND ended_at IS NULL`, stamp(begun.CreatedAt), replaced); err != nil {
+		if err := record(ctx, tx, audit); err != nil {
+			return err
+		}
+		for _, old := range replaced {
+			if err := replaceSession(ctx, tx, old, begun.CreatedAt, ended); err != nil {
 				return err
 			}
 		}
-		return record(ctx, tx, audit)
+		return nil
 	})
+}
+
+// replaceSession ends the session under a hash, where there is one that has not ended.
+func replaceSession(ctx context.Context, tx session, hash string, at time.Time, ended func(lab.Session) lab.Audit) error {
+	n, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE hash = ? AND ended_at IS NULL`, stamp(at), hash)
+	if err != nil || n == 0 {
+		return err
+	}
+	var row sessionRow
+	if err := tx.get(ctx, &row, selectSessions+`WHERE s.hash = ?`, hash); err != nil {
+		return err
+	}
+	return record(ctx, tx, ended(row.session()))
 }
 
 // SessionOf gives the session under the hash of a token, and its user; current is

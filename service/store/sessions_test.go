@@ -20,7 +20,7 @@ func (f *fixture) newSession(u lab.User) lab.Session {
 func (f *fixture) session(u lab.User, hash string) lab.Session {
 	f.t.Helper()
 	s := f.newSession(u)
-	f.must(f.BeginSession(f.t.Context(), s, hash, "device of "+u.ID, "", f.audit("session.create", s.ID)))
+	f.must(f.BeginSession(f.t.Context(), s, hash, "device of "+u.ID, nil, f.audit("session.create", s.ID), nil))
 	return s
 }
 
@@ -122,10 +122,21 @@ func TestANewSessionEndsTheOneBeforeInTheSameBrowser(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
 		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
-		f.session(ada, "one")
+		before, elsewhere := f.session(ada, "one"), f.session(ada, "elsewhere")
+		f.now = f.now.Add(time.Minute)
 		next := f.newSession(ada)
-		f.must(f.BeginSession(ctx, next, "two", "device", "one", f.audit("session.create", next.ID)))
-		wantEqual(t, f.live(ada.ID), []lab.Session{next})
+		f.must(f.BeginSession(ctx, next, "two", "device", []string{"one", "unknown"}, f.audit("session.create", next.ID), func(old lab.Session) lab.Audit {
+			return f.audit("session.end", old.ID)
+		}))
+		wantEqual(t, f.live(ada.ID), []lab.Session{next, elsewhere})
+		ended, err := f.Session(ctx, before.ID)
+		f.must(err)
+		wantEqual(t, *ended.EndedAt, f.now)
+		audits, err := f.Audits(ctx, 2)
+		f.must(err)
+		wantEqual(t, []string{audits[0].Action, audits[0].Target, audits[1].Action}, []string{"session.end", before.ID, "session.create"})
+		// One that has ended is not ended once more.
+		f.must(f.BeginSession(ctx, f.newSession(ada), "three", "device", []string{"one"}, f.audit("session.create", "third"), nil))
 		for device, known := range map[string]bool{"device": true, "another": false, "": false} {
 			got, err := f.KnowsDevice(ctx, ada.ID, device)
 			f.must(err)
@@ -141,7 +152,7 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		f.session(ada, "elsewhere")
 		here := f.newSession(ada)
 		here.PasswordDue = true
-		f.must(f.BeginSession(ctx, here, "here", "device", "", f.audit("session.create", here.ID)))
+		f.must(f.BeginSession(ctx, here, "here", "device", nil, f.audit("session.create", here.ID), nil))
 		link := f.newLetter(ada)
 		f.must(f.AskLetter(ctx, link, f.audit("password.ask", ada.ID)))
 		link.Tries, link.ExpiresAt = 1, f.now.Add(time.Hour)

@@ -39,7 +39,7 @@ func newSite(f *fixture) site {
 	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
 	s.former = f.user(s.name+"-former@example.org", lab.RoleStudent)
 	s.session, s.token = f.newSession(s.user), f.newToken(s.user)
-	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, "", f.audit("session.create", s.session.ID)))
+	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, nil, f.audit("session.create", s.session.ID), nil))
 	f.must(f.CreateToken(f.t.Context(), somebody(), s.token, s.name, f.audit("token.create", s.token.ID)))
 	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
 	f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN")

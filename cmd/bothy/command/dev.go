@@ -177,7 +177,7 @@ func (c *devCommand) summary(a dev.Addresses, people []dev.Person, workspaces []
 	t := newTable("Console and API", a.Console+"  (for programs "+a.API+")")
 	t.add("Nomad, Consul", a.Nomad+"  "+a.Consul)
 	t.add("Vault, "+string(a.RouterName), a.Vault+"  "+a.Router)
-	t.add("Mail", a.Mail+"  (that of people who are enrolled from now on)")
+	t.add("Mail", a.Mail+"  (invitations of those whom you enroll)")
 	t.add("In a shell", ". "+a.EnvFile+"  then, for example: bothy status -watch")
 	t.add("Logs", a.Logs)
 	c.say("\n" + t.String() + "\n\n" + c.whoSignsIn(a, people, workspaces) +

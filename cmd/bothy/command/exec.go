@@ -23,12 +23,14 @@ func (*execCommand) doc() doc {
 		args:     []string{"<workspace>", "<command>", "..."},
 		synopsis: "Run a command inside a workspace",
 		text: `
-Runs a command in a task of the running workspace, as "nomad alloc exec" does,
-and exits with its exit code. Everything after the workspace's name belongs to
-the command. At a terminal the command gets one too, of the same size.
+Runs a command in the running workspace, in the task with the student's home,
+as "nomad alloc exec" does, and exits with its exit code. Everything after the
+workspace's name belongs to the command. At a terminal the command gets one too,
+of the same size.
 
-The record of changes gets a row with the command's name. When the connection
-breaks, a command that reads or writes it ends; any other may go on.
+The record of changes gets a row with the command's name, and the student sees
+that somebody else was in the workspace. When the connection breaks, a command
+that reads or writes it ends; any other may go on.
 `,
 		examples: []example{
 			{"A shell in a student's workspace", "bothy exec fall-26-py101-ana-perez /bin/bash -l"},
@@ -43,7 +45,7 @@ func (c *execCommand) flags(f *flags) {
 	f.group("Options", func(set *flag.FlagSet) {
 		set.BoolVar(&c.stdin, "i", true, "Hand standard input on; -i=false gives the command none.")
 		set.Var(&c.tty, "t", "Give the command a terminal. Without it, that is done when standard input and output are one; -t=false never does.")
-		taskFlag(set, &c.task)
+		set.StringVar(&c.task, "task", lab.MainTask, "`Name` of a task with the student's home; \""+lab.MainTask+"\" is the first, whatever its template calls it. No command runs in any other.")
 	})
 	c.remote.flags(f)
 }

@@ -71,15 +71,12 @@ func (c *invite) run(ctx context.Context, args []string) error {
 		return err
 	}
 	verb := "is"
-	switch {
-	case c.write.dryRun:
+	if c.write.dryRun {
 		verb = "would be"
-	case c.whom == "cohort":
-		verb = "are"
 	}
 	said := fmt.Sprintf("%s %s mailed an invitation.", name, verb)
 	if c.whom == "cohort" {
-		said = fmt.Sprintf("%s: %s %s mailed; %s more: a password of their own, or no address.", name, count(counts.Invited, "invitation"), verb, count(counts.PassedOver, "student"))
+		said = fmt.Sprintf("%s: an invitation %s mailed to %s; %d more have a password of their own, or no address.", name, verb, count(counts.Invited, "student"), counts.PassedOver)
 	}
 	if c.write.dryRun {
 		return c.write.tried(c.env, &c.output, counts, said)

@@ -20,8 +20,8 @@ func TestPeopleAreInvitedAgain(t *testing.T) {
 	if asked := api.asked[len(api.asked)-1]; !strings.HasSuffix(asked, "/invite?student=id-ana") {
 		t.Errorf("asked %s", asked)
 	}
-	w.run("cohort", "invite", "fall-26").ok().says("fall-26: 12 invitations are mailed; 1 student more")
-	w.run("cohort", "invite", "-dry-run", "fall-26").ok().says("fall-26: 12 invitations would be mailed")
+	w.run("cohort", "invite", "fall-26").ok().says("fall-26: an invitation is mailed to 12 students; 1 more")
+	w.run("cohort", "invite", "-dry-run", "fall-26").ok().says("fall-26: an invitation would be mailed to 12 students")
 	if asked := api.asked[len(api.asked)-1]; !strings.Contains(asked, "dry_run=true") {
 		t.Errorf("asked %s", asked)
 	}

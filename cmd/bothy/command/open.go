@@ -27,8 +27,9 @@ func (*openCommand) doc() doc {
 		text: `
 Opens a workspace in the browser of this machine, and prints its address. Where
 there is no browser, it prints a link that opens the workspace once and within
-a minute. Whoever is not the workspace's student looks in, which the student
-sees. A workspace that is not ready is not opened.
+a minute. The browser shows who opens it, and asks before it does. Whoever is
+not the workspace's student looks in, which the student sees. A workspace that
+is not ready is not opened.
 `,
 		examples: []example{
 			{"Open a workspace", "bothy open fall-26-py101-ana-perez"},

@@ -83,7 +83,7 @@ func TestExecHandsInputAndOutputOnAndEndsWithTheExitCode(t *testing.T) {
 	w := newWorld(t)
 	w.Stdin = strings.NewReader("input")
 	asked := execServer(t, w, `{"exit_code":7}`)
-	w.run("exec", "-task", "nginx", "ws", "df", "-h", "--", "-t").fails(7, "trouble").says("\x00input")
+	w.run("exec", "-task", "editor", "ws", "df", "-h", "--", "-t").fails(7, "trouble").says("\x00input")
 	var command []string
 	if err := json.Unmarshal([]byte(asked.URL.Query().Get("command")), &command); err != nil || strings.Join(command, " ") != "df -h -- -t" {
 		t.Errorf("the command is %v (%v)", command, err)

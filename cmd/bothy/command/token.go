@@ -25,7 +25,8 @@ func (*tokenCreate) doc() doc {
 		text: `
 Makes a token with which a program acts in your name, and prints it: it is not
 shown again. What it may do is its scope: read looks at things, operate also
-starts, stops and restarts, write does all that you may do.
+starts, stops and restarts, write does all that you may do, opening workspaces
+among it.
 
 A token that is made with a token goes no further and lives no longer than that.
 `,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"time"
 
 	"github.com/bothylabs/bothy/service/client"
 )
@@ -63,7 +64,7 @@ func (c *userList) run(ctx context.Context, _ []string) error {
 		}
 		t := newTable("LOGIN", "NAME", "ROLE", "PASSWORD", "DISABLED").optional(3, 1)
 		for _, user := range users {
-			t.add(user.Login, user.Name, string(user.Role), string(user.Password), disabledAt(user))
+			t.add(user.Login, user.Name, string(user.Role), passwordOf(user, c.env.Now()), disabledAt(user))
 		}
 		c.env.show(t)
 	})
@@ -108,17 +109,17 @@ func (c *userShow) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return c.output.show(c.env, user, func() { c.env.UI.Output(userTable(user).String()) })
+	return c.output.show(c.env, user, func() { c.env.UI.Output(userTable(user, c.env.Now()).String()) })
 }
 
-func userTable(user client.User) *table {
+func userTable(user client.User, now time.Time) *table {
 	t := newTable("User", user.Login)
 	t.add("Name", user.Name)
 	t.add("Role", string(user.Role))
 	if user.Email != "" {
 		t.add("E-mail", user.Email)
 	}
-	t.add("Password", passwordOf(user))
+	t.add("Password", passwordOf(user, now))
 	t.add("Created", date(user.CreatedAt))
 	if user.DisabledAt != nil {
 		t.add("Disabled", date(*user.DisabledAt))
@@ -127,11 +128,15 @@ func userTable(user client.User) *table {
 }
 
 // passwordOf says how far a user is with a password.
-func passwordOf(user client.User) string {
-	if user.PasswordUntil == nil {
+func passwordOf(user client.User, now time.Time) string {
+	switch until := user.PasswordUntil; {
+	case until == nil:
 		return string(user.Password)
+	case until.After(now):
+		return string(user.Password) + ", until " + date(*until)
+	default:
+		return string(user.Password) + ", too old since " + date(*until)
 	}
-	return string(user.Password) + ", until " + date(*user.PasswordUntil)
 }
 
 // userCreate is `bothy user create`.
@@ -150,7 +155,8 @@ func (*userCreate) doc() doc {
 		synopsis: "Create a user",
 		text: `
 Creates somebody who may sign in with the login, which is mostly their e-mail
-address. Students are made by enrolling them.
+address. Where the server sends mail, they get an invitation with a temporary
+password. Students are made by enrolling them ("bothy student enroll").
 `,
 		examples: []example{{"An instructor", "bothy user create -role instructor -name \"Grace Hopper\" grace@example.edu"}},
 	}
@@ -249,7 +255,7 @@ func (c *userUpdate) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return c.output.show(c.env, user, func() { c.env.UI.Output(userTable(user).String()) })
+	return c.output.show(c.env, user, func() { c.env.UI.Output(userTable(user, c.env.Now()).String()) })
 }
 
 // userAccess is `bothy user disable` and `bothy user enable`.
@@ -276,7 +282,10 @@ stays one.
 	return doc{
 		args:     []string{"<user>"},
 		synopsis: "Give a disabled user access again",
-		text:     "Lets a user who was disabled sign in again.",
+		text: `
+Lets a user who was disabled sign in again. Their password of before is gone:
+where the server sends mail, they are invited again.
+`,
 		examples: []example{{"Give it back", "bothy user enable alan@example.edu"}},
 	}
 }
