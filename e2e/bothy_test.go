@@ -43,6 +43,7 @@ func TestClass(t *testing.T) {
 		{"the demo's people sign in", demoSignsIn},
 		{"a student signs in for the first time", func(t *testing.T, d *dev) { signsIn(t, d, root) }},
 		{"a student forgets their password", func(t *testing.T, d *dev) { forgets(t, d, root) }},
+		{"people sign in by the provider", func(t *testing.T, d *dev) { signsInByProvider(t, d, root) }},
 		{"a hostile page", func(t *testing.T, d *dev) { hostile(t, d, root) }},
 		{"the API's reference in the browser", func(t *testing.T, d *dev) { reference(t, d, root) }},
 		{"a class of terminals from launch to deletion", lifecycle},

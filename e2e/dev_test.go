@@ -120,7 +120,7 @@ func freeOffset(ctx context.Context) (int, error) {
 
 // portsOf lists the ports that `bothy dev` listens on, Bothy's own included.
 func portsOf(config stack.Config, offset int) []int {
-	ports := []int{bothydev.DefaultPort + offset}
+	ports := []int{bothydev.DefaultPort + offset, bothydev.DefaultSchoolPort + offset}
 	all := reflect.ValueOf(config.Ports)
 	for i := range all.NumField() {
 		if name := all.Type().Field(i).Name; name != "DynamicMin" && name != "DynamicMax" {

@@ -69,7 +69,7 @@ func (s *server) GetUser(ctx context.Context, r GetUserRequestObject) (GetUserRe
 func (s *server) UpdateUser(ctx context.Context, r UpdateUserRequestObject) (UpdateUserResponseObject, error) {
 	intent := intentOf(ctx)
 	changed, err := s.config.Registrar.UpdateUser(ctx, intent, r.User, registrar.UserPatch{
-		Name: r.Body.Name, Email: r.Body.Email, Role: (*lab.Role)(r.Body.Role), Disabled: r.Body.Disabled,
+		Name: r.Body.Name, Email: r.Body.Email, Role: (*lab.Role)(r.Body.Role), Disabled: r.Body.Disabled, Linked: r.Body.Linked,
 	})
 	if err != nil {
 		return nil, err
@@ -184,6 +184,7 @@ func (s *server) SetClassAssistants(ctx context.Context, r SetClassAssistantsReq
 func asUser(u lab.User) User {
 	return User{
 		ID: u.ID, Login: u.Login, Name: u.Name, Email: u.Email, Role: Role(u.Role), Password: UserPassword(u.Password), PasswordUntil: u.PasswordUntil,
+		Linked:     u.Subject != "",
 		DisabledAt: u.DisabledAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
 	}
 }

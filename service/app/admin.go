@@ -69,6 +69,7 @@ func (m *adminMaker) make(ctx context.Context, in Admin, ask func() (string, err
 		user = before
 	}
 	user.Name, user.Role, user.Password, user.PasswordUntil, user.DisabledAt, user.UpdatedAt = in.Name, lab.RoleAdmin, lab.PasswordOwn, nil, nil, at
+	user.RoleByProvider = false
 	if user.Email == "" && strings.Contains(in.Login, "@") {
 		user.Email = in.Login
 	}

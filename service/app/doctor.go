@@ -25,6 +25,11 @@ func doctorParts(cfg config.Config, parts *doctor.Parts) error {
 		return err
 	}
 	parts.Nomad, parts.Consul, parts.Vault = made.nomad, made.consul, made.vault
+	if cfg.OIDC.IsSet() {
+		if parts.OIDC, err = newProvider(cfg, Deps{Now: time.Now}); err != nil {
+			return err
+		}
+	}
 	catalog, err := Templates(cfg.TemplateDir)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (a *App) makePeople(deps Deps) (err error) {
 	}
 	a.people, err = auth.NewPeople(auth.Config{
 		Store: a.store, Passwords: a.vault, Operator: operator, Idle: a.cfg.Session.Idle, Lifetime: a.cfg.Session.Lifetime,
-		Secure: strings.HasPrefix(a.cfg.ConsoleURL, "https://"), Registry: a.metrics, Log: deps.Logger.With("part", "people"),
+		Secure: strings.HasPrefix(a.cfg.ConsoleURL, "https://"), Uninvited: !a.cfg.Mail.Invitations, Registry: a.metrics, Log: deps.Logger.With("part", "people"),
 		NewID: deps.NewID, Now: deps.Now,
 	})
 	if err != nil || !a.cfg.Mail.IsSet() {
@@ -42,7 +42,8 @@ func (a *App) makePeople(deps Deps) (err error) {
 	}
 	a.letters, err = auth.NewLetters(auth.LettersConfig{
 		Store: a.store, Passwords: a.vault, Mailer: sender, ConsoleURL: a.cfg.ConsoleURL, PerMinute: a.cfg.Mail.PerMinute, Lifetime: a.cfg.Mail.InvitationLifetime,
-		Registry: a.metrics, Log: deps.Logger.With("part", "mail"), NewID: deps.NewID, Now: deps.Now,
+		Uninvited: !a.cfg.Mail.Invitations,
+		Registry:  a.metrics, Log: deps.Logger.With("part", "mail"), NewID: deps.NewID, Now: deps.Now,
 	})
 	return err
 }
@@ -61,10 +62,18 @@ func operatorOf(cfg config.API) (*auth.Static, error) {
 
 // makePages makes what people see in a browser.
 func (a *App) makePages(acts *registrar.Registrar, deps Deps) (http.Handler, error) {
-	handler, err := pages.New(pages.Config{
+	settings := pages.Config{
 		People: a.people, Workspaces: acts, LookIns: a.lookIns, Refused: acts.RecordRefused, Mail: a.letters != nil, ConsoleURL: a.cfg.ConsoleURL, LabsURL: a.cfg.LabsURL,
 		TrustedProxies: a.cfg.API.TrustedProxies, Version: deps.Version, Log: deps.Logger.With("part", "pages"), Now: deps.Now,
-	})
+	}
+	provider, err := a.makeProvider(acts, deps)
+	if err != nil {
+		return nil, fmt.Errorf("make single sign-on: %w", err)
+	}
+	if provider != nil {
+		settings.Provider, settings.ProviderName = provider, a.cfg.OIDC.Name()
+	}
+	handler, err := pages.New(settings)
 	if err != nil {
 		return nil, fmt.Errorf("make the pages: %w", err)
 	}

@@ -39,6 +39,8 @@ type LettersConfig struct {
 	ConsoleURL string
 	// PerMinute bounds how many letters are sent.
 	PerMinute int
+	// Uninvited: who has no password is sent one where somebody asks for that, and not by itself.
+	Uninvited bool
 	// Lifetime is how long the temporary password of an invitation is good from when it is sent.
 	Lifetime time.Duration
 	Registry *prometheus.Registry
@@ -99,7 +101,7 @@ func NewLetters(cfg LettersConfig) (*Letters, error) {
 // what was not noted as sent is sent again, with another password or link.
 func (l *Letters) Run(ctx context.Context) error {
 	for turn := 0; ; turn++ {
-		if err := l.round(ctx, turn%inviteEveryN == 0); err != nil && ctx.Err() == nil {
+		if err := l.round(ctx, !l.Uninvited && turn%inviteEveryN == 0); err != nil && ctx.Err() == nil {
 			l.Log.WarnContext(ctx, "letters can't be sent now", "error", err)
 		}
 		if !l.wait(ctx, letterPoll) {
@@ -188,7 +190,7 @@ func needed(letter lab.Letter, user lab.User, now time.Time) bool {
 	case !user.Active(), user.Email == "":
 		return false
 	case letter.Kind == lab.LetterInvitation:
-		return user.Password != lab.PasswordOwn
+		return user.Password != lab.PasswordOwn && user.Subject == "" // else a provider signs them in
 	default: // whoever asked for a link has given up waiting, or chosen a password with another one
 		return letter.UsedAt == nil && now.Sub(letter.AskedAt) < LinkLifetime
 	}

@@ -137,7 +137,7 @@ func (p *People) askReset(ctx context.Context, visit Visit, login string) error 
 		return err
 	}
 	// Whom a provider signs in has no password here to be lost.
-	elsewhere := user.Subject != "" && user.Password == lab.PasswordNone
+	elsewhere := user.Password == lab.PasswordNone && (user.Subject != "" || p.Uninvited)
 	if !user.Active() || user.Email == "" || elsewhere {
 		return nil
 	}

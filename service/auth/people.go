@@ -69,6 +69,8 @@ type Config struct {
 	Idle, Lifetime time.Duration
 	// Secure says that browsers reach Bothy by https.
 	Secure bool
+	// Uninvited: who has no password is sent none, nor a link with which to choose one.
+	Uninvited bool
 	// Operator is the token of the settings; nil for none.
 	Operator *Static
 	// Registry takes the metrics; nil for none.
@@ -92,6 +94,8 @@ const (
 	seen = time.Minute
 	// secretBytes is the length of every token before it is encoded.
 	secretBytes = 32
+	// secretText is its length as text.
+	secretText = 43
 	// fresh is how long after a sign-in somebody who has no password is taken for
 	// who signed in, where others are asked for theirs.
 	fresh = 10 * time.Minute

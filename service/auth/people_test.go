@@ -80,7 +80,7 @@ type site struct {
 	now       time.Time
 	ids       int
 	// waited are the times that were waited for; they pass at once, but for a turn
-	// where everybody is patient, and while there is something else to do.
+	// where everybody is patient. While there is something else to do, none passes.
 	waited       []time.Duration
 	patient      bool
 	whileWaiting func()

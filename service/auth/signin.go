@@ -143,6 +143,11 @@ func (p *People) attempt(ctx context.Context, visit Visit, userID, account, pass
 			return nil, err
 		}
 	}
+	done, err := p.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { done() }()
 	attempt := lab.Attempt{Account: account, Address: network(visit.Remote), Known: known != "", At: p.now()}
 	wait, err := p.Store.BeginAttempt(ctx, attempt, attemptLimits())
 	if err != nil {
@@ -151,7 +156,10 @@ func (p *People) attempt(ctx context.Context, visit Visit, userID, account, pass
 	outcome := lab.AttemptVoid
 	if wait > 0 {
 		slow = p.After(wait + evenly)
-		err = p.wait(ctx, wait)
+		done() // whoever waits keeps nobody from their turn
+		if err = p.wait(ctx, wait); err == nil {
+			done, err = p.turn(ctx)
+		}
 	}
 	if err == nil {
 		outcome, err = p.look(ctx, userID, account, password, wait > 0, wrong)
@@ -171,9 +179,7 @@ func (p *People) look(ctx context.Context, userID, account, password string, man
 	if many && userID == "" {
 		return lab.AttemptWrong, wrong
 	}
-	// Only now: whoever waits because of others behind their address keeps nobody
-	// else from their turn.
-	err := p.checkPassword(ctx, account, password)
+	err := p.Passwords.CheckPassword(ctx, account, password)
 	switch lab.CodeOf(err) { //nolint:exhaustive // whatever else goes wrong says nothing about the password
 	case "":
 		return lab.AttemptRight, nil

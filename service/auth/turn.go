@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -18,10 +19,10 @@ const (
 	turnWait = 40 * time.Second
 )
 
-// turn waits for a turn, which done ends, first come, first served. CodeUnavailable
-// when it does not come in time.
+// turn waits for a turn, first come, first served. done ends it, if there is one, and
+// may be called again. CodeUnavailable when it does not come in time.
 func (p *People) turn(ctx context.Context) (done func(), err error) {
-	done = func() { <-p.taken }
+	done = sync.OnceFunc(func() { <-p.taken })
 	select {
 	case p.taken <- struct{}{}:
 		return done, nil
@@ -31,9 +32,9 @@ func (p *People) turn(ctx context.Context) (done func(), err error) {
 	case p.taken <- struct{}{}:
 		return done, nil
 	case <-p.After(turnWait):
-		return nil, lab.Errorf(lab.CodeUnavailable, "too many people sign in at this moment").WithHint("try again in a minute")
+		return func() {}, lab.Errorf(lab.CodeUnavailable, "too many people sign in at this moment").WithHint("try again in a minute")
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return func() {}, ctx.Err()
 	}
 }
 
@@ -45,14 +46,4 @@ func (p *People) setPassword(ctx context.Context, userID, password string) error
 	}
 	defer done()
 	return p.Passwords.SetPassword(ctx, userID, password)
-}
-
-// checkPassword looks at a password once it is its turn.
-func (p *People) checkPassword(ctx context.Context, account, password string) error {
-	done, err := p.turn(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	return p.Passwords.CheckPassword(ctx, account, password)
 }

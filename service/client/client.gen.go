@@ -1968,6 +1968,9 @@ type User struct {
 	Email string `json:"email"`
 	ID    string `json:"id"`
 
+	// Linked They have signed in by single sign-on; nobody else of the provider opens this account.
+	Linked bool `json:"linked"`
+
 	// Login What the user signs in with; unique, in whatever case.
 	Login string `json:"login"`
 	Name  string `json:"name"`
@@ -2030,6 +2033,11 @@ type UserPatch struct {
 
 	// Email Where mail goes.
 	Email *string `json:"email,omitempty"`
+
+	// Linked `false` forgets who they are to the provider of single sign-on: the next
+	// person with their address opens the account, as `oidc.link` allows. `true`
+	// is refused unless they are linked: people link themselves by signing in.
+	Linked *bool `json:"linked,omitempty"`
 
 	// Name A name for people.
 	Name *Name `json:"name,omitempty"`

@@ -24,6 +24,7 @@ func (l *loader) check() {
 	l.checkToken("api", c.API.Token)
 	l.checkSession()
 	l.checkMail()
+	l.checkOIDC()
 	l.checkToken("nomad", c.Nomad.Token)
 	l.checkToken("consul", c.Consul.Token)
 	l.checkToken("vault", c.Vault.Token)

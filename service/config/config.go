@@ -30,6 +30,7 @@ type Config struct {
 	API        API
 	Session    Session
 	Mail       Mail
+	OIDC       OIDC
 	Labs       Labs
 	Door       Door
 	Store      Store
@@ -82,6 +83,8 @@ type Mail struct {
 	Folder string
 	// PerMinute bounds how many mails are sent.
 	PerMinute int
+	// Invitations mails a temporary password to everybody who has none.
+	Invitations bool
 	// InvitationLifetime is how long the temporary password of an invitation is good.
 	InvitationLifetime time.Duration
 }
@@ -283,7 +286,10 @@ func Default() Config {
 		LabsURL:    "http://labs.localhost:9999",
 		DataDir:    "/var/lib/bothy",
 		Session:    Session{Idle: 12 * time.Hour, Lifetime: 7 * 24 * time.Hour},
-		Mail:       Mail{Security: "starttls", PerMinute: 120, InvitationLifetime: 7 * 24 * time.Hour},
+		Mail:       Mail{Security: "starttls", PerMinute: 120, Invitations: true, InvitationLifetime: 7 * 24 * time.Hour},
+		OIDC: OIDC{
+			Scopes: []string{"openid", "profile", "email"}, LoginClaim: "email", NameClaim: "name", Link: "no_admins",
+		},
 		// The address of a node on its workspaces' network, as Nomad has it unless told otherwise.
 		Door:  Door{Listen: ":8082", URL: "http://172.26.64.1:8082", Register: true},
 		Store: Store{Driver: "sqlite", MaxConnections: 20, MaxIdleConnections: 5, ConnectionLifetime: 30 * time.Minute},

@@ -263,6 +263,10 @@ func (l *loader) body(prefix string, body hcl.Body) {
 			attributes[rest] = s
 		}
 	}
+	labelled := labelledBlocks(l.config, prefix)
+	for _, block := range labelled {
+		schema.Blocks = append(schema.Blocks, hcl.BlockHeaderSchema{Type: block.name, LabelNames: []string{block.label}})
+	}
 	content, diags := body.Content(schema)
 	l.diagnostics(prefix, diags)
 	if content == nil {
@@ -277,6 +281,10 @@ func (l *loader) body(prefix string, body hcl.Body) {
 	}
 	first := map[string]hcl.Range{}
 	for _, block := range content.Blocks {
+		if i := slices.IndexFunc(labelled, func(b labelledBlock) bool { return b.name == block.Type }); i >= 0 {
+			l.labelled(prefix, labelled[i], block)
+			continue
+		}
 		if before, twice := first[block.Type]; twice {
 			l.fail(place(block.DefRange), prefix+block.Type, fmt.Sprintf("is written a second time, after line %d", before.Start.Line), "put everything into one block")
 			continue

@@ -92,7 +92,7 @@ func defaultsByName(c Config) map[string]string {
 	for i, s := range settings(&Config{}) {
 		var changed Config
 		probe := settings(&changed)[i]
-		for _, text := range []string{"1", "true", "1s", "http://x", ":1", "sqlite", "host", "info", "text", "10.0.0.1", "2", "1m", "1000", "24h", "tls"} {
+		for _, text := range []string{"1", "true", "1s", "http://x", ":1", "sqlite", "host", "info", "text", "10.0.0.1", "2", "1m", "1000", "24h", "tls", "nobody"} {
 			changed = Config{}
 			if err := probe.read([]string{text}); err == nil && !reflect.DeepEqual(changed, Config{}) {
 				break

@@ -57,6 +57,7 @@ func settings(c *Config) []setting {
 			{name: "session.lifetime", usage: "How long somebody stays signed in at most, 1m to 2160h.", read: duration(&c.Session.Lifetime, time.Minute, 2160*time.Hour)},
 		},
 		mailSettings(&c.Mail),
+		oidcSettings(&c.OIDC),
 		doorSettings(c),
 		storeSettings(&c.Store),
 		nomadSettings(&c.Nomad),
@@ -98,6 +99,7 @@ func mailSettings(m *Mail) []setting {
 		{name: "mail.from", usage: "Sender of mails: bothy@example.edu, or Bothy <bothy@example.edu>.", read: mailAddress(&m.From)},
 		{name: "mail.folder", usage: "Folder that takes each mail as an .eml file in the place of a server; for development.", read: text(&m.Folder)},
 		{name: "mail.per_minute", usage: "Most mails sent in a minute, 1 to 6000.", read: integer(&m.PerMinute, 1, 6000)},
+		{name: "mail.invitations", usage: "Mail a temporary password to everybody who has none; false where people sign in by single sign-on alone.", isBool: true, read: boolean(&m.Invitations)},
 		{name: "mail.invitation_lifetime", usage: "How long the temporary password of an invitation is good, 1h to 2160h.", read: duration(&m.InvitationLifetime, time.Hour, 2160*time.Hour)},
 	}
 }

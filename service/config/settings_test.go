@@ -70,6 +70,17 @@ func everySetting(t *testing.T) []settingCase {
 		{"mail.from", `"one@example.org"`, "Two <two@example.org>", "three@example.org", func(c Config) any { return c.Mail.From }},
 		{"mail.folder", `"one"`, "two", "three", func(c Config) any { return c.Mail.Folder }},
 		{"mail.per_minute", `3`, "4", "5", func(c Config) any { return c.Mail.PerMinute }},
+		{"mail.invitations", `false`, "true", "false", func(c Config) any { return c.Mail.Invitations }},
+		{"oidc.issuer", `"https://one/realms/a"`, "https://two/", "http://127.0.0.1:8200/v1/identity/oidc/provider/school", func(c Config) any { return c.OIDC.Issuer }},
+		{"oidc.client_id", `"one"`, "two", "three", func(c Config) any { return c.OIDC.ClientID }},
+		{"oidc.client_secret_file", quote(file), file, file, func(c Config) any { return c.OIDC.ClientSecret.File }},
+		{"oidc.scopes", `["openid","email"]`, "openid, groups", "openid", func(c Config) any { return strings.Join(c.OIDC.Scopes, ",") }},
+		{"oidc.display_name", `"One"`, "Two", "Three", func(c Config) any { return c.OIDC.DisplayName }},
+		{"oidc.ca_file", quote(file), file, file, func(c Config) any { return c.OIDC.CAFile }},
+		{"oidc.login_claim", `"one"`, "two", "three", func(c Config) any { return c.OIDC.LoginClaim }},
+		{"oidc.name_claim", `"one"`, "two", "three.four", func(c Config) any { return c.OIDC.NameClaim }},
+		{"oidc.unverified_email", `true`, "false", "true", func(c Config) any { return c.OIDC.UnverifiedEmail }},
+		{"oidc.link", `"nobody"`, "everybody", "no_admins", func(c Config) any { return c.OIDC.Link }},
 		{"home.type", `"csi"`, "host", "csi", func(c Config) any { return c.Home.Type }},
 		{"home.uid", `3`, "4", "5", func(c Config) any { return c.Home.UID }},
 		{"home.gid", `3`, "4", "5", func(c Config) any { return c.Home.GID }},
@@ -125,6 +136,10 @@ func needed(name, file string) map[string]string {
 		return map[string]string{"home.csi.plugin_id": "plugin", "home.csi.file_system": "fs-1"}
 	}
 	switch name {
+	case "oidc.issuer":
+		return map[string]string{"oidc.client_id": "bothy"}
+	case "oidc.client_id", "oidc.client_secret_file":
+		return map[string]string{"oidc.issuer": "https://sso.example.org", "oidc.client_id": "bothy"}
 	case "mail.address", "mail.folder":
 		return map[string]string{"mail.from": "bothy@example.org"}
 	case "mail.username":
@@ -155,6 +170,9 @@ func TestEverySettingIsReadFromFileEnvironmentAndFlag(t *testing.T) {
 				delete(src.env, "BOTHY_API_TOKEN") // it would win over the file
 			}
 			for name, v := range needed(c.name, file) {
+				if name == c.name {
+					continue
+				}
 				src.env[setting{name: name}.envName()] = v
 			}
 			src.file(inBlocks(c.name, c.hcl))

@@ -23,6 +23,9 @@ const (
 	doorPort    = 8082
 )
 
+// DefaultSchoolPort is where the school is whose people sign in by OpenID Connect.
+const DefaultSchoolPort = 8090
+
 // DefaultDoorPort is where the door listens on the gateway of the workspaces' bridge.
 const DefaultDoorPort = 8082
 
@@ -35,6 +38,9 @@ type Config struct {
 	Toolchain toolchain.Config
 	// Port is Bothy's own, on 127.0.0.1. Default DefaultPort.
 	Port int
+	// SchoolPort is that of the school whose people sign in by OpenID Connect, on
+	// 127.0.0.1. Default DefaultSchoolPort.
+	SchoolPort int
 	// Offset is added to every port, and gives the stack a bridge of its own: see stack.Config.Offset.
 	Offset int
 	// LogLevel is of Bothy's own log. Default "info".
@@ -69,6 +75,10 @@ func (c Config) withDefaults() (Config, error) {
 		c.Port = DefaultPort
 	}
 	c.Port += c.Offset
+	if c.SchoolPort == 0 {
+		c.SchoolPort = DefaultSchoolPort
+	}
+	c.SchoolPort += c.Offset
 	c.Stack = c.Stack.Offset(c.Offset)
 	c.Stack.GatewayPorts = []uint16{uint16(DefaultDoorPort + c.Offset)} //nolint:gosec // an offset is at most 9000
 	if c.LogLevel == "" {
@@ -85,13 +95,22 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// checkPort finds a taken port before the stack is started for nothing.
-func checkPort(ctx context.Context, port int) error {
-	if err := tryListen(ctx, port); err != nil {
-		return lab.Invalid("Bothy's port cannot be used", lab.Field{
-			Name: "-http-port", Problem: fmt.Sprintf("port %d, meant for Bothy's console and API, cannot be listened on: %v", port, err),
-			Remedy: "end the program that holds it, or choose another port with -http-port",
-		})
+// checkPorts finds a taken port before the stack is started for nothing.
+func checkPorts(ctx context.Context, c Config) error {
+	var fields []lab.Field
+	for _, one := range []struct {
+		flag, what string
+		port       int
+	}{{"-http-port", "Bothy's console and API", c.Port}, {"-school-port", "the school", c.SchoolPort}} {
+		if err := tryListen(ctx, one.port); err != nil {
+			fields = append(fields, lab.Field{
+				Name: one.flag, Problem: fmt.Sprintf("port %d, meant for %s, cannot be listened on: %v", one.port, one.what, err),
+				Remedy: "end the program that holds it, or choose another port with " + one.flag,
+			})
+		}
+	}
+	if len(fields) > 0 {
+		return lab.Invalid("Bothy's port cannot be used", fields...)
 	}
 	return nil
 }
@@ -123,12 +142,17 @@ func (c Config) logFile() string   { return filepath.Join(c.logs(), "bothy.log")
 func (c Config) serverTokenFile(server string) string {
 	return filepath.Join(c.Stack.Dir, "secrets", server+"-bothy.token")
 }
+
+func (c Config) schoolFile(name string) string {
+	return filepath.Join(c.Stack.Dir, "secrets", "school."+name)
+}
 func (c Config) passwordsFile() string { return filepath.Join(c.Stack.Dir, "passwords") }
 func (c Config) envFile() string       { return filepath.Join(c.Stack.Dir, "env") }
 
 // The addresses: programs use the number, browsers the names.
 func (c Config) apiAddr() string    { return "http://" + c.listen() }
 func (c Config) listen() string     { return "127.0.0.1:" + strconv.Itoa(c.Port) }
+func (c Config) school() string     { return "127.0.0.1:" + strconv.Itoa(c.SchoolPort) }
 func (c Config) consoleURL() string { return "http://bothy.localhost:" + strconv.Itoa(c.Port) }
 
 // doorListen is the door's address on the workspaces' network.

@@ -60,12 +60,30 @@ func configText(cfg Config, settings config.Config) string {
 		b.SetAttributeValue("folder", cty.StringVal(settings.Mail.Folder))
 		b.SetAttributeValue("from", cty.StringVal(settings.Mail.From))
 	})
+	block("oidc", func(b *hclwrite.Body) {
+		b.SetAttributeValue("issuer", cty.StringVal(settings.OIDC.Issuer))
+		b.SetAttributeValue("client_id", cty.StringVal(settings.OIDC.ClientID))
+		b.SetAttributeValue("client_secret_file", cty.StringVal(cfg.schoolFile("client-secret")))
+		b.SetAttributeValue("scopes", stringList(settings.OIDC.Scopes))
+		b.SetAttributeValue("display_name", cty.StringVal(settings.OIDC.DisplayName))
+		appendRules(b, "role", settings.OIDC.Roles)
+		appendRules(b, "cohort", settings.OIDC.Cohorts)
+	})
 	block("log", func(b *hclwrite.Body) { b.SetAttributeValue("level", cty.StringVal(settings.Log.Level)) })
 	block("reconcile", func(b *hclwrite.Body) {
 		b.SetAttributeValue("lock_ttl", cty.StringVal(settings.Reconcile.LockTTL.String()))
 		b.SetAttributeValue("lock_delay", cty.StringVal(settings.Reconcile.LockDelay.String()))
 	})
 	return string(file.Bytes())
+}
+
+func appendRules(b *hclwrite.Body, block string, rules []config.ClaimRule) {
+	for _, rule := range rules {
+		b.AppendNewline()
+		given := b.AppendNewBlock(block, []string{rule.Gives}).Body()
+		given.SetAttributeValue("claim", cty.StringVal(rule.Claim))
+		given.SetAttributeValue("values", stringList(rule.Values))
+	}
 }
 
 func stringList(texts []string) cty.Value {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/bothylabs/bothy/service/config"
+	"github.com/bothylabs/bothy/service/dev/school"
 	"github.com/bothylabs/bothy/service/dev/stack"
 	"github.com/bothylabs/bothy/service/dev/toolchain"
 )
@@ -26,9 +27,10 @@ func TestTheConfigurationFileIsOfTheServerThatRuns(t *testing.T) {
 		Bothy:   stack.Tokens{Nomad: secret, Consul: secret}, VaultRoleID: "the-role", VaultSecretID: secret,
 	}
 	runs := settings(cfg, env, toolchain.User{UID: 1001, GID: 1002}, secret)
+	enrol(&runs, &school.School{Issuer: "http://127.0.0.1:9090/v1/identity/oidc/provider/school", ClientID: "abc", ClientSecret: secret})
 	// The stack keeps these.
 	for _, path := range []string{
-		cfg.tokenFile(), filepath.Join(cfg.Stack.Dir, "secrets", "nomad-bothy.token"),
+		cfg.tokenFile(), cfg.schoolFile("client-secret"), filepath.Join(cfg.Stack.Dir, "secrets", "nomad-bothy.token"),
 		filepath.Join(cfg.Stack.Dir, "secrets", "consul-bothy.token"), filepath.Join(cfg.Stack.Dir, "secrets", "vault-bothy.secret-id"),
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -48,7 +50,7 @@ func TestTheConfigurationFileIsOfTheServerThatRuns(t *testing.T) {
 	if diff := cmp.Diff(runs, read, cmpopts.IgnoreTypes(config.Credential{})); diff != "" {
 		t.Errorf("the file says something else (-runs +read):\n%s", diff)
 	}
-	for name, c := range map[string]config.Credential{"api": read.API.Token, "nomad": read.Nomad.Token, "consul": read.Consul.Token, "vault": read.Vault.AppRole.SecretID} {
+	for name, c := range map[string]config.Credential{"api": read.API.Token, "nomad": read.Nomad.Token, "consul": read.Consul.Token, "vault": read.Vault.AppRole.SecretID, "oidc": read.OIDC.ClientSecret} {
 		if got, err := c.Read(); err != nil || got.Reveal() != secret.Reveal() {
 			t.Errorf("%s: the token is not the server's: %v", name, err)
 		}

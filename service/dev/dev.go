@@ -15,6 +15,7 @@ import (
 	"github.com/bothylabs/bothy/service/app"
 	"github.com/bothylabs/bothy/service/client"
 	"github.com/bothylabs/bothy/service/config"
+	"github.com/bothylabs/bothy/service/dev/school"
 	"github.com/bothylabs/bothy/service/dev/stack"
 	"github.com/bothylabs/bothy/service/dev/toolchain"
 )
@@ -31,6 +32,7 @@ type Dev struct {
 	// user owns the homes.
 	user   toolchain.User
 	stack  *stack.Stack
+	school *school.School
 	server *server
 	api    *client.Client
 	people []Person
@@ -92,7 +94,7 @@ func (d *Dev) left(ctx context.Context) error {
 }
 
 func (d *Dev) start(ctx context.Context) (err error) {
-	if err := checkPort(ctx, d.cfg.Port); err != nil {
+	if err := checkPorts(ctx, d.cfg); err != nil {
 		return err
 	}
 	if d.cfg.Reset {
@@ -125,7 +127,7 @@ func (d *Dev) prepare(ctx context.Context) error {
 
 func (d *Dev) startBothy(ctx context.Context) error {
 	began := time.Now()
-	token, err := apiToken(d.cfg.tokenFile())
+	token, err := madeOnce(d.cfg.tokenFile())
 	if err != nil {
 		return err
 	}
@@ -133,6 +135,9 @@ func (d *Dev) startBothy(ctx context.Context) error {
 		return err
 	}
 	chosen := settings(d.cfg, d.stack.Env(), d.user, token)
+	if err := d.openSchool(ctx, &chosen); err != nil {
+		return err
+	}
 	if err := writeSecret(d.cfg.configFile(), configText(d.cfg, chosen)); err != nil {
 		return err
 	}
@@ -244,8 +249,9 @@ type Addresses struct {
 	Router     string
 	RouterName stack.Router
 	// Dir holds all state, EnvFile what a shell can source, Logs a file for each part,
-	// Mail the mails that people would get, PasswordsFile the passwords of the demo's people.
-	Dir, EnvFile, Logs, Mail, PasswordsFile string
+	// Mail the mails that people would get, PasswordsFile the passwords of the demo's people,
+	// SchoolPassword that of everybody at the school.
+	Dir, EnvFile, Logs, Mail, PasswordsFile, SchoolPassword string
 }
 
 // Addresses gives them.
@@ -254,7 +260,7 @@ func (d *Dev) Addresses() Addresses {
 	return Addresses{
 		Console: d.cfg.consoleURL(), API: d.cfg.apiAddr(), Nomad: env.NomadAddr, Consul: env.ConsulAddr, Vault: env.VaultAddr,
 		Router: routesURL(d.cfg.Stack.Router, env.RouterUIAddr), RouterName: d.cfg.Stack.Router, Dir: d.cfg.Stack.Dir, EnvFile: d.cfg.envFile(), Logs: d.cfg.logs(),
-		Mail: d.cfg.mailDir(), PasswordsFile: d.cfg.passwordsFile(),
+		Mail: d.cfg.mailDir(), PasswordsFile: d.cfg.passwordsFile(), SchoolPassword: d.cfg.schoolFile("password"),
 	}
 }
 
@@ -289,6 +295,10 @@ func (d *Dev) Stop(ctx context.Context) error {
 		errs = append(errs, <-d.server.ended, d.server.log.Close())
 		d.cfg.Report("bothy: ended")
 		d.server = nil
+	}
+	if d.school != nil {
+		errs = append(errs, d.school.Stop(ctx))
+		d.school = nil
 	}
 	if d.stack != nil {
 		errs = append(errs, d.stack.Stop(ctx))

@@ -108,11 +108,11 @@ func TestTheEnvironmentFileIsForAShellAndItsOwner(t *testing.T) {
 
 func TestTheAPITokenIsMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bothy", "api.token")
-	first, err := apiToken(path)
+	first, err := madeOnce(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := apiToken(path)
+	second, err := madeOnce(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestTheAPITokenIsMadeOnce(t *testing.T) {
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := apiToken(path); err == nil {
+	if _, err := madeOnce(path); err == nil {
 		t.Error("a token that everybody could read is not to be used any more")
 	}
 }
@@ -138,13 +138,13 @@ func TestATakenPortIsFoundEarly(t *testing.T) {
 	defer l.Close()
 	port := l.Addr().(*net.TCPAddr).Port
 	var coded *lab.Error
-	if err := checkPort(t.Context(), port); !errors.As(err, &coded) || coded.Fields[0].Name != "-http-port" || !strings.Contains(coded.Fields[0].Problem, "address already in use") {
+	if err := checkPorts(t.Context(), Config{Port: port}); !errors.As(err, &coded) || coded.Fields[0].Name != "-http-port" || !strings.Contains(coded.Fields[0].Problem, "address already in use") {
 		t.Errorf("got %v", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkPort(t.Context(), port); err != nil {
+	if err := checkPorts(t.Context(), Config{Port: port}); err != nil {
 		t.Errorf("a free port: %v", err)
 	}
 }

@@ -15,14 +15,15 @@ import (
 	"github.com/bothylabs/bothy/service/dev/toolchain"
 )
 
-// apiToken gives the token of Bothy's API, which is made once.
-func apiToken(path string) (config.Secret, error) {
+// madeOnce gives the secret in a file, such as the token of Bothy's API, which is made
+// the first time.
+func madeOnce(path string) (config.Secret, error) {
 	secret, err := config.Credential{File: path}.Read()
 	if err == nil {
 		return secret, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return config.Secret{}, fmt.Errorf("read the API token: %w", err)
+		return config.Secret{}, fmt.Errorf("read a secret: %w", err)
 	}
 	text := rand.Text() + rand.Text()
 	if err := writeSecret(path, text+"\n"); err != nil {

@@ -14,11 +14,12 @@ import (
 	"github.com/bothylabs/bothy/service/jobspec"
 	"github.com/bothylabs/bothy/service/lab"
 	"github.com/bothylabs/bothy/service/nomad"
+	"github.com/bothylabs/bothy/service/oidc"
 	"github.com/bothylabs/bothy/service/store"
 	"github.com/bothylabs/bothy/service/vault"
 )
 
-// Parts are what is looked at. All but Invalid must be set where that is nil.
+// Parts are what is looked at. All but Invalid and OIDC must be set where Invalid is nil.
 type Parts struct {
 	// Invalid is what is wrong with the configuration; nothing else is looked at then.
 	Invalid error
@@ -27,6 +28,8 @@ type Parts struct {
 	Nomad   *nomad.Client
 	Consul  *consul.Watcher
 	Vault   *vault.Client
+	// OIDC is nil where people sign in with passwords alone.
+	OIDC *oidc.Provider
 	// Templates are those that the server's program and settings have.
 	Templates []*jobspec.Template
 	// Now is the clock that the others are compared with.
@@ -62,7 +65,7 @@ func IDs() []string {
 
 func (p *patient) checks() []check {
 	var all []check
-	for _, group := range [][]check{p.configChecks(), p.storeChecks(), p.nomadChecks(), p.consulChecks(), p.vaultChecks(), p.webChecks(), p.clockChecks()} {
+	for _, group := range [][]check{p.configChecks(), p.storeChecks(), p.nomadChecks(), p.consulChecks(), p.vaultChecks(), p.signOnChecks(), p.webChecks(), p.clockChecks()} {
 		all = append(all, group...)
 	}
 	for i := range all {

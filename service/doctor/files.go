@@ -23,7 +23,7 @@ const (
 func (p *patient) secretsAreKept(context.Context) verdict {
 	var paths []string
 	for _, path := range []string{
-		p.Config.API.Token.File, p.Config.Mail.Password.File, p.Config.Store.DSN.File, p.Config.Nomad.Token.File, p.Config.Consul.Token.File, p.Config.Vault.Token.File,
+		p.Config.API.Token.File, p.Config.Mail.Password.File, p.Config.OIDC.ClientSecret.File, p.Config.Store.DSN.File, p.Config.Nomad.Token.File, p.Config.Consul.Token.File, p.Config.Vault.Token.File,
 		p.Config.TLS.KeyFile, p.Config.Nomad.TLS.KeyFile, p.Config.Consul.TLS.KeyFile, p.Config.Vault.TLS.KeyFile,
 	} {
 		if path != "" {

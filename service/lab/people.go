@@ -56,6 +56,9 @@ type User struct {
 	// Issuer and Subject are who the person is to an OpenID provider; "" for nobody there.
 	Issuer  string
 	Subject string
+	// RoleByProvider: the provider's claims decide the role, at each sign-in. A role
+	// that somebody gives by hand ends that.
+	RoleByProvider bool
 	// DisabledAt is since when the person may not sign in any more.
 	DisabledAt *time.Time
 	// Revision is 1 at first; every write raises it.

@@ -41,6 +41,12 @@ type People interface {
 	RevokeToken(ctx context.Context, caller lab.Caller, intent lab.Intent, id string) error
 }
 
+// Provider signs in by another account.
+type Provider interface {
+	Begin(ctx context.Context, r *http.Request, to string) (at string, cookie *http.Cookie, err error)
+	Finish(ctx context.Context, r *http.Request, visit auth.Visit) (cookies []*http.Cookie, to string, err error)
+}
+
 // Workspaces shows, starts and stops them.
 type Workspaces interface {
 	Workspaces(ctx context.Context, filter registrar.WorkspaceFilter, page lab.Page) (lab.List[registrar.WorkspaceView], error)
@@ -67,8 +73,9 @@ type Config struct {
 	Refused func(ctx context.Context, actor lab.Actor, operation, target string) error
 	// Mail says that links are mailed to those who have forgotten their password.
 	Mail bool
-	// Provider is where one signs in by another account: a name and a path; "" for nowhere.
-	ProviderName, ProviderPath string
+	// Provider signs in by another account, which people call ProviderName; nil for none.
+	Provider     Provider
+	ProviderName string
 	// ConsoleURL and LabsURL are the two origins.
 	ConsoleURL, LabsURL string
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
@@ -135,6 +142,10 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.GET("/assets/:file", h.asset)
 	engine.GET("/sign-in", h.getSignIn)
 	engine.POST("/sign-in", h.postSignIn)
+	if h.Provider != nil {
+		engine.GET(providerPath, h.getProvider)
+		engine.GET(providerPath+"/callback", h.getCallback)
+	}
 	engine.GET("/reset", h.getReset)
 	engine.POST("/reset", h.postReset)
 	engine.GET("/reset/choose", h.getChoose)

@@ -247,6 +247,7 @@ func TestAFirstVisit(t *testing.T) {
 	b.post("/sign-in", "login", ada, "password", temporary, "to", "/sessions").goes(t, "/password?to=%2Fsessions")
 
 	// A temporary password opens nothing else.
+	b.get("/sign-in?to=/open/fall-26-py101-ada").goes(t, "/password?to=%2Fopen%2Ffall-26-py101-ada")
 	for _, path := range []string{"/", "/sessions", "/tokens"} {
 		b.get(path).goes(t, "/password")
 	}

@@ -21,8 +21,8 @@ type signInPage struct {
 func (h *handler) signIn(c *gin.Context, status int, v view, login, to string) {
 	v.Title = "Sign in"
 	page := signInPage{To: to, Login: login, Mail: h.Mail, ProviderName: h.ProviderName}
-	if h.ProviderPath != "" {
-		page.ProviderPath = h.ProviderPath + "?" + url.Values{"to": {to}}.Encode()
+	if h.Provider != nil {
+		page.ProviderPath = providerPath + "?" + url.Values{"to": {to}}.Encode()
 	}
 	v.Page = page
 	h.show(c, status, "sign-in", v)

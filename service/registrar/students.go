@@ -11,6 +11,8 @@ import (
 type StudentInput struct {
 	Name  string
 	Email string
+	// UserID is whose membership it is; "" for whoever has the address as their login.
+	UserID string
 }
 
 // EnrollStudent adds one student to a cohort, and makes them a user if nobody signs in
@@ -22,7 +24,7 @@ func (r *Registrar) EnrollStudent(ctx context.Context, intent lab.Intent, cohort
 		return lab.Student{}, err
 	}
 	var p problems
-	checked := StudentInput{Name: p.name("name", in.Name), Email: p.email("email", in.Email)}
+	checked := StudentInput{Name: p.name("name", in.Name), Email: p.email("email", in.Email), UserID: in.UserID}
 	if err := p.err("the student can't be enrolled"); err != nil {
 		return lab.Student{}, err
 	}
@@ -83,7 +85,7 @@ func (r *Registrar) WithdrawStudent(ctx context.Context, intent lab.Intent, id s
 }
 
 func newStudent(cohortID string, in StudentInput, now time.Time, newID func() string) lab.Student {
-	return lab.Student{ID: newID(), CohortID: cohortID, Name: in.Name, Email: in.Email, Revision: 1, CreatedAt: now, UpdatedAt: now}
+	return lab.Student{ID: newID(), CohortID: cohortID, UserID: in.UserID, Name: in.Name, Email: in.Email, Revision: 1, CreatedAt: now, UpdatedAt: now}
 }
 
 // merge gives the new and changed students that a list makes of those who are enrolled.

@@ -23,6 +23,8 @@ type UserPatch struct {
 	Email    *string
 	Role     *lab.Role
 	Disabled *bool
+	// Linked is false to forget who they are to the provider of single sign-on.
+	Linked *bool
 }
 
 // CreateUser makes somebody who may sign in; CodeConflict when the login is taken.
@@ -51,7 +53,7 @@ func (r *Registrar) CreateUser(ctx context.Context, intent lab.Intent, in UserIn
 
 // told is what the record of changes says of a user.
 func told(u lab.User) map[string]any {
-	return map[string]any{"name": u.Name, "email": u.Email, "role": u.Role, "disabled": !u.Active()}
+	return map[string]any{"name": u.Name, "email": u.Email, "role": u.Role, "disabled": !u.Active(), "linked": u.Subject != ""}
 }
 
 // login checks what somebody signs in with, and gives it without surrounding space.
@@ -129,7 +131,15 @@ func (r *Registrar) patchUser(actor lab.Actor, user lab.User, patch UserPatch) (
 		user.Email = p.email("email", *patch.Email)
 	}
 	if patch.Role != nil {
-		user.Role = p.role(*patch.Role)
+		if user.Role = p.role(*patch.Role); user.Role != role {
+			user.RoleByProvider = false
+		}
+	}
+	if patch.Linked != nil && *patch.Linked && user.Subject == "" {
+		p.add("linked", "can't be made true", "have them sign in by the provider: that links them")
+	}
+	if patch.Linked != nil && !*patch.Linked {
+		user.Issuer, user.Subject, user.RoleByProvider = "", "", false
 	}
 	disables := patch.Disabled != nil && *patch.Disabled && user.Active()
 	if actor.UserID == user.ID && (user.Role != role || disables) {

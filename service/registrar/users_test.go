@@ -24,7 +24,7 @@ func TestAUserIsMadeWithAnAddressToWriteTo(t *testing.T) {
 	wantEqual(t, got, u)
 	wantEqual(t, []string{u.Login, u.Email, string(u.Password)}, []string{"Grace@example.edu", "Grace@example.edu", "none"})
 	act := o.lastAct()
-	wantEqual(t, []any{act.Action, act.Detail["after"]}, []any{"user.create", map[string]any{"name": "N. N.", "email": "Grace@example.edu", "role": "instructor", "disabled": false}})
+	wantEqual(t, []any{act.Action, act.Detail["after"]}, []any{"user.create", map[string]any{"name": "N. N.", "email": "Grace@example.edu", "role": "instructor", "disabled": false, "linked": false}})
 	if o.user("root", lab.RoleAdmin).Email != "" {
 		t.Error("a login that is no address became one")
 	}
@@ -47,7 +47,7 @@ func TestAUserIsChangedDisabledAndEnabled(t *testing.T) {
 	wantEqual(t, []any{changed.Name, changed.Email, changed.Role, changed.Revision}, []any{name, email, role, int64(2)})
 	act := o.lastAct()
 	wantEqual(t, act.Action, "user.update")
-	wantEqual(t, act.Detail["before"], any(map[string]any{"name": "N. N.", "email": "grace@example.edu", "role": "instructor", "disabled": false}))
+	wantEqual(t, act.Detail["before"], any(map[string]any{"name": "N. N.", "email": "grace@example.edu", "role": "instructor", "disabled": false, "linked": false}))
 
 	for _, step := range []struct {
 		disabled *bool
@@ -104,6 +104,54 @@ func TestCohortsCoursesAndClassesAreGiven(t *testing.T) {
 	post, err := o.store.Post(t.Context(), teacher.ID)
 	o.must(err)
 	wantEqual(t, post.Classes, []string{class.ID})
+}
+
+func TestWhoIsLinkedWithAProviderIsAdminsToChange(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	who := lab.Identity{Issuer: "https://sso.example.org", Subject: "1"}
+	u := lab.User{
+		ID: "linked", Login: "ada", Name: "Ada", Role: lab.RoleInstructor, Password: lab.PasswordNone, Issuer: who.Issuer, Subject: who.Subject,
+		RoleByProvider: true, Revision: 1, CreatedAt: o.now, UpdatedAt: o.now,
+	}
+	_, err := o.store.Meet(t.Context(), who, "", func(lab.Acquaintance) (lab.User, lab.Audit, error) { return u, lab.Audit{}, nil })
+	o.must(err)
+	role, yes, no := lab.RoleAssistant, true, false
+	changed, err := o.UpdateUser(t.Context(), o.intent, "ada", registrar.UserPatch{Linked: &yes})
+	o.must(err)
+	if changed.Subject == "" || !changed.RoleByProvider {
+		t.Errorf("who is linked stays linked: %+v", changed)
+	}
+	changed, err = o.UpdateUser(t.Context(), o.intent, "ada", registrar.UserPatch{Role: &role})
+	o.must(err)
+	if changed.RoleByProvider || changed.Subject == "" {
+		t.Errorf("a role that is given by hand is %+v", changed)
+	}
+	changed, err = o.UpdateUser(t.Context(), o.intent, "ada", registrar.UserPatch{Linked: &no})
+	o.must(err)
+	if changed.Subject != "" || changed.Issuer != "" {
+		t.Errorf("unlinked is %+v", changed)
+	}
+	wantFields(t, o.refused(lab.CodeInvalid, func() error {
+		return second(o.UpdateUser(t.Context(), o.intent, "ada", registrar.UserPatch{Linked: &yes}))
+	}), "linked")
+}
+
+func TestAMembershipIsGivenToAUserWhoseLoginIsNoAddress(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	_, err := o.CreateCohort(t.Context(), o.intent, registrar.CohortInput{Name: "Fall 26"})
+	o.must(err)
+	u := o.user("ada", lab.RoleStudent)
+	student, err := o.EnrollStudent(t.Context(), o.intent, "fall-26", registrar.StudentInput{Name: "Ada", Email: "ada@example.edu", UserID: u.ID})
+	o.must(err)
+	if student.UserID != u.ID {
+		t.Errorf("got %+v", student)
+	}
+	_, err = o.User(t.Context(), "ada@example.edu")
+	if lab.CodeOf(err) != lab.CodeNotFound {
+		t.Errorf("another user was made: %v", err)
+	}
 }
 
 func TestPeopleAreInvitedAgain(t *testing.T) {

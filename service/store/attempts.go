@@ -112,7 +112,12 @@ func (s *Store) EndAttempt(ctx context.Context, a lab.Attempt, limits lab.Attemp
 // Spend counts something that may be done so often within a window, under a key of
 // its own; CodeTooMany where it was.
 func (s *Store) Spend(ctx context.Context, key string, most int, window time.Duration, at time.Time) error {
-	return s.update(ctx, "count a request", func(tx session) error { return countAttempt(ctx, tx, key, most, window, at) })
+	return s.update(ctx, "count a request", func(tx session) error {
+		if err := clearAttempts(ctx, tx, at); err != nil {
+			return err
+		}
+		return countAttempt(ctx, tx, key, most, window, at)
+	})
 }
 
 // countAttempt counts one within a window that begins with the first.

@@ -237,6 +237,7 @@ func TestAClassIsMadeWithItsCohortCourseAndStudents(t *testing.T) {
 		}))
 		want := f.everything()
 		cohort.Revision = 2 // it was made, and then got a student
+		ada.UserID = ada.ID // who became a user by that
 		wantEqual(t, want["cohorts"], []lab.Cohort{cohort})
 		wantEqual(t, want["courses"], []lab.Course{course})
 		wantEqual(t, want["classes"], []lab.Class{class.Class})

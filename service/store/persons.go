@@ -15,24 +15,29 @@ import (
 
 // addPersons says of the new ones among students whose memberships they are: the
 // users with these logins, who are made where there are none, with the membership's
-// id. Who lapsed may sign in again, with a new password. The users are held.
+// id; of whom it is known already, that stays. Who lapsed may sign in again, with a
+// new password. The users are held.
 func addPersons(ctx context.Context, tx session, enrolled, students []lab.Student, at time.Time) error {
 	known := make(map[string]bool, len(enrolled))
 	for _, s := range enrolled {
 		known[s.ID] = true
 	}
 	var added []userRow
+	of := map[string]string{} // whose memberships they are, by id
 	for _, s := range students {
-		if known[s.ID] {
-			continue
+		switch {
+		case known[s.ID]:
+		case s.UserID != "":
+			of[s.ID] = s.UserID
+		default:
+			added = append(added, rowOfUser(lab.User{
+				ID: s.ID, Login: s.Email, Name: s.Name, Email: s.Email, Role: lab.RoleStudent, Password: lab.PasswordNone,
+				CreatedAt: at, UpdatedAt: at,
+			}))
 		}
-		added = append(added, rowOfUser(lab.User{
-			ID: s.ID, Login: s.Email, Name: s.Name, Email: s.Email, Role: lab.RoleStudent, Password: lab.PasswordNone,
-			CreatedAt: at, UpdatedAt: at,
-		}))
 	}
-	if len(added) == 0 {
-		return nil
+	if _, err := in[string](ctx, tx, `SELECT id FROM users WHERE id IN (?) ORDER BY id`+tx.locks.own, slices.Sorted(maps.Values(of))); err != nil {
+		return err
 	}
 	// In one order, so that those who make the same users wait for each other and no more.
 	slices.SortFunc(added, func(a, b userRow) int { return strings.Compare(a.LoginKey, b.LoginKey) })
@@ -49,12 +54,16 @@ func addPersons(ctx context.Context, tx session, enrolled, students []lab.Studen
 		ids[r.LoginKey] = r.ID
 	}
 	for i, s := range students {
-		if !known[s.ID] {
+		if known[s.ID] {
+			continue
+		}
+		if s.UserID == "" {
 			students[i].UserID = ids[emailKey(s.Email)]
 		}
+		of[s.ID] = students[i].UserID
 	}
 	return eachBatch(ctx, tx, `UPDATE users SET disabled_at = NULL, lapsed = FALSE, password = 'none', password_until = NULL, revision = revision + 1, updated_at = ?
-		WHERE lapsed AND id IN (?)`, []any{stamp(at)}, slices.Sorted(maps.Values(ids)))
+		WHERE lapsed AND id IN (?)`, []any{stamp(at)}, slices.Compact(slices.Sorted(maps.Values(of))))
 }
 
 // lapse disables those of the users who are students and have no membership any

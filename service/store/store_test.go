@@ -171,8 +171,7 @@ func (f *fixture) newCourse(key string) lab.Course {
 }
 
 func (f *fixture) newStudent(cohort lab.Cohort, name, email string) lab.Student {
-	id := f.id("student")
-	return lab.Student{ID: id, UserID: id, CohortID: cohort.ID, Name: name, Email: email, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now}
+	return lab.Student{ID: f.id("student"), CohortID: cohort.ID, Name: name, Email: email, Revision: 1, CreatedAt: f.now, UpdatedAt: f.now}
 }
 
 func (f *fixture) newWorkspace(class lab.Class, student lab.Student, slug lab.Slug) lab.Workspace {
@@ -198,9 +197,9 @@ func (f *fixture) course(key string) lab.Course {
 
 func (f *fixture) student(cohort lab.Cohort, name, email string) lab.Student {
 	f.t.Helper()
-	s := f.newStudent(cohort, name, email)
-	f.must(f.enroll(cohort, s))
-	return s
+	s := []lab.Student{f.newStudent(cohort, name, email)}
+	f.must(f.enroll(cohort, s...)) // which fills in who it is
+	return s[0]
 }
 
 func (f *fixture) enroll(cohort lab.Cohort, students ...lab.Student) error {

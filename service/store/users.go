@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	selectUsers = `SELECT id, login, login_key, name, email, role, password, password_until, issuer, subject, disabled_at, revision, created_at, updated_at FROM users `
-	insertUser  = `INSERT INTO users (id, login, login_key, name, email, role, password, password_until, issuer, subject, search, disabled_at, revision, created_at, updated_at)
-		VALUES (:id, :login, :login_key, :name, :email, :role, :password, :password_until, :issuer, :subject, :search, :disabled_at, 1, :created_at, :updated_at)`
+	selectUsers = `SELECT id, login, login_key, name, email, role, password, password_until, issuer, subject, role_by_provider, disabled_at, revision, created_at, updated_at FROM users `
+	insertUser  = `INSERT INTO users (id, login, login_key, name, email, role, password, password_until, issuer, subject, role_by_provider, search, disabled_at, revision, created_at, updated_at)
+		VALUES (:id, :login, :login_key, :name, :email, :role, :password, :password_until, :issuer, :subject, :role_by_provider, :search, :disabled_at, 1, :created_at, :updated_at)`
 	lockUser = `SELECT id FROM users WHERE id = ?`
 )
 
@@ -28,6 +28,7 @@ type userRow struct {
 	PasswordUntil stamp  `db:"password_until"`
 	Issuer        string `db:"issuer"`
 	Subject       string `db:"subject"`
+	ByProvider    bool   `db:"role_by_provider"`
 	Search        string `db:"search"`
 	DisabledAt    stamp  `db:"disabled_at"`
 	Revision      int64  `db:"revision"`
@@ -38,7 +39,7 @@ type userRow struct {
 func (r userRow) user() lab.User {
 	return lab.User{
 		ID: r.ID, Login: r.Login, Name: r.Name, Email: r.Email, Role: lab.Role(r.Role), Password: lab.Password(r.Password), PasswordUntil: r.PasswordUntil.pointer(),
-		Issuer: r.Issuer, Subject: r.Subject, DisabledAt: r.DisabledAt.pointer(), Revision: r.Revision,
+		Issuer: r.Issuer, Subject: r.Subject, RoleByProvider: r.ByProvider, DisabledAt: r.DisabledAt.pointer(), Revision: r.Revision,
 		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
 	}
 }
@@ -46,7 +47,7 @@ func (r userRow) user() lab.User {
 func rowOfUser(u lab.User) userRow {
 	return userRow{
 		ID: u.ID, Login: u.Login, LoginKey: emailKey(u.Login), Name: u.Name, Email: u.Email, Role: string(u.Role),
-		Password: string(u.Password), PasswordUntil: stampOf(u.PasswordUntil), Issuer: u.Issuer, Subject: u.Subject, Search: fold(u.Login, u.Name, u.Email),
+		Password: string(u.Password), PasswordUntil: stampOf(u.PasswordUntil), Issuer: u.Issuer, Subject: u.Subject, ByProvider: u.RoleByProvider, Search: fold(u.Login, u.Name, u.Email),
 		DisabledAt: stampOf(u.DisabledAt), CreatedAt: stamp(u.CreatedAt), UpdatedAt: stamp(u.UpdatedAt),
 	}
 }
@@ -121,24 +122,29 @@ func (s *Store) ChangeUser(
 		if changed = before; after == before {
 			return lab.Audit{Target: id}, nil
 		}
-		if err := keepAnAdmin(ctx, tx, before, after); err != nil {
-			return lab.Audit{}, err
-		}
-		if after.Role != before.Role {
-			if err := takePosts(ctx, tx, id); err != nil {
-				return lab.Audit{}, err
-			}
-		}
-		changed = after
-		changed.Revision = before.Revision + 1
-		row := rowOfUser(changed)
-		_, err = tx.exec(ctx, `UPDATE users SET login = ?, login_key = ?, name = ?, email = ?, role = ?, password = ?, password_until = ?, issuer = ?, subject = ?,
-			search = ?, disabled_at = ?, lapsed = (lapsed AND ?), revision = ?, updated_at = ? WHERE id = ?`, row.Login, row.LoginKey, row.Name, row.Email, row.Role,
-			row.Password, row.PasswordUntil, row.Issuer, row.Subject, row.Search, row.DisabledAt,
-			changed.DisabledAt == before.DisabledAt && changed.Role == before.Role, changed.Revision, row.UpdatedAt, id)
+		changed, err = writeUser(ctx, tx, before, after)
 		return audit, err
 	})
 	return changed, err
+}
+
+// writeUser changes a user, who must be held, and gives them as they are then.
+func writeUser(ctx context.Context, tx session, before, after lab.User) (lab.User, error) {
+	if err := keepAnAdmin(ctx, tx, before, after); err != nil {
+		return before, err
+	}
+	if after.Role != before.Role {
+		if err := takePosts(ctx, tx, before.ID); err != nil {
+			return before, err
+		}
+	}
+	after.Revision = before.Revision + 1
+	row := rowOfUser(after)
+	_, err := tx.exec(ctx, `UPDATE users SET login = ?, login_key = ?, name = ?, email = ?, role = ?, password = ?, password_until = ?, issuer = ?,
+		subject = ?, role_by_provider = ?, search = ?, disabled_at = ?, lapsed = (lapsed AND ?), revision = ?, updated_at = ? WHERE id = ?`, row.Login, row.LoginKey, row.Name,
+		row.Email, row.Role, row.Password, row.PasswordUntil, row.Issuer, row.Subject, row.ByProvider, row.Search, row.DisabledAt,
+		after.DisabledAt == before.DisabledAt && after.Role == before.Role, after.Revision, row.UpdatedAt, before.ID)
+	return after, err
 }
 
 // keepAnAdmin is CodeConflict when a change leaves nobody who is an admin and active.

@@ -74,6 +74,7 @@ func (c *devCommand) flags(f *flags) {
 	f.group("Ports and network", func(set *flag.FlagSet) {
 		p := &c.config.Stack.Ports
 		set.IntVar(&c.config.Port, "http-port", 0, "`Port` of Bothy's console and API (default 8080).")
+		set.IntVar(&c.config.SchoolPort, "school-port", 0, "`Port` of the school whose people sign in by OpenID Connect (default 8090).")
 		d := stack.DefaultPorts()
 		for _, one := range []struct {
 			name, what string
@@ -178,6 +179,7 @@ func (c *devCommand) summary(a dev.Addresses, people []dev.Person, workspaces []
 	t.add("Nomad, Consul", a.Nomad+"  "+a.Consul)
 	t.add("Vault, "+string(a.RouterName), a.Vault+"  "+a.Router)
 	t.add("Mail", a.Mail+"  (invitations of those whom you enroll)")
+	t.add("Single sign-on", "as chidi, dora (a student), grace (an instructor) or eve (nobody), with the password in "+a.SchoolPassword)
 	t.add("In a shell", ". "+a.EnvFile+"  then, for example: bothy status -watch")
 	t.add("Logs", a.Logs)
 	c.say("\n" + t.String() + "\n\n" + c.whoSignsIn(a, people, workspaces) +

@@ -120,6 +120,9 @@ func userTable(user client.User, now time.Time) *table {
 		t.add("E-mail", user.Email)
 	}
 	t.add("Password", passwordOf(user, now))
+	if user.Linked {
+		t.add("Single sign-on", "linked")
+	}
 	t.add("Created", date(user.CreatedAt))
 	if user.DisabledAt != nil {
 		t.add("Disabled", date(*user.DisabledAt))
@@ -207,6 +210,7 @@ type userUpdate struct {
 	output output
 
 	name, email, role string
+	unlink            bool
 }
 
 func (*userUpdate) doc() doc {
@@ -218,7 +222,10 @@ Changes what the flags name, and leaves the rest. With another role, what was
 given to the user in the old one is taken away. Nobody changes their own role,
 and the last active admin stays one.
 `,
-		examples: []example{{"Make somebody an assistant", "bothy user update -role assistant alan@example.edu"}},
+		examples: []example{
+			{"Make somebody an assistant", "bothy user update -role assistant alan@example.edu"},
+			{"Let another account of the provider's open theirs", "bothy user update -unlink alan@example.edu"},
+		},
 	}
 }
 
@@ -227,6 +234,7 @@ func (c *userUpdate) flags(f *flags) {
 		set.StringVar(&c.name, "name", "", "`Name` for people.")
 		set.StringVar(&c.role, "role", "", "`Role`: "+roleWords()+".")
 		set.StringVar(&c.email, "email", "", "`Address` for mail.")
+		set.BoolVar(&c.unlink, "unlink", false, "Forget who they are to the provider of single sign-on.")
 	})
 	c.remote.flags(f)
 	c.output.flags(f)
@@ -244,8 +252,12 @@ func (c *userUpdate) run(ctx context.Context, args []string) error {
 		role := client.Role(c.role)
 		patch.Role = &role
 	}
+	if c.unlink {
+		linked := false
+		patch.Linked = &linked
+	}
 	if patch == (client.UserPatch{}) {
-		return usagef("nothing to change: give -name, -email or -role")
+		return usagef("nothing to change: give -name, -email, -role or -unlink")
 	}
 	s, err := c.remote.connect(c.env)
 	if err != nil {
