@@ -167,15 +167,15 @@ func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Heade
 		h, err := p.holding(ctx, hashOf(token))
 		switch {
 		case lab.CodeOf(err) == lab.CodeUnauthenticated:
+			if err := p.reused(ctx, r, token); err != nil {
+				return Visitor{}, err
+			}
 		case err != nil:
 			return Visitor{}, err
 		case found == nil:
 			found = &h
 		case found.user.ID != h.user.ID:
 			return Visitor{}, unauthenticated("the browser sends the sessions of two people")
-		}
-		if err := p.reused(ctx, r, token); err != nil {
-			return Visitor{}, err
 		}
 	}
 	if found == nil {
