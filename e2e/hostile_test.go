@@ -85,35 +85,7 @@ func hostile(t *testing.T, d *dev, root string) {
 	}
 	b := newBrowser(t, root)
 	s.isRobbed(t, b.newStage(t))
-	t.Run("by a link, in another student's browser", func(t *testing.T) { d.hostileLink(t, b, demo[0], demo[1], proxied()) })
-}
-
-// isRobbed has the page try all that it can.
-func (s street) isRobbed(t *testing.T, on *stage) {
-	t.Run("in the student's browser", func(t *testing.T) {
-		p := on.somebody("hostile-student")
-		p.goes(s.link(t, s.ada, "student"))
-		p.goes(s.labs + "/" + s.ada + proxied())
-		got := p.attacks(t, s.labs+"/"+s.bob+"/", "/"+s.ada+proxied(), s.console)
-		got.nothing(t)
-		if got.Worker != "refused: SecurityError" {
-			t.Errorf("a service worker for all of the shared host: %s", got.Worker)
-		}
-		got.wants(t, http.StatusUnauthorized)
-	})
-	t.Run("in a teacher's browser", func(t *testing.T) {
-		p := on.somebody("hostile-teacher")
-		for _, slug := range []string{s.bob, s.ada} {
-			p.goes(s.link(t, slug, "looker_in"))
-		}
-		p.goes(s.own(s.ada) + proxied())
-		got := p.attacks(t, s.own(s.bob)+"/", proxied(), s.console)
-		got.nothing(t)
-		got.wants(t, http.StatusForbidden)
-		if status, _ := p.goes(s.own(s.bob) + "/"); status != "200" {
-			t.Errorf("the teacher's own way to the other workspace: %s", status)
-		}
-	})
+	t.Run("link", func(t *testing.T) { d.hostileLink(t, b, demo[0], demo[1], proxied()) })
 }
 
 // hostileLink: in the browser in which Bo works, Ana's link to her own hostile page
@@ -173,6 +145,34 @@ func (d *dev) hostileLink(t *testing.T, b browser, ana, bo client.Workspace, pro
 	if back := seen.Results[7]; !strings.Contains(back, "This browser is "+ana.Student.Email+"'s") {
 		t.Errorf("whoever comes back sees\n%s", back)
 	}
+}
+
+// isRobbed has the page try all that it can.
+func (s street) isRobbed(t *testing.T, on *stage) {
+	t.Run("in the student's browser", func(t *testing.T) {
+		p := on.somebody("hostile-student")
+		p.goes(s.link(t, s.ada, "student"))
+		p.goes(s.labs + "/" + s.ada + proxied())
+		got := p.attacks(t, s.labs+"/"+s.bob+"/", "/"+s.ada+proxied(), s.console)
+		got.nothing(t)
+		if got.Worker != "refused: SecurityError" {
+			t.Errorf("a service worker for all of the shared host: %s", got.Worker)
+		}
+		got.wants(t, http.StatusUnauthorized)
+	})
+	t.Run("in a teacher's browser", func(t *testing.T) {
+		p := on.somebody("hostile-teacher")
+		for _, slug := range []string{s.bob, s.ada} {
+			p.goes(s.link(t, slug, "looker_in"))
+		}
+		p.goes(s.own(s.ada) + proxied())
+		got := p.attacks(t, s.own(s.bob)+"/", proxied(), s.console)
+		got.nothing(t)
+		got.wants(t, http.StatusForbidden)
+		if status, _ := p.goes(s.own(s.bob) + "/"); status != "200" {
+			t.Errorf("the teacher's own way to the other workspace: %s", status)
+		}
+	})
 }
 
 // attacks runs the attack in the page that a person has open.

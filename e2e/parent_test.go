@@ -63,7 +63,7 @@ func neighbours(t *testing.T, d *dev, b browser, scheme string) {
 	on := b.newStage(t, args...)
 	n := neighbourhood{house: h, stage: on, secure: scheme == "https", teacher: on.somebody("hostile-teacher"), eve: on.somebody("hostile-student")}
 	n.street = street{ada: list[0].Slug, bob: list[1].Slug, console: at.console, labs: at.labs}
-	n.street.link = func(_ *testing.T, slug string, _ client.WorkspaceLinkInputAs) string {
+	n.link = func(_ *testing.T, slug string, _ client.WorkspaceLinkInputAs) string {
 		return at.console + "/open/" + slug
 	}
 

@@ -201,7 +201,7 @@ func (d *dev) interrupts(t *testing.T, slug string) {
 		code <- c
 	}()
 	lines := bufio.NewScanner(shown)
-	for lines.Scan() && !strings.Contains(lines.Text(), "ready") { //nolint:revive // what comes before is nothing
+	for lines.Scan() && !strings.Contains(lines.Text(), "ready") {
 	}
 	fmt.Fprint(typed, "\x03")
 	var said strings.Builder

@@ -625,8 +625,14 @@ job "code-server" {
               "~*bothy_(?:pass|browser)" "";
               default $cookies_4;
             }
-            map $pass_1$pass_2$pass_3 $passes {
-              "" "";
+            # Over https, the pass for a host of its own has a prefix: no neighbour sets such a
+            # one, and however many others there are, it is the one that counts.
+            map "$host_kind $http_cookie" $own_pass {
+              "~^own (?:.*;)?\s*__Host-bothy_pass=(?<found_own>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_own;
+            }
+            map "$own_pass:$pass_1$pass_2$pass_3" $passes {
+              ":" "";
+              "~^(?<own_alone>[^:]+):" $own_alone;
               default "$pass_1,$pass_2,$pass_3";
             }
             # A pass is for one browser alone: without the browser there is none.
@@ -755,7 +761,8 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
                 proxy_set_header X-Bothy-Browser $browser;
-                proxy_set_header Cookie "";
+                proxy_set_header Cookie $http_cookie; # what was planted is removed here
+                proxy_buffer_size 8k; # by a header for each
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
                 proxy_buffering on;
@@ -859,7 +866,8 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
                 proxy_set_header X-Bothy-Browser $browser;
-                proxy_set_header Cookie "";
+                proxy_set_header Cookie $http_cookie; # what was planted is removed here
+                proxy_buffer_size 8k; # by a header for each
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
                 proxy_buffering on;

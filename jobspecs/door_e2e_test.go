@@ -183,6 +183,8 @@ func doorAsks(t *testing.T, p proxy, d *asked) {
 	}{
 		"a pass":                         {labsHost, inside, []string{pass(good)}, 200, ""},
 		"a pass on the own host":         {ownHost, "/x", []string{"Cookie: __Host-bothy_pass=" + good + "; bothy_browser=" + browser}, 200, ""},
+		"five planted before one's own":  {ownHost, "/x", []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", "TOSSEDTOSSEDTOSSEDTOSSED2", "TOSSEDTOSSEDTOSSEDTOSSED3", "T4", "T5") + "; __Host-bothy_pass=" + good + "; a=b"}, 200, ""},
+		"the prefix on the shared host":  {labsHost, inside, []string{"Cookie: __Host-bothy_pass=" + good + "; bothy_browser=" + browser}, 200, ""},
 		"a pass in another browser":      {labsHost, inside, []string{"Cookie: bothy_pass=" + good + "; bothy_browser=ANOTHERANOTHERANOTHER"}, 401, ""},
 		"a pass in no browser":           {labsHost, inside, []string{"Cookie: bothy_pass=" + good, isPage}, 303, "http://bothy.localhost:8080/open/" + slug + "?to=/a%2Fb?c=d&to=/x"},
 		"a pass and two browsers":        {labsHost, inside, []string{pass(good) + "; bothy_browser=ANOTHERANOTHERANOTHER"}, 401, ""},
@@ -205,7 +207,7 @@ func doorAsks(t *testing.T, p proxy, d *asked) {
 		"the question itself":             {labsHost, "/-/door", []string{pass(good)}, 404, ""},
 		"the question on the own host":    {ownHost, "/-/door", []string{pass(good)}, 404, ""},
 		"the health check":                {p.address, "/-/health", nil, 200, ""},
-		"the way in":                      {labsHost, "/" + slug + "/-/enter?ticket=T&to=/in", []string{isPage}, 303, "/" + slug + "/in"},
+		"the way in":                      {labsHost, "/" + slug + "/-/enter?ticket=T&to=/in", []string{isPage, "Cookie: bothy_browser=" + browser}, 303, "/" + slug + "/in"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := p.get(t, tc.host, tc.target, tc.header...)
@@ -215,7 +217,8 @@ func doorAsks(t *testing.T, p proxy, d *asked) {
 		})
 	}
 	for _, r := range d.requests() {
-		if r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != "" || r.Method != http.MethodGet {
+		enters := strings.HasPrefix(r.URL.Path, "/-/door/enter/")
+		if (r.Header.Get("Cookie") != "") != enters || r.Header.Get("Authorization") != "" || r.Method != http.MethodGet {
 			t.Errorf("the door is told more than it needs: %s %v", r.Method, r.Header)
 		}
 		if !strings.HasSuffix(r.URL.Path, "/"+slug) {

@@ -1,4 +1,4 @@
-// Somebody's link, followed in a browser in which somebody else works.
+// A link of a student's to a page of theirs, in somebody else's browser.
 
 import { attack } from './attack.mjs';
 import { goto, play } from './browser.mjs';

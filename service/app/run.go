@@ -69,6 +69,9 @@ func (a *App) Address() string { return a.listener.Addr().String() }
 // Run serves until ctx ends, which is no error, or a part fails for good. When
 // it returns, everything has ended and is closed.
 func (a *App) Run(ctx context.Context) error {
+	if domain := a.cfg.PlantedFrom(); domain != "" {
+		a.log.WarnContext(ctx, "by plain http, a workspace's page can sign people in at the console as somebody else: see docs/door.md", "console", a.cfg.ConsoleURL, "domain", domain)
+	}
 	a.log.InfoContext(ctx, "serving", "address", a.Address(), "console", a.cfg.ConsoleURL, "labs", a.cfg.LabsURL,
 		"nomad", a.cfg.Nomad.Address, "consul", a.cfg.Consul.Address, "vault", a.cfg.Vault.Address)
 	g, ctx := errgroup.WithContext(ctx)

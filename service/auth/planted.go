@@ -16,6 +16,8 @@ const (
 	// mostCookies is how much of cookies a browser may send, in bytes: Bothy's own are
 	// less than 200. enoughCookies is how much is left it where there was more.
 	mostCookies, enoughCookies = 16 << 10, 4 << 10
+	// signInPath is where people sign in.
+	signInPath = "/sign-in"
 )
 
 // removePlanted has a browser forget the cookies of Bothy's names that a
@@ -27,7 +29,8 @@ func (p *People) removePlanted(r *http.Request, answer http.Header) {
 		return
 	}
 	for _, domain := range domainsAbove(r.Host) {
-		for _, path := range pathsAbove(r.URL.EscapedPath()) {
+		// Whoever is nobody by that is led to sign in, and would still be.
+		for _, path := range append(pathsAbove(r.URL.EscapedPath()), signInPath) {
 			for _, name := range []string{sessionCookie, deviceCookie} {
 				c := http.Cookie{Name: p.cookieName(name), Path: path, Domain: domain, MaxAge: -1} //nolint:gosec // G124: it removes one
 				answer.Add("Set-Cookie", c.String())

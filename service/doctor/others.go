@@ -173,6 +173,7 @@ func (p *patient) webChecks() []check {
 		{id: "router.origin", what: "labs_url does not lead to the console", needs: []string{"router.labs"}, run: p.labsAreApart},
 		{id: "router.route", what: "a ready workspace's path answers", needs: []string{"router.labs", "store.schema"}, run: p.routeAnswers},
 		{id: "console.url", what: "Bothy answers at console_url", run: p.consoleAnswers},
+		{id: "console.cookies", what: "no workspace can set cookies for the console", run: p.cookiesAreApart},
 	}
 }
 
@@ -228,6 +229,14 @@ func (p *patient) consoleAnswers(ctx context.Context) verdict {
 	default:
 		return good("%s", p.Config.ConsoleURL)
 	}
+}
+
+func (p *patient) cookiesAreApart(context.Context) verdict {
+	if domain := p.Config.PlantedFrom(); domain != "" {
+		return warning("let browsers reach the console by https, and write that into console_url",
+			"a workspace's page can set cookies for %s that are sent to %s, and sign somebody in as somebody else: with http nothing tells them apart", domain, p.Config.ConsoleURL)
+	}
+	return good("%s", p.Config.ConsoleURL)
 }
 
 // isBothy knows the answer of Bothy's /healthz.

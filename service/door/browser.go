@@ -89,11 +89,9 @@ func isHash(text string) bool {
 }
 
 // name tells the console which browser it is.
-func (d *Door) name(w http.ResponseWriter, v visit, q query) {
+func (d *Door) name(w http.ResponseWriter, r *http.Request, v visit, q query) {
 	if v.browser == "" {
-		if !d.secure() { // over HTTPS nobody else can set it
-			d.forgetPlanted(w, v, cookieBrowser)
-		}
+		d.removePlanted(w, r, v)
 		v.browser = newSecret()
 		d.setBrowser(w, v.browser)
 	}
@@ -124,7 +122,7 @@ func (d *Door) take(w http.ResponseWriter, r *http.Request, v visit, q query) {
 	case posts && q.key != keyOf(v.browser, q.secret):
 		d.refuse(w, http.StatusForbidden, "Only a page can be opened here", "Open the workspace from the console.", v.slug)
 	case !posts && (offer.Browser == "" || offer.Owner != ""):
-		d.ask(w, v, q, offer)
+		d.ask(w, r, v, q, offer)
 	default:
 		d.letIn(w, r, v, q, offer)
 	}
@@ -134,8 +132,9 @@ func (d *Door) take(w http.ResponseWriter, r *http.Request, v visit, q query) {
 func keyOf(browser, secret string) string { return hashOf("take " + browser + " " + secret) }
 
 // ask shows whose ticket it is, and whose the browser, before it is taken.
-func (d *Door) ask(w http.ResponseWriter, v visit, q query, offer lab.Offer) {
+func (d *Door) ask(w http.ResponseWriter, r *http.Request, v visit, q query, offer lab.Offer) {
 	if v.browser == "" {
+		d.removePlanted(w, r, v)
 		v.browser = newSecret()
 		d.setBrowser(w, v.browser)
 	}
@@ -175,12 +174,10 @@ func (d *Door) letIn(w http.ResponseWriter, r *http.Request, v visit, q query, o
 		d.away(w, r, err)
 		return
 	}
+	d.removePlanted(w, r, v)
 	if as != v.browser {
 		d.setBrowser(w, as)
 		w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
-	}
-	if len(v.passes) > 1 {
-		d.forgetPlanted(w, v, cookieShared)
 	}
 	http.SetCookie(w, d.cookie(v, pass))
 	seeOther(w, root(v.slug, v.host)+q.to)

@@ -58,9 +58,9 @@ func TestAPassIsForOneBrowser(t *testing.T) {
 	// Past NGINX likewise; of two cookies neither counts.
 	at := labs + "/" + slug + "/x"
 	for cookies, want := range map[string]int{
-		"bothy_pass=" + cookie.Value + "; " + browserCookie + "=" + browser: 503,
-		"bothy_pass=" + cookie.Value:                                        401,
-		"bothy_pass=" + cookie.Value + "; bothy_browser=" + browser:         401,
+		"bothy_pass=" + cookie.Value + "; " + browserCookie + "=" + browser:                                                       503,
+		"bothy_pass=" + cookie.Value:                                                                                              401,
+		"bothy_pass=" + cookie.Value + "; bothy_browser=" + browser:                                                               401,
 		"bothy_pass=" + cookie.Value + "; " + browserCookie + "=" + browser + "; " + browserCookie + "=OTHEROTHEROTHEROTHEROTHER": 401,
 	} {
 		if got := b.request(b.Labs(), at, "Cookie", cookies).status; got != want {

@@ -135,7 +135,7 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request, v visit) {
 	case q.secret != "":
 		d.take(w, r, v, q)
 	case q.names && !posts:
-		d.name(w, v, q)
+		d.name(w, r, v, q)
 	default:
 		d.goOn(w, r, v, q)
 	}

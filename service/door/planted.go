@@ -7,33 +7,40 @@ import (
 	"github.com/bothylabs/bothy/service/lab"
 )
 
-// forgetPlanted has a browser forget cookies that are called as one of the door's is
-// and are for a host above this one, or for all of it: other workspaces' pages can set
-// such, and with enough of them the door's own would not be found.
-func (d *Door) forgetPlanted(w http.ResponseWriter, v visit, name string) {
+// removePlanted has a browser that has sent more than one of the door's cookies of a
+// name forget those that others have set: a workspace's page can set cookies for the
+// shared host, and one on a host of its own for every host above. The door's own stay,
+// or are set anew after this.
+func (d *Door) removePlanted(w http.ResponseWriter, r *http.Request, v visit) {
+	if len(r.CookiesNamed(cookieShared)) < 2 && len(r.CookiesNamed(cookieBrowser)) < 2 {
+		return
+	}
+	own := d.cookie(v, "")
 	below := root(v.slug, v.host)
-	for _, domain := range d.domainsOf(v) {
+	for _, domain := range d.domains(v) {
 		for _, path := range []string{"/", below, below + "/", below + "/-", below + "/-/", below + pathEnter} {
-			if path == "" {
-				continue
+			for _, name := range []string{cookieShared, cookieBrowser} {
+				isOwn := name == own.Name && path == own.Path || name == d.browserCookie() && path == "/"
+				if path == "" || domain == "" && isOwn {
+					continue
+				}
+				c := http.Cookie{Name: name, Path: path, Domain: domain, MaxAge: -1} //nolint:gosec // G124: it removes one
+				w.Header().Add("Set-Cookie", c.String())
 			}
-			c := http.Cookie{Name: name, Path: path, Domain: domain, MaxAge: -1} //nolint:gosec // G124: it removes one
-			w.Header().Add("Set-Cookie", c.String())
 		}
 	}
 }
 
-// domainsOf gives the domains that cookies may be for which a browser sends to a
-// workspace's host: the host, and those above it.
-func (d *Door) domainsOf(v visit) []string {
+// domains gives those that cookies at a workspace may be for; "" is the host alone.
+func (d *Door) domains(v visit) []string {
 	host := strings.ToLower(d.labs.Hostname())
+	list := []string{"", host}
 	if v.host == lab.HostOwn {
-		host = string(v.slug) + "." + host
+		list = append(list, string(v.slug)+"."+host)
 	}
-	var domains []string
-	for strings.Contains(host, ".") {
-		domains = append(domains, host)
+	for strings.Count(host, ".") > 1 { // no browser takes a cookie for a whole top-level domain
 		_, host, _ = strings.Cut(host, ".")
+		list = append(list, host)
 	}
-	return domains
+	return list
 }

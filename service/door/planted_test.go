@@ -2,42 +2,66 @@ package door_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/bothylabs/bothy/service/door"
 )
 
-func TestPlantedCookiesAreForgottenAtTheEntrance(t *testing.T) {
-	plain := func(c *door.Config) { c.LabsURL = "http://labs.example.org" }
-	b := newBench(t, plain)
-	r := b.request(b.Labs(), "http://labs.example.org/"+slug+"/-/enter?open=&to=/", "Cookie", "bothy_browser=PLANTEDPLANTEDPLANTED1; bothy_browser=PLANTEDPLANTEDPLANTED2")
-	forgets(t, r.cookies, "bothy_browser", "labs.example.org", "example.org")
-
-	b = newBench(t, plain)
-	b.come("/")
-	r = b.follow(http.MethodGet, console+"/open/"+slug, "Cookie", "bothy_pass=PLANTEDPLANTEDPLANTED1", "Cookie", "bothy_pass=PLANTEDPLANTEDPLANTED2")
-	forgets(t, r.cookies, "bothy_pass", "labs.example.org", "example.org")
+func TestWhatIsPlantedIsForgottenAtTheEntrance(t *testing.T) {
+	b := newBench(t)
+	at := b.ticket()
+	known := browserCookie + "=" + b.cookie(at, browserCookie)
+	r := b.request(b.Labs(), at, "Cookie", "bothy_pass=one; bothy_pass=two; bothy_browser=three; "+known)
+	b.want(r, 303, "/"+slug+"/")
+	removed := forgotten(t, r.cookies[:len(r.cookies)-1])
+	for _, want := range []string{
+		"bothy_pass example.org/", "bothy_pass /", "bothy_pass labs.example.org/" + slug + "/", "bothy_pass labs.example.org/" + slug + "/-/enter",
+	} {
+		if !removed[want] {
+			t.Errorf("not forgotten: %s", want)
+		}
+	}
+	if removed["bothy_pass /"+slug+"/"] {
+		t.Error("the door's own is forgotten")
+	}
+	if pass := r.cookies[len(r.cookies)-1]; pass.Name != "bothy_pass" || pass.Value == "" {
+		t.Errorf("the pass: %v", pass)
+	}
 }
 
-// forgets wants the cookies of a name ended for each domain and the path of all of it,
-// and the host's own left alone.
-func forgets(t *testing.T, cookies []*http.Cookie, name string, domains ...string) {
+// Over plain HTTP a browser that has two names has none; it gets one, and loses those
+// that were set for more than its host.
+func TestAPlantedBrowserIsForgottenToo(t *testing.T) {
+	b := newBench(t, func(c *door.Config) { c.LabsURL = "http://labs.example.org" })
+	const one, two = "bothy_browser=AAAAAAAAAAAAAAAAAAAAAAAA", "bothy_browser=BBBBBBBBBBBBBBBBBBBBBBBB"
+	r := b.request(b.Labs(), "http://"+slug+".labs.example.org/-/enter?open=1&to=/", "Cookie", one+"; "+two)
+	named := r.cookies[len(r.cookies)-1]
+	if r.status != http.StatusSeeOther || named.Name != "bothy_browser" || named.Path != "/" || named.Domain != "" || named.Value == "" {
+		t.Fatalf("%d, %v", r.status, named)
+	}
+	removed := forgotten(t, r.cookies[:len(r.cookies)-1])
+	for _, want := range []string{"bothy_browser labs.example.org/", "bothy_browser example.org/", "bothy_browser " + slug + ".labs.example.org/-/enter"} {
+		if !removed[want] {
+			t.Errorf("not forgotten: %s", want)
+		}
+	}
+	if removed["bothy_browser /"] {
+		t.Error("the door's own is forgotten")
+	}
+	if r := b.request(b.Labs(), "http://labs.example.org/"+slug+"/-/enter?open=1&to=/", "Cookie", one); len(r.cookies) > 0 {
+		t.Errorf("of one name there is nothing to forget: %v", r.cookies)
+	}
+}
+
+func forgotten(t *testing.T, cookies []*http.Cookie) map[string]bool {
 	t.Helper()
-	ended := map[string]bool{}
+	removed := map[string]bool{}
 	for _, c := range cookies {
-		if c.MaxAge < 0 && c.Domain == "" {
-			t.Errorf("the host's own is ended: %v", c)
+		if c.MaxAge >= 0 || c.Value != "" || strings.HasPrefix(c.Name, "__Host-") {
+			t.Errorf("set: %v", c)
 		}
-		if c.Name == name && c.MaxAge < 0 && c.Path == "/" {
-			ended[c.Domain] = true
-		}
+		removed[c.Name+" "+c.Domain+c.Path] = true
 	}
-	for _, domain := range domains {
-		if !ended[domain] {
-			t.Errorf("%s is not ended for %s: %v", name, domain, cookies)
-		}
-	}
-	if ended["org"] {
-		t.Error("there are no cookies for org")
-	}
+	return removed
 }

@@ -176,7 +176,9 @@ func (h *handler) begin(c *gin.Context) {
 	header.Set("Content-Security-Policy", h.policy)
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
-	header.Set("Referrer-Policy", "no-referrer")
+	// With no referrer at all a form's Origin is "null", and refused, where browsers send
+	// no Sec-Fetch-Site: by plain HTTP.
+	header.Set("Referrer-Policy", "same-origin")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	if err := h.crossOrigin.Check(c.Request); err != nil {

@@ -451,7 +451,7 @@ func TestEveryPageKeepsThePolicyAndHasNoScript(t *testing.T) {
 		got := b.get(path)
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http://labs.localhost:9999 http://*.labs.localhost:9999; base-uri 'none'; frame-ancestors 'none'",
-			"X-Frame-Options":         "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+			"X-Frame-Options":         "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
 			"Content-Type": "text/html; charset=utf-8",
 		} {
 			if got.header.Get(name) != want {

@@ -66,7 +66,7 @@ func TestSomebodySignsInByTheProvider(t *testing.T) {
 		for _, path := range []string{"/sign-in/provider", "/sign-in/provider/callback?code=secret-code&state=s"} {
 			page := b.do(http.MethodGet, path, nil)
 			if page.status != status || page.header.Get("Set-Cookie") != "" || strings.Contains(page.body, "secret-code") ||
-				!strings.Contains(page.body, "/sign-in") || page.header.Get("Referrer-Policy") != "no-referrer" {
+				!strings.Contains(page.body, "/sign-in") || page.header.Get("Referrer-Policy") != "same-origin" {
 				t.Errorf("%s: %d %v\n%s", path, page.status, page.header, page.body)
 			}
 		}

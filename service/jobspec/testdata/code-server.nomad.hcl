@@ -629,8 +629,14 @@ job "code-server" {
               "~*bothy_(?:pass|browser)" "";
               default $cookies_4;
             }
-            map $pass_1$pass_2$pass_3 $passes {
-              "" "";
+            # Over https, the pass for a host of its own has a prefix: no neighbour sets such a
+            # one, and however many others there are, it is the one that counts.
+            map "$host_kind $http_cookie" $own_pass {
+              "~^own (?:.*;)?\s*__Host-bothy_pass=(?<found_own>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_own;
+            }
+            map "$own_pass:$pass_1$pass_2$pass_3" $passes {
+              ":" "";
+              "~^(?<own_alone>[^:]+):" $own_alone;
               default "$pass_1,$pass_2,$pass_3";
             }
             # A pass is for one browser alone: without the browser there is none.
@@ -719,6 +725,7 @@ job "code-server" {
                 if ($nameless) {
                   return 401;
                 }
+                error_page 502 504 = @kept;
                 proxy_pass $door/-/door/check/$host_kind/${var.slug};
                 proxy_method GET;
                 proxy_pass_request_headers off;
@@ -738,6 +745,17 @@ job "code-server" {
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
                 proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
               }
+              # A name that is nobody's just now is as a door that is away, but NGINX takes
+              # what is stale only once it has tried to connect: here, to nothing.
+              location @kept {
+                proxy_pass http://unix:{{ env "NOMAD_TASK_DIR" }}/nobody;
+                proxy_pass_request_headers off;
+                proxy_pass_request_body off;
+                proxy_buffering on;
+                proxy_cache door;
+                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_use_stale error;
+              }
               location = /${var.slug}/-/enter {
                 if ($door = "") {
                   return 404;
@@ -747,7 +765,8 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
                 proxy_set_header X-Bothy-Browser $browser;
-                proxy_set_header Cookie "";
+                proxy_set_header Cookie $http_cookie; # what was planted is removed here
+                proxy_buffer_size 8k; # by a header for each
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
                 proxy_buffering on;
@@ -811,6 +830,7 @@ job "code-server" {
                 if ($nameless) {
                   return 401;
                 }
+                error_page 502 504 = @kept;
                 proxy_pass $door/-/door/check/$host_kind/${var.slug};
                 proxy_method GET;
                 proxy_pass_request_headers off;
@@ -830,6 +850,17 @@ job "code-server" {
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
                 proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
               }
+              # A name that is nobody's just now is as a door that is away, but NGINX takes
+              # what is stale only once it has tried to connect: here, to nothing.
+              location @kept {
+                proxy_pass http://unix:{{ env "NOMAD_TASK_DIR" }}/nobody;
+                proxy_pass_request_headers off;
+                proxy_pass_request_body off;
+                proxy_buffering on;
+                proxy_cache door;
+                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_use_stale error;
+              }
               location = /-/enter {
                 if ($door = "") {
                   return 404;
@@ -839,7 +870,8 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
                 proxy_set_header X-Bothy-Browser $browser;
-                proxy_set_header Cookie "";
+                proxy_set_header Cookie $http_cookie; # what was planted is removed here
+                proxy_buffer_size 8k; # by a header for each
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
                 proxy_buffering on;
