@@ -91,7 +91,8 @@ func bothyIsAway(t *testing.T, d *dev, root string) {
 		}
 	}
 	t.Logf("away for %s: %d lines typed and saved by each of two browsers, %d reloads", time.Since(killed).Round(time.Second), lines, reloads)
-	p, err := d.stranger(t.Context(), d.labsHost(), "/"+list[0].Slug+"/", asPage(), &http.Cookie{Name: "bothy_pass", Value: "NEVERSEENNEVERSEENNEVERSEEN"})
+	p, err := d.stranger(t.Context(), d.labsHost(), "/"+list[0].Slug+"/", asPage(),
+		&http.Cookie{Name: "bothy_browser", Value: "NEVERSEENNEVERSEENNEVERSEEN"}, &http.Cookie{Name: "bothy_pass", Value: "NEVERSEENNEVERSEENNEVERSEEN"})
 	if err != nil || p.status != http.StatusServiceUnavailable {
 		t.Errorf("who was not in gets %d, %v", p.status, err)
 	}

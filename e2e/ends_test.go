@@ -143,10 +143,16 @@ func (b *bystander) stays(t *testing.T, file string) {
 	if len(open) != len(b.had) || all[len(all)-1].Opened != b.had[len(b.had)-1].Opened {
 		t.Errorf("%s had the connections %+v, and has %+v", b.who, b.had, all)
 	}
+	more := 0
 	for i, s := range open {
-		if i < len(b.had) && (s.Opened != b.had[i].Opened || s.Received <= b.had[i].Received && i == 0) {
+		if i < len(b.had) && s.Opened != b.had[i].Opened {
 			t.Errorf("%s's connection %+v is now %+v", b.who, b.had[i], s)
+		} else if i < len(b.had) {
+			more += s.Received - b.had[i].Received
 		}
+	}
+	if more <= 0 {
+		t.Errorf("nothing has come over %s's connections, %+v, since %+v", b.who, open, b.had)
 	}
 }
 
