@@ -55,6 +55,19 @@ async function tabOf(step) {
 }
 
 /**
+ * Another document is there: Chromium does not tell of the WebSockets that went with the last one.
+ *
+ * @param {import('./traffic.mjs').Socket[]} sockets
+ */
+function gone(sockets) {
+  for (const socket of sockets) {
+    if (!socket.open) continue;
+    socket.open = false;
+    socket.closed = Date.now();
+  }
+}
+
+/**
  * @param {Tab} tab
  * @param {Step} step
  * @returns {Promise<string>}
@@ -63,11 +76,15 @@ async function take({ page, traffic, workbench }, step) {
   const { path = '', name = '', text = '' } = step;
   switch (step.do) {
     case 'go': {
+      const before = [...traffic.sockets];
       const response = await goto(page, path);
+      gone(before);
       return `${response?.status() ?? 0} ${page.url()}`;
     }
     case 'reload': {
+      const before = [...traffic.sockets];
       const response = await page.reload({ waitUntil: 'domcontentloaded' });
+      gone(before);
       return `${response?.status() ?? 0} ${page.url()}`;
     }
     case 'fill':
