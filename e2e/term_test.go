@@ -200,13 +200,15 @@ func (e endpoint) users(t *testing.T, cohort call) {
 	e.expect(t, "getCohortInstructors", cohort, http.StatusOK)
 	e.change(t, "inviteUser", user, http.StatusOK)
 	e.change(t, "disableUser", user, http.StatusOK)
-	e.expect(t, "exportUser", user, http.StatusOK)
-	e.expect(t, "eraseUser", user.with(map[string]any{"login": "somebody.else@example.edu"}), http.StatusBadRequest)
 	e.expect(t, "inviteUser", user, http.StatusConflict)
-	confirmed := user.with(map[string]any{"login": "grace.contract@example.edu"})
-	e.expect(t, "eraseUser", confirmed, http.StatusConflict) // an instructor
-	e.change(t, "updateUser", user.with(map[string]any{"role": "student"}), http.StatusOK)
-	e.change(t, "eraseUser", confirmed, http.StatusOK)
+	e.expect(t, "eraseUser", user.with(map[string]any{"login": "grace.contract@example.edu"}), http.StatusConflict) // an instructor
+
+	input = call{}.with(map[string]any{"login": "gone.contract@example.edu", "name": "Gone Contract", "role": "assistant"})
+	gone := on("user", e.expect(t, "createUser", input, http.StatusCreated).member("id"))
+	e.change(t, "updateUser", gone.with(map[string]any{"role": "student"}), http.StatusOK)
+	e.expect(t, "exportUser", gone, http.StatusOK)
+	e.expect(t, "eraseUser", gone.with(map[string]any{"login": "somebody.else@example.edu"}), http.StatusBadRequest)
+	e.change(t, "eraseUser", gone.with(map[string]any{"login": "gone.contract@example.edu"}), http.StatusOK)
 }
 
 // teaching: templates, courses and classes, and keys that were used.
