@@ -69,7 +69,7 @@ func bothyIsAway(t *testing.T, d *dev, root string) {
 	lines, reloads := 0, 0
 	// VS Code shows a file as saved a moment before it knows that it is not.
 	written := func(p player, line int) {
-		d.saved(t, list[0].Slug, p.who+".txt", fmt.Sprintf("line %d while Bothy is away\n", line))
+		d.saved(t, list[0].Slug, p.who+".txt", fmt.Sprintf("line %d while Bothy is away", line))
 	}
 	for time.Since(killed) < span {
 		lines++
