@@ -264,7 +264,7 @@ func ends(t *testing.T, d *dev, root string) {
 		stays.stays(t, "bob.txt")
 	})
 	for i := range stays.lines {
-		d.saved(t, bobs.Slug, "bob.txt", fmt.Sprintf("line %d of a bystander\n", i+1))
+		d.saved(t, bobs.Slug, "bob.txt", fmt.Sprintf("line %d of a bystander", i+1))
 	}
 	d.endsAreRecorded(t)
 }
