@@ -2,17 +2,14 @@ package auth
 
 import (
 	"cmp"
-	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/bothylabs/bothy/service/planted"
 )
 
 const (
-	// maxPrefixes bounds for how many paths planted cookies are removed.
-	maxPrefixes = 16
 	// mostCookies is how much of cookies a browser may send, in bytes: Bothy's own are
 	// less than 200. enoughCookies is how much is left it where there was more.
 	mostCookies, enoughCookies = 16 << 10, 4 << 10
@@ -28,12 +25,11 @@ func (p *People) removePlanted(r *http.Request, answer http.Header) {
 	if p.Secure {
 		return
 	}
-	for _, domain := range domainsAbove(r.Host) {
+	for _, domain := range planted.Domains(r.Host) {
 		// Whoever is nobody by that is led to sign in, and would still be.
-		for _, path := range append(pathsAbove(r.URL.EscapedPath()), signInPath) {
+		for _, path := range append(planted.Paths(r.URL.EscapedPath()), signInPath) {
 			for _, name := range []string{sessionCookie, deviceCookie} {
-				c := http.Cookie{Name: p.cookieName(name), Path: path, Domain: domain, MaxAge: -1} //nolint:gosec // G124: it removes one
-				answer.Add("Set-Cookie", c.String())
+				planted.Forget(answer, p.cookieName(name), domain, path)
 			}
 		}
 	}
@@ -51,10 +47,9 @@ func BoundCookies(next http.Handler) http.Handler {
 			return
 		}
 		for _, name := range largest(sent) {
-			for _, domain := range domainsAbove(r.Host) {
-				for _, path := range pathsAbove(r.URL.EscapedPath()) {
-					// Not by http.Cookie: what was planted may have a name that it does not write.
-					w.Header().Add("Set-Cookie", fmt.Sprintf("%s=; Path=%s; Domain=%s; Max-Age=0", name, path, domain))
+			for _, domain := range planted.Domains(r.Host) {
+				for _, path := range planted.Paths(r.URL.EscapedPath()) {
+					planted.Forget(w.Header(), name, domain, path)
 				}
 			}
 		}
@@ -81,41 +76,4 @@ func largest(sent string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// domainsAbove gives the domains above a host that a cookie may be for: none above an address.
-func domainsAbove(host string) []string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return nil
-	}
-	var domains []string
-	for {
-		_, above, _ := strings.Cut(host, ".")
-		if !strings.Contains(above, ".") {
-			return domains
-		}
-		domains = append(domains, above)
-		host = above
-	}
-}
-
-// pathsAbove gives the paths of cookies that are sent with a request for a path, but
-// for those that a cookie can't name.
-func pathsAbove(path string) []string {
-	paths := []string{"/"}
-	if strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == ';' || r > '~' }) {
-		return paths
-	}
-	for i := range len(path) {
-		if path[i] == '/' && i > 0 && len(paths) < maxPrefixes {
-			paths = append(paths, path[:i], path[:i+1])
-		}
-	}
-	if path != "/" && !strings.HasSuffix(path, "/") {
-		paths = append(paths, path)
-	}
-	return paths
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/planted"
 )
 
 // removePlanted has a browser that has sent more than one of the door's cookies of a
@@ -24,8 +25,7 @@ func (d *Door) removePlanted(w http.ResponseWriter, r *http.Request, v visit) {
 				if path == "" || domain == "" && isOwn {
 					continue
 				}
-				c := http.Cookie{Name: name, Path: path, Domain: domain, MaxAge: -1} //nolint:gosec // G124: it removes one
-				w.Header().Add("Set-Cookie", c.String())
+				planted.Forget(w.Header(), name, domain, path)
 			}
 		}
 	}
@@ -38,9 +38,5 @@ func (d *Door) domains(v visit) []string {
 	if v.host == lab.HostOwn {
 		list = append(list, string(v.slug)+"."+host)
 	}
-	for strings.Count(host, ".") > 1 { // no browser takes a cookie for a whole top-level domain
-		_, host, _ = strings.Cut(host, ".")
-		list = append(list, host)
-	}
-	return list
+	return append(list, planted.Domains(host)...)
 }

@@ -1,0 +1,62 @@
+// Package planted removes cookies that a neighbouring host has set in a browser: a host
+// may set cookies for every domain above it, and with them for its neighbours.
+package planted
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// maxPaths bounds for how many paths cookies are removed.
+const maxPaths = 16
+
+// Forget has a browser forget the cookie of a name, a domain and a path. The domain ""
+// is the answering host alone. The name may be one that http.Cookie doesn't write, as
+// long as a browser has sent it.
+func Forget(answer http.Header, name, domain, path string) {
+	if domain != "" {
+		domain = "; Domain=" + domain
+	}
+	answer.Add("Set-Cookie", fmt.Sprintf("%s=; Path=%s%s; Max-Age=0", name, path, domain))
+}
+
+// Domains gives the domains above a host that a cookie may be for, the nearest first.
+// No browser takes one for a whole top-level domain, and nothing is above an address.
+func Domains(host string) []string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return nil
+	}
+	var domains []string
+	for {
+		_, above, _ := strings.Cut(host, ".")
+		if !strings.Contains(above, ".") {
+			return domains
+		}
+		domains = append(domains, above)
+		host = above
+	}
+}
+
+// Paths gives the paths of the cookies that are sent with a request for an escaped
+// path: "/" alone where a cookie can't name it.
+func Paths(path string) []string {
+	paths := []string{"/"}
+	if strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == ';' || r > '~' }) {
+		return paths
+	}
+	for i := range len(path) {
+		if path[i] == '/' && i > 0 && len(paths) < maxPaths {
+			paths = append(paths, path[:i], path[:i+1])
+		}
+	}
+	if path != "/" && !strings.HasSuffix(path, "/") {
+		paths = append(paths, path)
+	}
+	return paths
+}
