@@ -1012,9 +1012,15 @@ type Cohort struct {
 	ID        string    `json:"id"`
 
 	// Key Its part of a workspace's name.
-	Key       string    `json:"key"`
-	Name      string    `json:"name"`
+	Key  string `json:"key"`
+	Name string `json:"name"`
+
+	// Students How many students are enrolled in it.
+	Students  int       `json:"students"`
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// Withdrawn How many were enrolled in it and are withdrawn; whoever came back counts in both.
+	Withdrawn int `json:"withdrawn"`
 }
 
 // CohortInput defines model for CohortInput.

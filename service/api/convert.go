@@ -9,7 +9,7 @@ import (
 )
 
 func asCohort(c lab.Cohort) Cohort {
-	return Cohort{ID: c.ID, Key: c.Key, Name: c.Name, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	return Cohort{ID: c.ID, Key: c.Key, Name: c.Name, Students: c.Students, Withdrawn: c.Withdrawn, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
 }
 
 func asStudent(s lab.Student) Student {

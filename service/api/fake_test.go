@@ -76,7 +76,7 @@ func (f *fakeRegistrar) answers(err error) {
 }
 
 var (
-	aCohort  = lab.Cohort{ID: "id-cohort", Key: "fall-26", Name: "Fall 26", Revision: 3, CreatedAt: noon, UpdatedAt: noon}
+	aCohort  = lab.Cohort{ID: "id-cohort", Key: "fall-26", Name: "Fall 26", Students: 24, Withdrawn: 1, Revision: 3, CreatedAt: noon, UpdatedAt: noon}
 	aStudent = lab.Student{ID: "id-student", CohortID: "id-cohort", UserID: "id-ada", Name: "Ada Lovelace", Email: "ada@example.edu", Revision: 4, CreatedAt: noon, UpdatedAt: noon}
 	aUser    = lab.User{
 		ID: "id-user", Login: "grace@example.edu", Name: "Grace Hopper", Email: "grace@example.edu",

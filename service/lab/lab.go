@@ -11,6 +11,9 @@ type Cohort struct {
 	// Key is the cohort's part of a slug, unique and never changed: "fall-26".
 	Key  string
 	Name string
+	// Students is how many are enrolled, Withdrawn how many were and are not any more.
+	// Both are counted as the cohort is read.
+	Students, Withdrawn int
 	// Revision is 1 at first; every write of the cohort or its roster raises it.
 	Revision  int64
 	CreatedAt time.Time

@@ -12,8 +12,11 @@ import (
 const (
 	insertCohort = `INSERT INTO cohorts (id, key, name, search, created_at, updated_at)
 		VALUES (:id, :key, :name, :search, :created_at, :updated_at)`
-	selectCohorts = `SELECT id, key, name, revision, created_at, updated_at FROM cohorts `
-	lockCohort    = `SELECT id FROM cohorts WHERE id = ?`
+	// Each count is an index's alone: that of the enrolled, and one with everybody.
+	selectCohorts = `SELECT id, key, name, revision, created_at, updated_at,
+		(SELECT COUNT(*) FROM students WHERE students.cohort_id = cohorts.id AND withdrawn_at IS NULL) AS students,
+		(SELECT COUNT(*) FROM students WHERE students.cohort_id = cohorts.id) AS ever FROM cohorts `
+	lockCohort = `SELECT id FROM cohorts WHERE id = ?`
 )
 
 // Cohorts gives a page of the cohorts that a filter chooses.
@@ -95,12 +98,17 @@ func holdCohort(ctx context.Context, tx session, intent lab.Intent, id string) (
 	if err := tx.lock(ctx, "cohort", lockCohort, id); err != nil {
 		return lab.Cohort{}, err
 	}
-	var row cohortRow
-	if err := tx.find(ctx, "cohort", id, &row, selectCohorts+`WHERE id = ?`, id); err != nil {
+	cohort, err := readCohort(ctx, tx, id)
+	if err != nil {
 		return lab.Cohort{}, err
 	}
-	cohort := row.cohort()
 	return cohort, intent.Admits(cohort.Revision, cohort)
+}
+
+func readCohort(ctx context.Context, tx session, id string) (lab.Cohort, error) {
+	var row cohortRow
+	err := tx.find(ctx, "cohort", id, &row, selectCohorts+`WHERE id = ?`, id)
+	return row.cohort(), err
 }
 
 // changedRoster raises the revision of a cohort, which must be held.
@@ -108,11 +116,11 @@ func changedRoster(ctx context.Context, tx session, id string, at time.Time) err
 	if _, err := tx.exec(ctx, `UPDATE cohorts SET revision = revision + 1, updated_at = ? WHERE id = ?`, stamp(at), id); err != nil {
 		return err
 	}
-	var row cohortRow
-	if err := tx.find(ctx, "cohort", id, &row, selectCohorts+`WHERE id = ?`, id); err != nil {
+	cohort, err := readCohort(ctx, tx, id)
+	if err != nil {
 		return err
 	}
-	tx.tellCohort(lab.EventCohortChanged, row.cohort())
+	tx.tellCohort(lab.EventCohortChanged, cohort)
 	return nil
 }
 

@@ -15,7 +15,7 @@ func TestEntitiesReadBackAsTheyWereWritten(t *testing.T) {
 		ctx := t.Context()
 		cohort, course := f.cohort("fall-26"), f.course("py101")
 		student := f.student(cohort, "Žofie Ångström 李", "Zofie@Example.org")
-		cohort.Revision = 2
+		cohort.Revision, cohort.Students = 2, 1
 		class := f.class(cohort, course)
 		workspace := f.workspace(class, student, "fall-26-py101-zofie")
 		class.Revision = 2
@@ -236,8 +236,8 @@ func TestAClassIsMadeWithItsCohortCourseAndStudents(t *testing.T) {
 			return []lab.Student{ada}, nil
 		}))
 		want := f.everything()
-		cohort.Revision = 2 // it was made, and then got a student
-		ada.UserID = ada.ID // who became a user by that
+		cohort.Students, cohort.Revision = 1, 2 // it was made, and then got a student
+		ada.UserID = ada.ID                     // who became a user by that
 		wantEqual(t, want["cohorts"], []lab.Cohort{cohort})
 		wantEqual(t, want["courses"], []lab.Course{course})
 		wantEqual(t, want["classes"], []lab.Class{class.Class})

@@ -27,8 +27,11 @@ func (s *Store) ImportRoster(
 		if err != nil || change.Empty() {
 			return lab.Audit{Target: cohortID}, err
 		}
-		cohort.Revision, cohort.UpdatedAt = cohort.Revision+1, change.At
 		lapsed, err := writeRoster(ctx, tx, cohortID, enrolled, change)
+		if err != nil {
+			return lab.Audit{}, err
+		}
+		cohort, err = readCohort(ctx, tx, cohortID)
 		return alsoDisabled(change.Audit, lapsed), err
 	})
 	return cohort, err

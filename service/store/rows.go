@@ -97,6 +97,8 @@ type cohortRow struct {
 	ID        string `db:"id"`
 	Key       string `db:"key"`
 	Name      string `db:"name"`
+	Students  int    `db:"students"`
+	Ever      int    `db:"ever"`
 	Revision  int64  `db:"revision"`
 	Search    string `db:"search"`
 	CreatedAt stamp  `db:"created_at"`
@@ -104,7 +106,10 @@ type cohortRow struct {
 }
 
 func (r cohortRow) cohort() lab.Cohort {
-	return lab.Cohort{ID: r.ID, Key: r.Key, Name: r.Name, Revision: r.Revision, CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt)}
+	return lab.Cohort{
+		ID: r.ID, Key: r.Key, Name: r.Name, Students: r.Students, Withdrawn: r.Ever - r.Students, Revision: r.Revision,
+		CreatedAt: time.Time(r.CreatedAt), UpdatedAt: time.Time(r.UpdatedAt),
+	}
 }
 
 func rowOfCohort(c lab.Cohort) cohortRow {

@@ -72,10 +72,11 @@ func (s *Store) Enroll(
 		if err != nil {
 			return lab.Audit{}, err
 		}
-		if len(students) > 0 {
-			cohort.Revision, cohort.UpdatedAt = cohort.Revision+1, audit.At
+		if err := enroll(ctx, tx, cohortID, enrolled, students, audit.At); err != nil {
+			return lab.Audit{}, err
 		}
-		return audit, enroll(ctx, tx, cohortID, enrolled, students, audit.At)
+		cohort, err = readCohort(ctx, tx, cohortID)
+		return audit, err
 	})
 	return cohort, err
 }

@@ -102,34 +102,24 @@ func (c *cohortShow) run(ctx context.Context, args []string) error {
 	if c.output.chosen() {
 		return c.output.show(c.env, cohort, nil)
 	}
-	students, err := s.Students(ctx, cohort.Key)
-	if err != nil {
-		return err
-	}
 	classes, err := client.Collect(s.AllClasses(ctx, client.ClassFilter{Cohort: cohort.Key}))
 	if err != nil {
 		return err
 	}
 	t := newTable("Cohort", cohort.Key)
 	t.add("Name", cohort.Name)
-	t.add("Students", roll(students))
+	t.add("Students", roll(cohort))
 	t.add("Classes", firstOf(classKeys(classes), "-"))
 	t.add("Created", date(cohort.CreatedAt))
 	c.env.show(t)
 	return nil
 }
 
-// roll counts students: "12, and 2 withdrawn".
-func roll(students []client.Student) string {
-	withdrawn := 0
-	for _, student := range students {
-		if student.WithdrawnAt != nil {
-			withdrawn++
-		}
-	}
-	text := fmt.Sprint(len(students) - withdrawn)
-	if withdrawn > 0 {
-		text += fmt.Sprintf(", and %d withdrawn", withdrawn)
+// roll says how many students a cohort has: "12, and 2 withdrawn".
+func roll(cohort client.Cohort) string {
+	text := fmt.Sprint(cohort.Students)
+	if cohort.Withdrawn > 0 {
+		text += fmt.Sprintf(", and %d withdrawn", cohort.Withdrawn)
 	}
 	return text
 }
@@ -163,13 +153,9 @@ func (c *cohortDelete) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	students, err := s.Students(ctx, cohort.Key)
-	if err != nil {
-		return err
-	}
 	it := doomed{kind: "cohort", key: cohort.Key, name: cohort.Name, tag: tag}
-	if len(students) > 0 {
-		it.along = " with its " + count(len(students), "student")
+	if students := cohort.Students + cohort.Withdrawn; students > 0 {
+		it.along = " with its " + count(students, "student")
 	}
 	return c.of(s, it, func(s *client.Client) error { return s.DeleteCohort(ctx, cohort.Key) })
 }
