@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/config"
@@ -19,21 +20,31 @@ type Admin struct {
 	Force bool
 }
 
+// MadeAdmin is who is an admin now.
+type MadeAdmin struct {
+	User lab.User
+	// Known says that they had an account, and Ended what of theirs has ended.
+	Known bool
+	Ended lab.Ended
+}
+
 // SetUpAdmin makes the first admin of an installation, in the database and the Vault
-// of a server's settings. ask gives the password, and is called only where there is
-// none to refuse. CodeConflict when there is an admin, or the login is taken.
-func SetUpAdmin(ctx context.Context, cfg config.Config, deps Deps, in Admin, ask func() (string, error)) (user lab.User, err error) {
+// of a server's settings. Of somebody who has an account already, all sessions and API
+// tokens end: whoever has them may not be whom the new password is for. ask gives the
+// password, and is called only where there is none to refuse. CodeConflict when there
+// is an admin, or the login is taken.
+func SetUpAdmin(ctx context.Context, cfg config.Config, deps Deps, in Admin, ask func() (string, error)) (made MadeAdmin, err error) {
 	deps = deps.withDefaults()
 	a := &App{cfg: cfg, log: deps.Logger}
 	if err := a.openStore(ctx, deps); err != nil {
-		return lab.User{}, err
+		return MadeAdmin{}, err
 	}
 	defer func() { err = errors.Join(err, a.store.Close()) }()
 	if a.adapters, err = newAdapters(cfg, deps); err != nil {
-		return lab.User{}, err
+		return MadeAdmin{}, err
 	}
-	made := &adminMaker{store: a.store, passwords: a.vault, deps: deps}
-	return made.make(ctx, in, ask)
+	maker := &adminMaker{store: a.store, passwords: a.vault, deps: deps}
+	return maker.make(ctx, in, ask)
 }
 
 // adminStore is where users are.
@@ -42,6 +53,7 @@ type adminStore interface {
 	Users(ctx context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error)
 	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
 	ChangeUser(ctx context.Context, intent lab.Intent, id string, decide func(lab.User) (lab.User, lab.Audit, error)) (lab.User, error)
+	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
 }
 
 type adminMaker struct {
@@ -50,42 +62,57 @@ type adminMaker struct {
 	deps      Deps
 }
 
-func (m *adminMaker) make(ctx context.Context, in Admin, ask func() (string, error)) (lab.User, error) {
+func (m *adminMaker) make(ctx context.Context, in Admin, ask func() (string, error)) (MadeAdmin, error) {
 	in.Login, in.Name = strings.TrimSpace(in.Login), strings.TrimSpace(in.Name)
 	if err := checkAdmin(in); err != nil {
-		return lab.User{}, err
+		return MadeAdmin{}, err
 	}
 	before, exists, err := m.before(ctx, in)
 	if err != nil {
-		return lab.User{}, err
+		return MadeAdmin{}, err
 	}
 	password, err := ask()
 	if err != nil {
-		return lab.User{}, err
+		return MadeAdmin{}, err
 	}
 	at := m.deps.Now()
-	user := lab.User{ID: m.deps.NewID(), Login: in.Login, Revision: 1, CreatedAt: at}
-	if exists {
-		user = before
+	if !exists {
+		before = lab.User{ID: m.deps.NewID(), Login: in.Login, Revision: 1, CreatedAt: at}
 	}
+	user := adminOf(before, in, at)
+	if err := auth.CheckNewPassword(user, password); err != nil {
+		return MadeAdmin{}, err
+	}
+	// Vault comes first: nobody is an admin who can't sign in.
+	if err := m.passwords.SetPassword(ctx, user.ID, password); err != nil {
+		return MadeAdmin{}, fmt.Errorf("set the password: %w", err)
+	}
+	made := MadeAdmin{User: user, Known: exists}
+	intent := lab.Intent{Actor: lab.Actor{Name: "setup"}}
+	audit := func(action string) lab.Audit {
+		return lab.Audit{ID: m.deps.NewID(), At: at, Actor: intent.Actor, Action: action, Target: user.ID, Detail: map[string]any{"login": user.Login}}
+	}
+	if !exists {
+		return made, m.store.CreateUser(ctx, intent, user, audit("admin.setup"))
+	}
+	// What others may hold ends before the role is given.
+	if made.Ended, err = m.store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", true, at, audit("password.reset")); err != nil {
+		return MadeAdmin{}, err
+	}
+	made.User, err = m.store.ChangeUser(ctx, intent, user.ID, func(now lab.User) (lab.User, lab.Audit, error) {
+		return adminOf(now, in, at), audit("admin.setup"), nil
+	})
+	return made, err
+}
+
+// adminOf makes an admin with a password of their own of a user.
+func adminOf(user lab.User, in Admin, at time.Time) lab.User {
 	user.Name, user.Role, user.Password, user.PasswordUntil, user.DisabledAt, user.UpdatedAt = in.Name, lab.RoleAdmin, lab.PasswordOwn, nil, nil, at
 	user.RoleByProvider = false
 	if user.Email == "" && strings.Contains(in.Login, "@") {
 		user.Email = in.Login
 	}
-	if err := auth.CheckNewPassword(user, password); err != nil {
-		return lab.User{}, err
-	}
-	// Vault comes first: nobody is an admin who can't sign in.
-	if err := m.passwords.SetPassword(ctx, user.ID, password); err != nil {
-		return lab.User{}, fmt.Errorf("set the password: %w", err)
-	}
-	intent := lab.Intent{Actor: lab.Actor{Name: "setup"}}
-	audit := lab.Audit{ID: m.deps.NewID(), At: at, Actor: intent.Actor, Action: "admin.setup", Target: user.ID, Detail: map[string]any{"login": user.Login}}
-	if !exists {
-		return user, m.store.CreateUser(ctx, intent, user, audit)
-	}
-	return m.store.ChangeUser(ctx, intent, user.ID, func(lab.User) (lab.User, lab.Audit, error) { return user, audit, nil })
+	return user
 }
 
 func checkAdmin(in Admin) error {

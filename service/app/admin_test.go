@@ -70,7 +70,7 @@ func TestTheFirstAdminIsMadeOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.User(ctx, "ada@example.edu")
-	if err != nil || got.ID != made.ID || got.Role != lab.RoleAdmin || got.Password != lab.PasswordOwn || got.Email != "ada@example.edu" || vault.set[got.ID] != "a very long password" {
+	if err != nil || made.Known || got.ID != made.User.ID || got.Role != lab.RoleAdmin || got.Password != lab.PasswordOwn || got.Email != "ada@example.edu" || vault.set[got.ID] != "a very long password" {
 		t.Errorf("%v: %+v", err, got)
 	}
 	before := asked
@@ -83,7 +83,57 @@ func TestTheFirstAdminIsMadeOnce(t *testing.T) {
 	if _, err := maker.make(ctx, ada, says("another long password")); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = s.User(ctx, "ada@example.edu"); err != nil || got.Name != "Ada King" || vault.set[got.ID] != "another long password" || got.ID != made.ID {
+	if got, err = s.User(ctx, "ada@example.edu"); err != nil || got.Name != "Ada King" || vault.set[got.ID] != "another long password" || got.ID != made.User.ID {
 		t.Errorf("%v: %+v", err, got)
+	}
+}
+
+func TestWhoIsMadeAdminAgainKeepsNothingThatOthersMayHold(t *testing.T) {
+	ctx := t.Context()
+	s, err := store.Open(ctx, store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	maker := &adminMaker{store: s, passwords: &vaultOf{set: map[string]string{}}, deps: Deps{NewID: uuid.NewString, Now: time.Now}}
+	says := func() (string, error) { return "a very long password", nil }
+	audit := func(action string) lab.Audit {
+		return lab.Audit{ID: uuid.NewString(), At: time.Now(), Action: action}
+	}
+	var made [2]MadeAdmin
+	for i, in := range []Admin{{Login: "ada@example.edu", Name: "Ada"}, {Login: "bob@example.edu", Name: "Bob", Force: true}} {
+		if made[i], err = maker.make(ctx, in, says); err != nil {
+			t.Fatal(err)
+		}
+		for _, hash := range []string{in.Name + " here", in.Name + " there"} {
+			session := lab.Session{
+				ID: uuid.NewString(), UserID: made[i].User.ID, CreatedAt: time.Now(), SeenAt: time.Now(), RotatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+			}
+			if err := s.BeginSession(ctx, session, hash, hash, nil, audit("session.create"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		token := lab.APIToken{ID: uuid.NewString(), UserID: made[i].User.ID, Name: "ci", Scope: lab.TokenWrite, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+		if err := s.CreateToken(ctx, lab.Intent{}, token, in.Name, audit("token.create")); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	again, err := maker.make(ctx, Admin{Login: "ada@example.edu", Name: "Ada", Force: true}, says)
+	if err != nil || !again.Known || again.Ended != (lab.Ended{Sessions: 2, Tokens: 1}) {
+		t.Errorf("%v: %+v", err, again)
+	}
+	for i, want := range []int{0, 3} {
+		sessions, err := s.Sessions(ctx, made[i].User.ID, time.Now(), time.Hour, lab.Page{Limit: 9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := s.Tokens(ctx, made[i].User.ID, lab.Page{Limit: 9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := len(sessions.Items) + len(tokens.Items); left != want {
+			t.Errorf("%s is left %d sessions and tokens, not %d", made[i].User.Login, left, want)
+		}
 	}
 }

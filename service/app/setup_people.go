@@ -40,7 +40,7 @@ func (a *App) SetUpPeople(ctx context.Context, people []Person) ([]bool, error) 
 type personStore interface {
 	User(ctx context.Context, ref string) (lab.User, error)
 	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
-	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) error
+	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
 }
 
 type personMaker struct {
@@ -91,7 +91,8 @@ func (m *personMaker) renew(ctx context.Context, user lab.User, person Person) e
 		return fmt.Errorf("set a password: %w", err)
 	}
 	_, audit := m.record("password.reset", user)
-	return m.store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", false, audit.At, audit)
+	_, err := m.store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", false, audit.At, audit)
+	return err
 }
 
 func (m *personMaker) record(action string, user lab.User) (lab.Intent, lab.Audit) {

@@ -130,7 +130,8 @@ func TestWhoHasChosenAPasswordMeanwhileIsNotInvited(t *testing.T) {
 	m := &mailer{err: errors.New("no route to host")}
 	letters := s.letters(m)
 	s.must(letters.Once(t.Context()))
-	s.must(s.store.PasswordSet(t.Context(), ada.ID, lab.PasswordOwn, "", false, s.clock(), lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID}))
+	_, err := s.store.PasswordSet(t.Context(), ada.ID, lab.PasswordOwn, "", false, s.clock(), lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID})
+	s.must(err)
 	m.err = nil
 	s.pass(time.Hour)
 	s.must(letters.Once(t.Context()))

@@ -79,7 +79,8 @@ func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visi
 		return fmt.Errorf("set a password: %w", err)
 	}
 	audit := p.audit(actorOf(user, visit.Remote), "password.change", user.ID, map[string]any{"first": visitor.Session.PasswordDue})
-	return p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, visitor.Session.ID, tokens, p.now(), audit)
+	_, err := p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, visitor.Session.ID, tokens, p.now(), audit)
+	return err
 }
 
 // knows wants somebody's present password: CodeInvalid for another one.
@@ -208,7 +209,7 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 		return nil, fmt.Errorf("set a password: %w", err)
 	}
 	audit := p.audit(actorOf(user, visit.Remote), "password.reset", user.ID, nil)
-	if err := p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", true, p.now(), audit); err != nil {
+	if _, err := p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", true, p.now(), audit); err != nil {
 		return nil, err
 	}
 	return p.begin(ctx, user, visit, "link", false)

@@ -27,6 +27,11 @@ func (s Session) Live(now time.Time, idle time.Duration) bool {
 	return s.EndedAt == nil && now.Before(s.ExpiresAt) && now.Sub(s.SeenAt) < idle
 }
 
+// Ended is how many sessions and API tokens of somebody's an act has ended.
+type Ended struct {
+	Sessions, Tokens int
+}
+
 // APIToken is a credential for programs, with a part of its user's rights. Written
 // by who makes and revokes it; its text is known to that person alone.
 type APIToken struct {

@@ -180,7 +180,7 @@ func (s *Store) EndSession(ctx context.Context, intent lab.Intent, userID, id st
 // EndSessions ends all sessions of a user, and with tokens all API tokens.
 func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error {
 	return s.act(ctx, intent, "end all sessions", func(tx session) (lab.Audit, error) {
-		if err := endSessions(ctx, tx, userID, "", at); err != nil || !tokens {
+		if _, err := endSessions(ctx, tx, userID, "", at); err != nil || !tokens {
 			return audit, err
 		}
 		revoked, err := revokeTokens(ctx, tx, userID, at)
@@ -188,10 +188,15 @@ func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID strin
 	})
 }
 
-// endSessions ends all sessions of a user but one.
-func endSessions(ctx context.Context, tx session, userID, except string, at time.Time) error {
-	_, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE user_id = ? AND id <> ? AND ended_at IS NULL`, stamp(at), userID, except)
-	return err
+// endSessions ends all sessions of a user but one, and gives how many of them would
+// have lasted longer.
+func endSessions(ctx context.Context, tx session, userID, except string, at time.Time) (live int, err error) {
+	const others = ` user_id = ? AND id <> ? AND ended_at IS NULL`
+	if err := tx.get(ctx, &live, `SELECT COUNT(*) FROM sessions WHERE expires_at > ? AND`+others, stamp(at), userID, except); err != nil {
+		return 0, err
+	}
+	_, err = tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE`+others, stamp(at), userID, except)
+	return live, err
 }
 
 // KnowsDevice says whether somebody has signed in with a browser before.
@@ -206,9 +211,11 @@ func (s *Store) KnowsDevice(ctx context.Context, userID, hash string) (bool, err
 // PasswordSet notes that somebody's password was set, where it has been: their
 // state, that what was due by their session is done, and that all their other
 // sessions and their links have ended, with tokens their API tokens too, and their
-// failures are forgotten.
-func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) error {
-	return s.update(ctx, "note a new password", func(tx session) error {
+// failures are forgotten. It gives how many sessions and tokens have ended.
+func (s *Store) PasswordSet(
+	ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit,
+) (ended lab.Ended, err error) {
+	err = s.update(ctx, "note a new password", func(tx session) error {
 		if err := tx.lock(ctx, "user", lockUser, userID); err != nil {
 			return err
 		}
@@ -225,16 +232,18 @@ func (s *Store) PasswordSet(ctx context.Context, userID string, state lab.Passwo
 				return err
 			}
 		}
-		if err := endSessions(ctx, tx, userID, kept, at); err != nil {
+		sessions, err := endSessions(ctx, tx, userID, kept, at)
+		if err != nil {
 			return err
 		}
 		var revoked []string
 		if tokens {
-			var err error
 			if revoked, err = revokeTokens(ctx, tx, userID, at); err != nil {
 				return err
 			}
 		}
+		ended = lab.Ended{Sessions: sessions, Tokens: len(revoked)}
 		return record(ctx, tx, alsoRevoked(audit, revoked))
 	})
+	return ended, err
 }

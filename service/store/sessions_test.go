@@ -158,7 +158,14 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		link.Tries, link.ExpiresAt = 1, f.now.Add(time.Hour)
 		f.must(second(f.TryLetter(ctx, link, "link")))
 
-		f.must(f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID)))
+		over := f.newSession(ada)
+		over.ExpiresAt = f.now
+		f.must(f.BeginSession(ctx, over, "over", "device", nil, f.audit("session.create", over.ID), nil))
+		f.apiToken(ada)
+
+		ended, err := f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))
+		f.must(err)
+		wantEqual(t, ended, lab.Ended{Sessions: 1})
 		here.PasswordDue = false
 		wantEqual(t, f.live(ada.ID), []lab.Session{here})
 		changed, err := f.User(ctx, ada.ID)
@@ -167,6 +174,10 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		wantEqual(t, changed.Revision, ada.Revision+1)
 		_, err = f.ResetLink(ctx, "link", f.now)
 		wantCode(t, err, lab.CodeNotFound)
+
+		ended, err = f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))
+		f.must(err)
+		wantEqual(t, ended, lab.Ended{Sessions: 1, Tokens: 1})
 	})
 }
 
@@ -186,7 +197,7 @@ func TestTokensGoWithSessionsAndPasswordsWhereThatIsAsked(t *testing.T) {
 				return f.EndSessions(ctx, somebody(), ada.ID, tokens, f.now, f.audit("session.end_all", ada.ID))
 			},
 			"password.reset": func(tokens bool) error {
-				return f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, "", tokens, f.now, f.audit("password.reset", ada.ID))
+				return second(f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, "", tokens, f.now, f.audit("password.reset", ada.ID)))
 			},
 		} {
 			one, two := f.apiToken(ada), f.apiToken(ada)

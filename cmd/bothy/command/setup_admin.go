@@ -33,7 +33,9 @@ for twice, or read from a file; there is no default one. It goes to Vault and
 nowhere else.
 
 Where there is an admin already, it refuses; -force makes another one, or gives
-somebody who has an account the role and a new password.
+somebody who has an account the role and a new password. That ends all their
+sessions, the editors that they have open, and their API tokens, as a reset by
+mail does, and says how many: whoever holds what they had is out.
 `,
 		examples: []example{
 			{"Make the first admin", "bothy setup admin -config /etc/bothy.d/bothy.hcl -login ada@example.edu -name \"Ada Lovelace\""},
@@ -57,12 +59,26 @@ func (c *setupAdmin) run(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	user, err := app.SetUpAdmin(ctx, settings, app.Deps{Logger: slog.New(slog.DiscardHandler), Version: c.env.Version}, c.admin, c.password)
+	made, err := app.SetUpAdmin(ctx, settings, app.Deps{Logger: slog.New(slog.DiscardHandler), Version: c.env.Version}, c.admin, c.password)
 	if err != nil {
 		return err
 	}
-	c.env.UI.Output(fmt.Sprintf("%s is an admin, and signs in at %s/sign-in.", user.Login, settings.ConsoleURL))
+	c.env.UI.Output(fmt.Sprintf("%s is an admin, and signs in at %s/sign-in.", made.User.Login, settings.ConsoleURL))
+	if made.Known {
+		c.env.UI.Output("What they had before has ended: " + held(made.Ended) + ".")
+	}
 	return nil
+}
+
+// held says how many sessions and tokens: "2 sessions and no API tokens".
+func held(ended lab.Ended) string {
+	some := func(n int, noun string) string {
+		if n == 0 {
+			return "no " + noun + "s"
+		}
+		return count(n, noun)
+	}
+	return some(ended.Sessions, "session") + " and " + some(ended.Tokens, "API token")
 }
 
 // password reads the password, or asks for it twice without showing it.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/bothylabs/bothy/service/lab"
 )
 
 // bareNomad has neither namespace nor policy until it is told. The real Nomad is
@@ -41,4 +43,15 @@ func TestSetupShowsWhatDiffersAndAppliesItWhenToldTo(t *testing.T) {
 	}
 	w.vars["NOMAD_TOKEN"] = "another"
 	w.run("setup", "nomad", "-dry-run").fails(exitRemote, "Error: ")
+}
+
+func TestWhatANewAdminsPasswordHasEndedIsSaid(t *testing.T) {
+	for want, ended := range map[string]lab.Ended{
+		"2 sessions and 1 API token":    {Sessions: 2, Tokens: 1},
+		"no sessions and no API tokens": {},
+	} {
+		if got := held(ended); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }
