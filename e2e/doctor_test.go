@@ -47,9 +47,12 @@ func doctored(t *testing.T, d *dev) {
 	for name, value := range d.env {
 		sourced = append(sourced, name+"="+value)
 	}
-	for name, env := range map[string][]string{"healthy": nil, "healthy, with .dev/env sourced": sourced} {
+	named := []string{"-config", d.doctorsFile()}
+	for name, test := range map[string]struct{ args, env []string }{
+		"healthy": {named, nil}, "healthy, with .dev/env sourced": {named, sourced}, "healthy, with .dev/env alone": {nil, sourced},
+	} {
 		t.Run(name, func(t *testing.T) {
-			report, exit := d.doctor(t, nil, env)
+			report, exit := d.runDoctor(t, test.args, test.env)
 			if exit != 0 || report.State != doctor.OK {
 				t.Errorf("exit code %d, state %s", exit, report.State)
 			}
@@ -89,11 +92,18 @@ func doctored(t *testing.T, d *dev) {
 	}
 }
 
-// doctor runs `bothy doctor` on the configuration of the stack's server, with
-// nothing of the tests' environment.
+// doctor runs `bothy doctor` on the configuration of the stack's server.
 func (d *dev) doctor(t *testing.T, args, env []string) (doctor.Report, int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), d.bothy, append([]string{"doctor", "-json", "-config", filepath.Join(d.state(), "bothy", "bothy.hcl")}, args...)...)
+	return d.runDoctor(t, append([]string{"-config", d.doctorsFile()}, args...), env)
+}
+
+func (d *dev) doctorsFile() string { return filepath.Join(d.state(), "bothy", "bothy.hcl") }
+
+// runDoctor runs `bothy doctor` with nothing of the tests' environment.
+func (d *dev) runDoctor(t *testing.T, args, env []string) (doctor.Report, int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), d.bothy, append([]string{"doctor", "-json"}, args...)...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
 	out, err := cmd.Output()
 	exit := 0

@@ -19,12 +19,24 @@ import (
 
 // Sources are where settings come from, the weakest first.
 type Sources struct {
-	// File is the path of a configuration file in HCL; "" for none.
+	// File is the path of a configuration file in HCL; "" for that in BOTHY_CONFIG.
 	File string
 	// LookupEnv reads the environment (os.LookupEnv); nil for none.
 	LookupEnv func(name string) (string, bool)
 	// Flags are what the command line says.
 	Flags Flags
+}
+
+// FileVariable is the environment variable that names the file where no flag does.
+const FileVariable = "BOTHY_CONFIG"
+
+// Path gives the path of the file, and whether the environment names it; "" for none.
+func (s Sources) Path() (path string, named bool) {
+	if s.File != "" || s.LookupEnv == nil {
+		return s.File, false
+	}
+	path, _ = s.LookupEnv(FileVariable)
+	return path, path != ""
 }
 
 // Flags are settings from a command line, by setting name.
@@ -66,8 +78,8 @@ func (f Flags) register(set *flag.FlagSet, flagName func(setting) string, wanted
 func Load(src Sources) (Config, error) {
 	c := Default()
 	l := &loader{config: &c, settings: settings(&c), origins: map[string]string{}, flagName: setting.flagName}
-	if src.File != "" {
-		l.file(src.File)
+	if path, _ := src.Path(); path != "" {
+		l.file(path)
 	}
 	if src.LookupEnv != nil {
 		l.environment(src.LookupEnv)
@@ -81,8 +93,8 @@ func Load(src Sources) (Config, error) {
 func LoadServers(src Sources) (Config, error) {
 	c := Default()
 	l := &loader{config: &c, settings: settings(&c), origins: map[string]string{}, flagName: setting.flagName}
-	if src.File != "" {
-		l.file(src.File)
+	if path, _ := src.Path(); path != "" {
+		l.file(path)
 	}
 	if src.LookupEnv != nil {
 		l.environment(src.LookupEnv)
@@ -234,7 +246,7 @@ func (s setting) split(text string) []string {
 func (l *loader) file(path string) {
 	source, err := os.ReadFile(path)
 	if err != nil {
-		l.fail(path, "", "cannot be read: "+trimPath(plainPathError(err), path), "check the path given with -config")
+		l.fail(path, "", "cannot be read: "+trimPath(plainPathError(err), path), "check the path given with -config, or in "+FileVariable)
 		return
 	}
 	file, diags := hclsyntax.ParseConfig(source, path, hcl.InitialPos)

@@ -155,3 +155,23 @@ func (s *sources) mustFail() []lab.Field {
 	}
 	return coded.Fields
 }
+
+func TestTheEnvironmentNamesTheFileWhereNoFlagDoes(t *testing.T) {
+	src := newSources(t)
+	src.file(`listen = "127.0.0.1:8181"`)
+	src.env["BOTHY_CONFIG"], src.path = src.path, ""
+	if c := src.mustLoad(); c.Listen != "127.0.0.1:8181" {
+		t.Errorf("listens on %s", c.Listen)
+	}
+	src.file(`listen = "127.0.0.1:8282"`)
+	if c := src.mustLoad(); c.Listen != "127.0.0.1:8282" {
+		t.Errorf("with a flag as well: listens on %s", c.Listen)
+	}
+	src.path, src.env["BOTHY_CONFIG"] = "", "/nowhere/bothy.hcl"
+	if f := src.mustFail()[0]; !strings.Contains(f.Name, "/nowhere/bothy.hcl") || !strings.Contains(f.Remedy, "BOTHY_CONFIG") {
+		t.Errorf("got %+v", f)
+	}
+	if _, err := LoadServers(Sources{LookupEnv: func(name string) (string, bool) { v, ok := src.env[name]; return v, ok }}); lab.CodeOf(err) != lab.CodeInvalid {
+		t.Errorf("the servers' alone: %v", err)
+	}
+}

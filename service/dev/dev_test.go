@@ -99,8 +99,8 @@ func TestTheEnvironmentFileIsForAShellAndItsOwner(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN $BOTHY_HOME_UID $BOTHY_HOME_GID $BOTHY_NOMAD_TOKEN_FILE ${PATH#*:/opt}"'`, path).Output()
-	want := "http://127.0.0.1:18080 t http://127.0.0.1:4646 it's a token 1001 1002 " + cfg.Stack.Dir + "/secrets/nomad-bothy.token /it's:/opt/c:/opt/v\n"
+	out, err := exec.Command("sh", "-c", `. "$0"; sh -c 'echo "$BOTHY_ADDR $BOTHY_TOKEN $NOMAD_ADDR $NOMAD_TOKEN $BOTHY_HOME_UID $BOTHY_HOME_GID $BOTHY_NOMAD_TOKEN_FILE $BOTHY_CONFIG ${PATH#*:/opt}"'`, path).Output()
+	want := "http://127.0.0.1:18080 t http://127.0.0.1:4646 it's a token 1001 1002 " + cfg.Stack.Dir + "/secrets/nomad-bothy.token " + cfg.configFile() + " /it's:/opt/c:/opt/v\n"
 	if err != nil || string(out) != want {
 		t.Errorf("got %q, %v", out, err)
 	}

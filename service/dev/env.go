@@ -46,6 +46,7 @@ func envText(c Config, token config.Secret, e stack.Env, user toolchain.User) st
 		{"VAULT_TOKEN", e.Operator.Vault.Reveal()},
 		{"BOTHY_LABS_URL", c.labsURL()},
 		{"BOTHY_CONSOLE_URL", c.consoleURL()},
+		{config.FileVariable, c.configFile()}, // for programs beside the server
 		// Bothy's programs are Bothy to the servers, also beside an operator's tokens.
 		{"BOTHY_NOMAD_TOKEN_FILE", c.serverTokenFile("nomad")},
 		{"BOTHY_CONSUL_TOKEN_FILE", c.serverTokenFile("consul")},

@@ -76,7 +76,7 @@ func (c *configValidate) run(_ context.Context, _ []string) error {
 func serverFlags(f *flags, file *string, settings *config.Flags) {
 	*settings = config.Flags{}
 	f.group("Options", func(set *flag.FlagSet) {
-		set.StringVar(file, "config", "", "Configuration `file` in HCL.")
+		set.StringVar(file, "config", "", "Configuration `file` in HCL. BOTHY_CONFIG is a substitute.")
 	})
 	f.group("Settings (each wins over the environment and the file)", settings.Register)
 }

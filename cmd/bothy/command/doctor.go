@@ -23,9 +23,11 @@ func (*doctorCommand) doc() doc {
 Reads the configuration as "bothy server" would, on the machine where that runs,
 and looks at everything that the server depends on: the database, Nomad, Consul
 and Vault with their tokens and rights, the namespace, nodes, drivers and
-plugins, the router, and the clocks. For each thing that is wrong it says what
-to do. Nothing is changed, and the server may run or not. docs/doctor.md
-explains every finding.
+plugins, the router, and the clocks. Its first line names the configuration: the
+file is that of -config or of BOTHY_CONFIG, as .dev/env sets it, and without one
+only this shell's environment says where the servers are. For each thing that is
+wrong it says what to do. Nothing is changed, and the server may run or not.
+docs/doctor.md explains every finding.
 
 The exit code is 0 when nothing is wrong, 1 when there are warnings, and 2 when
 something fails.
@@ -33,7 +35,7 @@ something fails.
 		examples: []example{
 			{"Look at everything", "bothy doctor -config /etc/bothy.d/bothy.hcl"},
 			{"For a program", "bothy doctor -config /etc/bothy.d/bothy.hcl -json"},
-			{"The development stack", "bothy doctor -config .dev/bothy/bothy.hcl"},
+			{"The development stack, once .dev/env is sourced", "bothy doctor"},
 		},
 	}
 }
@@ -44,12 +46,16 @@ func (c *doctorCommand) flags(f *flags) {
 }
 
 func (c *doctorCommand) run(ctx context.Context, _ []string) error {
-	settings, invalid := config.Load(config.Sources{File: c.file, LookupEnv: c.env.LookupEnv, Flags: c.settings})
+	sources := config.Sources{File: c.file, LookupEnv: c.env.LookupEnv, Flags: c.settings}
+	settings, invalid := config.Load(sources)
 	report := app.Doctor(ctx, settings, invalid)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := c.output.show(c.env, report, func() { c.table(report) }); err != nil {
+	if err := c.output.show(c.env, report, func() {
+		c.env.UI.Output(lookedAt(sources.Path()) + "\n")
+		c.table(report)
+	}); err != nil {
 		return err
 	}
 	switch report.State {
@@ -59,6 +65,19 @@ func (c *doctorCommand) run(ctx context.Context, _ []string) error {
 		return reported{exitLocal}
 	default:
 		return nil
+	}
+}
+
+// lookedAt says whose configuration is looked at: with a shell's alone, its tokens are
+// taken for the server's.
+func lookedAt(file string, named bool) string {
+	switch {
+	case file == "":
+		return "Configuration: no file, flags and this shell's environment alone. That of a server: bothy doctor -config <file>"
+	case named:
+		return "Configuration: " + printable(file) + ", named by " + config.FileVariable + "; settings of this shell's environment go before it"
+	default:
+		return "Configuration: " + printable(file) + "; settings of this shell's environment go before it"
 	}
 }
 
