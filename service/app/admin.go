@@ -53,7 +53,8 @@ type adminStore interface {
 	Users(ctx context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error)
 	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
 	ChangeUser(ctx context.Context, intent lab.Intent, id string, decide func(lab.User) (lab.User, lab.Audit, error)) (lab.User, error)
-	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	auth.PasswordHolds
 }
 
 type adminMaker struct {
@@ -83,20 +84,24 @@ func (m *adminMaker) make(ctx context.Context, in Admin, ask func() (string, err
 	if err := auth.CheckNewPassword(user, password); err != nil {
 		return MadeAdmin{}, err
 	}
-	// Vault comes first: nobody is an admin who can't sign in.
-	if err := m.passwords.SetPassword(ctx, user.ID, password); err != nil {
-		return MadeAdmin{}, fmt.Errorf("set the password: %w", err)
-	}
 	made := MadeAdmin{User: user, Known: exists}
 	intent := lab.Intent{Actor: lab.Actor{Name: "setup"}}
 	audit := func(action string) lab.Audit {
 		return lab.Audit{ID: m.deps.NewID(), At: at, Actor: intent.Actor, Action: action, Target: user.ID, Detail: map[string]any{"login": user.Login}}
 	}
+	// Vault comes first: nobody is an admin who can't sign in.
 	if !exists {
+		if err := m.passwords.SetPassword(ctx, user.ID, password); err != nil {
+			return MadeAdmin{}, fmt.Errorf("set the password: %w", err)
+		}
 		return made, m.store.CreateUser(ctx, intent, user, audit("admin.setup"))
 	}
 	// What others may hold ends before the role is given.
-	if made.Ended, err = m.store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", true, at, audit("password.reset")); err != nil {
+	giver := auth.Giver{Holds: m.store, Passwords: m.passwords, NewID: m.deps.NewID, Now: m.deps.Now, After: time.After}
+	if err := giver.Give(ctx, user.ID, password, false, func(ctx context.Context, hold lab.PasswordHold) (err error) {
+		made.Ended, err = m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", true, at, audit("password.reset"))
+		return err
+	}); err != nil {
 		return MadeAdmin{}, err
 	}
 	made.User, err = m.store.ChangeUser(ctx, intent, user.ID, func(now lab.User) (lab.User, lab.Audit, error) {

@@ -40,7 +40,8 @@ func (a *App) SetUpPeople(ctx context.Context, people []Person) ([]bool, error) 
 type personStore interface {
 	User(ctx context.Context, ref string) (lab.User, error)
 	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
-	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	auth.PasswordHolds
 }
 
 type personMaker struct {
@@ -87,12 +88,12 @@ func (m *personMaker) create(ctx context.Context, person Person) error {
 }
 
 func (m *personMaker) renew(ctx context.Context, user lab.User, person Person) error {
-	if err := m.passwords.SetPassword(ctx, user.ID, person.Password.Reveal()); err != nil {
-		return fmt.Errorf("set a password: %w", err)
-	}
 	_, audit := m.record("password.reset", user)
-	_, err := m.store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", false, audit.At, audit)
-	return err
+	giver := auth.Giver{Holds: m.store, Passwords: m.passwords, NewID: m.deps.NewID, Now: m.deps.Now, After: time.After}
+	return giver.Give(ctx, user.ID, person.Password.Reveal(), false, func(ctx context.Context, hold lab.PasswordHold) error {
+		_, err := m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", false, audit.At, audit)
+		return err
+	})
 }
 
 func (m *personMaker) record(action string, user lab.User) (lab.Intent, lab.Audit) {

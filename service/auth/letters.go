@@ -28,6 +28,7 @@ type LetterStore interface {
 	TryLetter(ctx context.Context, letter lab.Letter, hash string) (bool, error)
 	SentLetter(ctx context.Context, letter lab.Letter, at time.Time, audit lab.Audit) error
 	DropLetter(ctx context.Context, id string) error
+	PasswordHolds
 }
 
 // LettersConfig is what Letters works with. Registry may be nil, and what tests set.
@@ -234,8 +235,16 @@ func (l *Letters) send(ctx context.Context, letter lab.Letter, user lab.User, se
 	if letter.Kind == lab.LetterReset {
 		return l.Mailer.Send(ctx, l.reset(user, secret))
 	}
-	if err := l.Passwords.SetPassword(ctx, user.ID, secret); err != nil {
-		return fmt.Errorf("set a temporary password: %w", err)
+	// Whoever chooses a password of their own waits until this one is set, or keeps it
+	// from being set: never does it take the place of theirs.
+	giver := Giver{Holds: l.Store, Passwords: l.Passwords, NewID: l.NewID, Now: l.Now, After: l.After}
+	if err := giver.Give(ctx, user.ID, secret, true, func(ctx context.Context, hold lab.PasswordHold) error {
+		if held, err := l.Store.ReleasePassword(ctx, hold); err != nil || held {
+			return err
+		}
+		return lab.Errorf(lab.CodeConflict, "it was set too late, and may not be theirs")
+	}); err != nil {
+		return fmt.Errorf("give a temporary password: %w", err)
 	}
 	return l.Mailer.Send(ctx, l.invitation(user, secret, letter.ExpiresAt))
 }

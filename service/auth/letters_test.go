@@ -130,7 +130,9 @@ func TestWhoHasChosenAPasswordMeanwhileIsNotInvited(t *testing.T) {
 	m := &mailer{err: errors.New("no route to host")}
 	letters := s.letters(m)
 	s.must(letters.Once(t.Context()))
-	_, err := s.store.PasswordSet(t.Context(), ada.ID, lab.PasswordOwn, "", false, s.clock(), lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID})
+	hold := lab.PasswordHold{ID: s.id(), UserID: ada.ID, Until: s.clock().Add(time.Minute)}
+	s.must(s.store.HoldPassword(t.Context(), hold, s.clock()))
+	_, err := s.store.PasswordSet(t.Context(), hold, lab.PasswordOwn, "", false, s.clock(), lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID})
 	s.must(err)
 	m.err = nil
 	s.pass(time.Hour)

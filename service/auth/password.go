@@ -75,12 +75,8 @@ func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visi
 	} else if err := p.isAnother(ctx, user, chosen); err != nil {
 		return err
 	}
-	if err := p.setPassword(ctx, user.ID, chosen); err != nil {
-		return fmt.Errorf("set a password: %w", err)
-	}
 	audit := p.audit(actorOf(user, visit.Remote), "password.change", user.ID, map[string]any{"first": visitor.Session.PasswordDue})
-	_, err := p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, visitor.Session.ID, tokens, p.now(), audit)
-	return err
+	return p.givePassword(ctx, user.ID, chosen, visitor.Session.ID, tokens, audit)
 }
 
 // knows wants somebody's present password: CodeInvalid for another one.
@@ -199,17 +195,14 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 	if err := p.Store.UseLink(ctx, letter.ID, p.now()); err != nil {
 		return nil, err
 	}
-	if err := p.setPassword(ctx, user.ID, chosen); err != nil {
+	audit := p.audit(actorOf(user, visit.Remote), "password.reset", user.ID, nil)
+	if err := p.givePassword(ctx, user.ID, chosen, "", true, audit); err != nil {
 		// The link is good again: it was no fault of who has it.
 		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 		defer cancel()
 		if again := p.Store.UseLink(settling, letter.ID, time.Time{}); again != nil {
 			p.Log.WarnContext(ctx, "a link stays used up", "user", user.ID, "error", again)
 		}
-		return nil, fmt.Errorf("set a password: %w", err)
-	}
-	audit := p.audit(actorOf(user, visit.Remote), "password.reset", user.ID, nil)
-	if _, err := p.Store.PasswordSet(ctx, user.ID, lab.PasswordOwn, "", true, p.now(), audit); err != nil {
 		return nil, err
 	}
 	return p.begin(ctx, user, visit, "link", false)

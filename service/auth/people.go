@@ -43,7 +43,8 @@ type Store interface {
 	EndSession(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error
 	EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error
 	KnowsDevice(ctx context.Context, userID, hash string) (bool, error)
-	PasswordSet(ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	PasswordHolds
+	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
 
 	CreateToken(ctx context.Context, intent lab.Intent, token lab.APIToken, hash string, audit lab.Audit) error
 	Token(ctx context.Context, id string) (lab.APIToken, error)

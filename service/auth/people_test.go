@@ -32,17 +32,26 @@ type passwords struct {
 	// hold, where set, keeps a check until it is closed; begun is told of each before.
 	hold  chan struct{}
 	begun chan struct{}
+	// setting and wrote, where set, are called before and after each that is set.
+	setting, wrote func(password string)
 	// busy is how many are looked at, most how many were at a time.
 	busy, most int
 }
 
 func (p *passwords) SetPassword(_ context.Context, userID, password string) error {
+	if p.setting != nil {
+		p.setting(password)
+	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err == nil {
+	err := p.err
+	if err == nil {
 		p.of[userID] = password
 	}
-	return p.err
+	p.mu.Unlock()
+	if p.wrote != nil {
+		p.wrote(password)
+	}
+	return err
 }
 
 func (p *passwords) CheckPassword(_ context.Context, userID, password string) error {
@@ -84,6 +93,8 @@ type site struct {
 	waited       []time.Duration
 	patient      bool
 	whileWaiting func()
+	// pause, where set, is what there is until another act has set somebody's password.
+	pause func() <-chan time.Time
 }
 
 func newSite(t *testing.T) *site {
@@ -131,6 +142,9 @@ func (s *site) after(d time.Duration) <-chan time.Time {
 	s.waited = append(s.waited, d)
 	if s.patient && d == auth.TurnWait {
 		return nil
+	}
+	if s.pause != nil && d == auth.GivePause {
+		return s.pause()
 	}
 	now := make(chan time.Time, 1)
 	switch {

@@ -38,12 +38,17 @@ func (p *People) turn(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// setPassword gives somebody a password once it is their turn.
-func (p *People) setPassword(ctx context.Context, userID, password string) error {
+// givePassword gives somebody the password that they choose once it is their turn.
+// All their sessions but the one kept end, with tokens their API tokens too.
+func (p *People) givePassword(ctx context.Context, userID, password, kept string, tokens bool, audit lab.Audit) error {
 	done, err := p.turn(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return p.Passwords.SetPassword(ctx, userID, password)
+	giver := Giver{Holds: p.Store, Passwords: p.Passwords, NewID: p.NewID, Now: p.Now, After: p.After}
+	return giver.Give(ctx, userID, password, false, func(ctx context.Context, hold lab.PasswordHold) error {
+		_, err := p.Store.PasswordSet(ctx, hold, lab.PasswordOwn, kept, tokens, p.now(), audit)
+		return err
+	})
 }

@@ -27,6 +27,17 @@ func (s Session) Live(now time.Time, idle time.Duration) bool {
 	return s.EndedAt == nil && now.Before(s.ExpiresAt) && now.Sub(s.SeenAt) < idle
 }
 
+// PasswordHold keeps all others from giving somebody a password while one does, up
+// to a moment. Vault keeps what comes last: without it, a temporary password could
+// take the place of one that its owner has chosen in the same second.
+type PasswordHold struct {
+	ID     string
+	UserID string
+	// Temporary holds only who has no password of their own.
+	Temporary bool
+	Until     time.Time
+}
+
 // Ended is how many sessions and API tokens of somebody's an act has ended.
 type Ended struct {
 	Sessions, Tokens int

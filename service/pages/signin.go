@@ -209,7 +209,7 @@ func (h *handler) postChoose(c *gin.Context) {
 	case err == nil:
 		set(c, cookies)
 		h.seeOther(c, "/?done=password")
-	case errors.As(err, &known) && known.Code == lab.CodeInvalid:
+	case errors.As(err, &known) && (known.Code == lab.CodeInvalid || known.Code == lab.CodeConflict):
 		status, v := h.told(c, err)
 		h.choose(c, status, v, link)
 	default:

@@ -114,7 +114,7 @@ func TestWhoHasChosenNoPasswordIsInvitedAgain(t *testing.T) {
 			f.must(err)
 			return u
 		}
-		f.must(second(f.PasswordSet(ctx, of("bob@example.org").ID, lab.PasswordOwn, "", false, f.now, f.audit("password.change", bob.ID))))
+		f.must(second(f.PasswordSet(ctx, f.hold(of("bob@example.org").ID), lab.PasswordOwn, "", false, f.now, f.audit("password.change", bob.ID))))
 		_, err := f.Withdraw(ctx, somebody(), eve.ID, f.now, f.audit("student.withdraw", eve.ID))
 		f.must(err)
 		invite := func(whom lab.Invitees) (lab.Invited, error) {
@@ -171,7 +171,7 @@ func TestWhoHasChosenNoPasswordIsInvitedAgain(t *testing.T) {
 		wantEqual(t, len(f.due()), 1)
 
 		// Somebody's own password ends it.
-		f.must(second(f.PasswordSet(ctx, of("ada@example.org").ID, lab.PasswordOwn, "", false, f.now, f.audit("password.change", ada.ID))))
+		f.must(second(f.PasswordSet(ctx, f.hold(of("ada@example.org").ID), lab.PasswordOwn, "", false, f.now, f.audit("password.change", ada.ID))))
 		wantEqual(t, of("ada@example.org").PasswordUntil == nil, true)
 		for _, whom := range []lab.Invitees{{UserID: of("ada@example.org").ID}, {CohortID: cohort.ID, StudentID: bob.ID}, {UserID: of("eve@example.org").ID}} {
 			_, err = invite(whom)

@@ -92,10 +92,10 @@ func lowered(texts []string) []string {
 	return out
 }
 
-// hidden are columns that are nobody's data: credentials' hashes, and what lists
-// are searched by.
+// hidden are columns that are nobody's data: credentials' hashes, what lists are
+// searched by, and which act sets a password at the moment.
 func hidden(column string) bool {
-	return column == "search" || column == "browser" || strings.HasSuffix(column, "_key") && column != "class_key" || strings.HasSuffix(column, "hash")
+	return column == "search" || column == "password_hold" || column == "password_held_until" || column == "browser" || strings.HasSuffix(column, "_key") && column != "class_key" || strings.HasSuffix(column, "hash")
 }
 
 // Personal gives all that is kept of the person who a student is: of each table the

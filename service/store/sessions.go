@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -208,16 +209,50 @@ func (s *Store) KnowsDevice(ctx context.Context, userID, hash string) (bool, err
 	return n > 0, nil
 }
 
-// PasswordSet notes that somebody's password was set, where it has been: their
+// HoldPassword keeps others from giving somebody a password; CodeConflict while
+// somebody else does, and of a temporary one for who has chosen a password.
+func (s *Store) HoldPassword(ctx context.Context, hold lab.PasswordHold, at time.Time) error {
+	return s.update(ctx, "hold a password", func(tx session) error {
+		n, err := tx.exec(ctx, `UPDATE users SET password_hold = ?, password_held_until = ?
+			WHERE id = ? AND (password_hold = '' OR password_held_until <= ?) AND (? = FALSE OR password <> 'own')`,
+			hold.ID, stamp(hold.Until), hold.UserID, stamp(at), hold.Temporary)
+		if err == nil && n == 0 {
+			err = lab.Errorf(lab.CodeConflict, "another password is being set at this moment").WithHint("try again in a minute")
+		}
+		return err
+	})
+}
+
+// ReleasePassword ends a hold, and says whether it was one still: it may have been
+// too long, and somebody else's turn since.
+func (s *Store) ReleasePassword(ctx context.Context, hold lab.PasswordHold) (held bool, err error) {
+	err = s.update(ctx, "release a password", func(tx session) error {
+		held, err = releasePassword(ctx, tx, hold)
+		return err
+	})
+	return held, err
+}
+
+func releasePassword(ctx context.Context, tx session, hold lab.PasswordHold) (bool, error) {
+	n, err := tx.exec(ctx, `UPDATE users SET password_hold = '', password_held_until = NULL WHERE id = ? AND password_hold = ?`, hold.UserID, hold.ID)
+	return n == 1, err
+}
+
+// PasswordSet notes that somebody's password was set under a hold, which ends: their
 // state, that what was due by their session is done, and that all their other
 // sessions and their links have ended, with tokens their API tokens too, and their
-// failures are forgotten. It gives how many sessions and tokens have ended.
+// failures are forgotten. It gives how many sessions and tokens have ended. CodeConflict
+// when the hold was too long, and somebody else's turn since: nothing is noted then.
 func (s *Store) PasswordSet(
-	ctx context.Context, userID string, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit,
+	ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit,
 ) (ended lab.Ended, err error) {
 	err = s.update(ctx, "note a new password", func(tx session) error {
+		userID := hold.UserID
 		if err := tx.lock(ctx, "user", lockUser, userID); err != nil {
 			return err
+		}
+		if held, err := releasePassword(ctx, tx, hold); err != nil || !held {
+			return cmp.Or(err, error(lab.Errorf(lab.CodeConflict, "another password was set meanwhile").WithHint("try again")))
 		}
 		for _, statement := range []struct {
 			sql  string

@@ -163,7 +163,7 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		f.must(f.BeginSession(ctx, over, "over", "device", nil, f.audit("session.create", over.ID), nil))
 		f.apiToken(ada)
 
-		ended, err := f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))
+		ended, err := f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))
 		f.must(err)
 		wantEqual(t, ended, lab.Ended{Sessions: 1})
 		here.PasswordDue = false
@@ -175,7 +175,7 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		_, err = f.ResetLink(ctx, "link", f.now)
 		wantCode(t, err, lab.CodeNotFound)
 
-		ended, err = f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))
+		ended, err = f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))
 		f.must(err)
 		wantEqual(t, ended, lab.Ended{Sessions: 1, Tokens: 1})
 	})
@@ -197,7 +197,7 @@ func TestTokensGoWithSessionsAndPasswordsWhereThatIsAsked(t *testing.T) {
 				return f.EndSessions(ctx, somebody(), ada.ID, tokens, f.now, f.audit("session.end_all", ada.ID))
 			},
 			"password.reset": func(tokens bool) error {
-				return second(f.PasswordSet(ctx, ada.ID, lab.PasswordOwn, "", tokens, f.now, f.audit("password.reset", ada.ID)))
+				return second(f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, "", tokens, f.now, f.audit("password.reset", ada.ID)))
 			},
 		} {
 			one, two := f.apiToken(ada), f.apiToken(ada)
@@ -240,5 +240,61 @@ func TestASessionEndsOnceWhoseReplacedTokenComesAgain(t *testing.T) {
 			comes("first", replaced)
 		}
 		wantEqual(t, []any{f.live(ada.ID), recorded}, []any{[]lab.Session{other}, 1})
+	})
+}
+
+// hold holds somebody's password for an act.
+func (f *fixture) hold(userID string) lab.PasswordHold {
+	f.t.Helper()
+	hold := lab.PasswordHold{ID: f.id("hold"), UserID: userID, Until: f.now.Add(time.Minute)}
+	f.must(f.HoldPassword(f.t.Context(), hold, f.now))
+	return hold
+}
+
+func TestOneActAtATimeSetsAPassword(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada, bob := t.Context(), f.user("ada@example.org", lab.RoleStudent), f.user("bob@example.org", lab.RoleStudent)
+		try := func(hold lab.PasswordHold) error {
+			hold.Until = f.now.Add(time.Minute)
+			return f.HoldPassword(ctx, hold, f.now)
+		}
+		release := func(hold lab.PasswordHold, want bool) {
+			t.Helper()
+			held, err := f.ReleasePassword(ctx, hold)
+			f.must(err)
+			wantEqual(t, held, want)
+		}
+		one, two := lab.PasswordHold{ID: "one", UserID: ada.ID, Temporary: true}, lab.PasswordHold{ID: "two", UserID: ada.ID}
+		f.must(try(one))
+		wantCode(t, try(two), lab.CodeConflict)
+		f.must(try(lab.PasswordHold{ID: "three", UserID: bob.ID}))
+		before, err := f.User(ctx, ada.ID)
+		f.must(err)
+		wantEqual(t, before, ada) // who is the same to everybody else
+
+		release(two, false)
+		wantCode(t, try(two), lab.CodeConflict)
+		release(one, true)
+		release(one, false)
+		f.must(try(two))
+
+		// Whoever is too late notes nothing.
+		f.now = f.now.Add(time.Minute)
+		f.must(try(one))
+		set := func(hold lab.PasswordHold) error {
+			return second(f.PasswordSet(ctx, hold, lab.PasswordOwn, "", true, f.now, f.audit("password.change", ada.ID)))
+		}
+		wantCode(t, set(two), lab.CodeConflict)
+		after, err := f.User(ctx, ada.ID)
+		f.must(err)
+		wantEqual(t, after, ada)
+
+		// A password of one's own ends the hold, and no temporary one comes after it.
+		release(one, true)
+		f.must(try(two))
+		f.must(set(two))
+		wantCode(t, try(one), lab.CodeConflict)
+		f.must(try(two))
 	})
 }

@@ -1,0 +1,82 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bothylabs/bothy/service/lab"
+)
+
+// How long giving somebody a password may take at Vault, which is less than what the
+// client of Vault waits for an answer, and how long it keeps others from it: until what
+// was given up can't come any more, whichever instance's clock is looked at.
+const (
+	giveTimeout = 12 * time.Second
+	heldFor     = 45 * time.Second
+	// givePause is between two looks whether somebody else is done, givePatience how many.
+	givePause    = 200 * time.Millisecond
+	givePatience = 25
+)
+
+// PasswordHolds keeps who is giving somebody a password.
+type PasswordHolds interface {
+	HoldPassword(ctx context.Context, hold lab.PasswordHold, at time.Time) error
+	ReleasePassword(ctx context.Context, hold lab.PasswordHold) (bool, error)
+}
+
+// Giver gives people passwords, of each person one at a time. All must be set.
+type Giver struct {
+	Holds     PasswordHolds
+	Passwords Passwords
+	NewID     func() string
+	Now       func() time.Time
+	After     func(time.Duration) <-chan time.Time
+}
+
+// Give gives somebody a password, and has note write down that they have it, which
+// ends the hold that it gets. Vault keeps what comes last and compares nothing: nobody
+// else gives them one in between, so that what the database says is what Vault has.
+// Who waits for the answer may leave: what was begun is ended. CodeConflict when
+// somebody else takes long, and of a temporary password for who has one of their own.
+func (g Giver) Give(ctx context.Context, userID, password string, temporary bool, note func(context.Context, lab.PasswordHold) error) error {
+	hold, err := g.hold(ctx, lab.PasswordHold{ID: g.NewID(), UserID: userID, Temporary: temporary})
+	if err != nil {
+		return err
+	}
+	begun, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveTimeout)
+	defer cancel()
+	if err := g.Passwords.SetPassword(begun, userID, password); err != nil {
+		if begun.Err() == nil { // else it may still come, and the hold ends by itself
+			g.release(ctx, hold)
+		}
+		return fmt.Errorf("set a password: %w", err)
+	}
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	return note(settling, hold)
+}
+
+// hold waits for a while until nobody else gives the person a password.
+func (g Giver) hold(ctx context.Context, hold lab.PasswordHold) (lab.PasswordHold, error) {
+	for look := 1; ; look++ {
+		at := g.Now()
+		hold.Until = at.Add(heldFor)
+		err := g.Holds.HoldPassword(ctx, hold, at)
+		if lab.CodeOf(err) != lab.CodeConflict || look == givePatience || hold.Temporary {
+			return hold, err
+		}
+		select {
+		case <-g.After(givePause):
+		case <-ctx.Done():
+			return hold, ctx.Err()
+		}
+	}
+}
+
+// release ends a hold under which nothing was set. Where that fails it ends by itself.
+func (g Giver) release(ctx context.Context, hold lab.PasswordHold) {
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	_, _ = g.Holds.ReleasePassword(settling, hold)
+}
