@@ -159,3 +159,16 @@ func TestTheClientUnderstandsEveryOperation(t *testing.T) {
 		}
 	}
 }
+
+func TestACohortIsGivenWithHowManyStudentsItHas(t *testing.T) {
+	server := httptest.NewServer(newBench(t))
+	defer server.Close()
+	c, err := client.New(server.URL, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := c.Cohort(t.Context(), "fall-26")
+	if err != nil || one.Students != aCohort.Students || one.Withdrawn != aCohort.Withdrawn || one.Students == 0 {
+		t.Errorf("got %+v, %v", one, err)
+	}
+}

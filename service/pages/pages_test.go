@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -440,6 +441,30 @@ func TestAResetDoesNotSayWhetherTheLoginExists(t *testing.T) {
 	}
 	s.browser().get("/reset/choose?link=nothing").says(t, 404, "not good any more")
 	s.browser().post("/reset/choose", "link", "nothing", "password", own, "again", own).says(t, 404, "not good any more")
+}
+
+func TestWhoChoosesAPasswordWhileAnotherIsSetTriesAgain(t *testing.T) {
+	s := newSite(t)
+	in := s.in()
+	s.browser().post("/reset", "login", ada)
+	due, err := s.store.DueLetters(t.Context(), time.Now().Add(time.Hour), 1)
+	s.must(err)
+	letter := due[0]
+	letter.Tries, letter.ExpiresAt = 1, time.Now().Add(time.Hour)
+	_, err = s.store.TryLetter(t.Context(), letter, fmt.Sprintf("%x", sha256.Sum256([]byte("the-link"))))
+	s.must(err)
+	hold := lab.PasswordHold{ID: "another", UserID: s.user.ID, Until: time.Now().Add(time.Hour)}
+	s.must(s.store.HoldPassword(t.Context(), hold, time.Now()))
+
+	change := []string{"present", own, "password", own + "!", "again", own + "!"}
+	choose := []string{"link", "the-link", "password", own + "?", "again", own + "?"}
+	const says, form = "Another password is being set at this moment", `name="again"`
+	in.post("/password", change...).says(t, 409, says, form)
+	s.browser().post("/reset/choose", choose...).says(t, 409, says, form, "the-link")
+
+	_, err = s.store.ReleasePassword(t.Context(), hold)
+	s.must(err)
+	in.post("/password", change...).goes(t, "/?done=password")
 }
 
 func TestEveryPageKeepsThePolicyAndHasNoScript(t *testing.T) {
