@@ -16,6 +16,7 @@ import (
 
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/look"
 	"github.com/bothylabs/bothy/service/pages"
 	"github.com/bothylabs/bothy/service/registrar"
 	"github.com/bothylabs/bothy/service/store"
@@ -471,8 +472,12 @@ func TestEveryPageKeepsThePolicyAndHasNoScript(t *testing.T) {
 			t.Errorf("%s is not a whole page", path)
 		}
 	}
-	if got := out.get("/assets/bothy.css"); got.status != 200 || got.header.Get("Content-Type") != "text/css; charset=utf-8" {
-		t.Errorf("%d, %v", got.status, got.header)
+	for file, want := range map[string]struct{ kind, begins string }{
+		"bothy.css": {"text/css; charset=utf-8", look.Style()}, "bothy.svg": {"image/svg+xml", look.Mark()},
+	} {
+		if got := out.get("/assets/" + file); got.status != 200 || got.header.Get("Content-Type") != want.kind || !strings.HasPrefix(got.body, want.begins) {
+			t.Errorf("%s: %d, %v", file, got.status, got.header)
+		}
 	}
 	out.get("/assets/layout.html").says(t, 404)
 }
