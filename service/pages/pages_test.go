@@ -82,6 +82,7 @@ type site struct {
 	workspaces *workspaces
 	server     *httptest.Server
 	ids        int
+	at         time.Time
 	student    lab.Student
 	user       lab.User
 }
@@ -104,7 +105,7 @@ func newSite(t *testing.T, change ...func(*pages.Config)) *site {
 	})
 	s.must(err)
 	cfg := pages.Config{
-		People: s.people, Workspaces: s.workspaces, Mail: true, ConsoleURL: "http://bothy.localhost:8080", LabsURL: "http://labs.localhost:9999",
+		People: s.people, Workspaces: s.workspaces, Classes: registrar.New(registrar.Config{Store: s.store}), Mail: true, ConsoleURL: "http://bothy.localhost:8080", LabsURL: "http://labs.localhost:9999",
 		Version: "1.2.3", Log: slog.New(slog.DiscardHandler),
 		LookIns: func(context.Context, string) ([]pages.LookIn, error) {
 			return []pages.LookIn{{Slug: "fall-26-py101-ada", Name: "Grace Hopper", How: "terminal", At: time.Date(2026, 9, 1, 9, 5, 0, 0, time.UTC)}}, nil
@@ -119,6 +120,7 @@ func newSite(t *testing.T, change ...func(*pages.Config)) *site {
 	t.Cleanup(s.server.Close)
 
 	at := time.Now().UTC().Truncate(time.Microsecond)
+	s.at = at
 	audit := func() lab.Audit { return lab.Audit{ID: id(), At: at, Action: "x", Target: "x"} }
 	s.user = lab.User{ID: id(), Login: ada, Name: "Ada Lovelace", Email: ada, Role: lab.RoleStudent, Password: lab.PasswordTemporary, Revision: 1, CreatedAt: at, UpdatedAt: at}
 	s.must(s.store.CreateUser(t.Context(), lab.Intent{}, s.user, audit()))
