@@ -138,6 +138,8 @@ func TestTraefik(t *testing.T) {
 		{"the summary says where everything is", summary},
 		{"the chain from URL to code-server", chain},
 		{"a student in the browser", func(t *testing.T, d *dev) { inBrowser(t, d, root) }},
+		{"the door", doors},
+		{"what ends an open editor", func(t *testing.T, d *dev) { ends(t, d, root) }},
 		{"Traefik keeps tokens and tickets to itself", routerIsDiscreet},
 		{"a stopped workspace's route is gone, the last one's as well", routesGo},
 	} {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,15 +93,23 @@ func newBrowser(t *testing.T, root string) browser {
 	if err := os.MkdirAll(b.artifacts, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"ci", "--ignore-scripts", "--no-audit", "--no-fund"}, {"run", "check"}} {
-		npm := exec.CommandContext(t.Context(), "npm", args...)
-		npm.Dir = b.scripts
-		if out, err := npm.CombinedOutput(); err != nil {
-			t.Fatalf("npm %s: %v\n%s", args[0], err, out)
-		}
+	if err := installScripts(); err != nil {
+		t.Fatal(err)
 	}
 	return b
 }
+
+// installScripts installs what the scripts need and type-checks them, once for all tests.
+var installScripts = sync.OnceValue(func() error {
+	for _, args := range [][]string{{"ci", "--ignore-scripts", "--no-audit", "--no-fund"}, {"run", "check"}} {
+		npm := exec.Command("npm", args...)
+		npm.Dir = "browser" // tests run in their package's folder
+		if out, err := npm.CombinedOutput(); err != nil {
+			return fmt.Errorf("npm %s: %w\n%s", args[0], err, out)
+		}
+	}
+	return nil
+})
 
 // visit plays one scenario at a student's URL. Whatever the scenario, the page
 // must come over the labs origin alone, work over open WebSockets, and want for

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +35,20 @@ func TestStack(t *testing.T) {
 	cmd.Env = append(os.Environ(), "BOTHY_TOOLS_DIR="+tools, "BOTHY_CNI_DIR="+paths.CNI)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s", err, failures(t, root, out))
 	}
 	t.Logf("%s", out)
+}
+
+// failures is what tests have printed, with what failed once more at its end.
+func failures(t *testing.T, root string, out []byte) []byte {
+	t.Helper()
+	digest := exec.CommandContext(t.Context(), filepath.Join(root, "tools", "failures"))
+	digest.Stdin = bytes.NewReader(out)
+	told, err := digest.CombinedOutput()
+	if err != nil {
+		t.Errorf("say what failed: %v", err)
+		return out
+	}
+	return told
 }

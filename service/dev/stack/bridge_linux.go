@@ -52,7 +52,7 @@ func makeBridge(cfg Config, id string) error {
 
 // networkFree refuses a bridge name or a network that somebody else uses.
 func networkFree(cfg Config, subnet netip.Prefix) error {
-	links, err := netlink.LinkList()
+	links, err := complete(netlink.LinkList)
 	if err != nil {
 		return fmt.Errorf("list network interfaces: %w", err)
 	}
@@ -61,7 +61,7 @@ func networkFree(cfg Config, subnet netip.Prefix) error {
 			return networkTaken("-bridge", fmt.Sprintf("a network interface %s exists already", cfg.BridgeName),
 				"choose another name with -bridge")
 		}
-		addresses, err := netlink.AddrList(link, netlink.FAMILY_V4)
+		addresses, err := complete(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_V4) })
 		if err != nil {
 			return fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, err)
 		}

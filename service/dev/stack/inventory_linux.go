@@ -267,13 +267,27 @@ func foreignLink(bridge, id string) (bool, error) {
 	return link != nil && link.Attrs().Alias != id, err
 }
 
+// listTries is how often a list is asked for that changes while the kernel gives it.
+const listTries = 50
+
+// complete asks the kernel for a list until nobody has changed it in between: an
+// interrupted one may lack what was there all the time.
+func complete[T any](ask func() ([]T, error)) (list []T, err error) {
+	for range listTries {
+		if list, err = ask(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return list, err
+}
+
 // ownLinks lists the bridge, if it is the stack's, and what is attached to it.
 func ownLinks(bridge, id string) ([]string, error) {
 	link, err := findLink(bridge)
 	if err != nil || link == nil || link.Attrs().Alias != id {
 		return nil, err
 	}
-	all, err := netlink.LinkList()
+	all, err := complete(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list network interfaces: %w", err)
 	}

@@ -1,11 +1,14 @@
 package stack
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
 )
 
 func TestProcessStateAndStartAreReadBehindTheName(t *testing.T) {
@@ -39,6 +42,30 @@ func TestListeningSocketsAreReadFromProc(t *testing.T) {
 				t.Errorf("got %d, %q, %v", port, inode, ok)
 			}
 		})
+	}
+}
+
+func TestAListThatChangesWhileItIsReadIsReadAgain(t *testing.T) {
+	asked := 0
+	interrupted := func(times int) func() ([]string, error) {
+		asked = 0
+		return func() ([]string, error) {
+			if asked++; asked <= times {
+				return []string{"half"}, fmt.Errorf("dump: %w", netlink.ErrDumpInterrupted)
+			}
+			return []string{"whole"}, nil
+		}
+	}
+	list, err := complete(interrupted(3))
+	if err != nil || !slices.Equal(list, []string{"whole"}) || asked != 4 {
+		t.Errorf("got %q, %v after %d tries", list, err, asked)
+	}
+	if _, err := complete(interrupted(1000)); !errors.Is(err, netlink.ErrDumpInterrupted) {
+		t.Errorf("a list that is never whole: %v", err)
+	}
+	refused := errors.New("not permitted")
+	if _, err := complete(func() ([]string, error) { asked++; return nil, refused }); !errors.Is(err, refused) {
+		t.Errorf("got %v, want %v", err, refused)
 	}
 }
 
