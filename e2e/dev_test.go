@@ -44,6 +44,8 @@ type dev struct {
 	offset int
 	// router leads to the workspaces; a start may have another one than the last.
 	router stack.Router
+	// neighbours says that other stacks of these tests come and go meanwhile.
+	neighbours bool
 
 	cmd   *exec.Cmd
 	out   *transcript
