@@ -37,7 +37,7 @@ func (f folk) invite(t *testing.T, d *dev, p player, login string) known {
 func (f folk) signIn(p player, k known) {
 	p.stage.t.Helper()
 	p.signsIn(f.console, k.login, k.password)
-	p.does(step{Do: "shows", Text: "Your workspaces"})
+	p.does(step{Do: "shows", Text: "Sign out"})
 }
 
 func (d *dev) folk() folk {

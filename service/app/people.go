@@ -63,7 +63,7 @@ func operatorOf(cfg config.API) (*auth.Static, error) {
 // makePages makes what people see in a browser.
 func (a *App) makePages(acts *registrar.Registrar, deps Deps) (http.Handler, error) {
 	settings := pages.Config{
-		People: a.people, Workspaces: acts, LookIns: a.lookIns, Refused: acts.RecordRefused, Mail: a.letters != nil, ConsoleURL: a.cfg.ConsoleURL, LabsURL: a.cfg.LabsURL,
+		People: a.people, Workspaces: acts, Classes: acts, LookIns: a.lookIns, Refused: acts.RecordRefused, Mail: a.letters != nil, ConsoleURL: a.cfg.ConsoleURL, LabsURL: a.cfg.LabsURL,
 		TrustedProxies: a.cfg.API.TrustedProxies, Version: deps.Version, Log: deps.Logger.With("part", "pages"), Now: deps.Now,
 	}
 	provider, err := a.makeProvider(acts, deps)

@@ -1,6 +1,8 @@
 package door_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/bothylabs/bothy/service/door"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/look"
 )
 
 func TestWhoMayNotOpenAWorkspaceIsWrittenDown(t *testing.T) {
@@ -243,5 +246,27 @@ func TestWithoutAPassEverySlugLooksTheSame(t *testing.T) {
 	}
 	for _, at := range []string{labs + "/", labs + "/favicon.ico", "https://bothy.example.org/v1/status", "https://a.b.labs.example.org/", "http://10.0.0.1/"} {
 		b.want(b.request(b.Labs(), at, page...), 404, "")
+	}
+}
+
+// The pages look like all others of Bothy's, and are whole: what they load is themselves.
+func TestAPageLooksLikeTheOthersAndNeedsNothingElse(t *testing.T) {
+	b := newBench(t)
+	for at, got := range map[string]answer{"at the labs": b.request(b.Labs(), labs+"/", page...), "at the console": b.open("/open/none")} {
+		head, rest, _ := strings.Cut(got.body, "<style>")
+		style, after, _ := strings.Cut(rest, "</style>")
+		if !strings.HasPrefix(style, look.Style()) || !strings.Contains(after, look.Mark()) || !strings.Contains(after, `href="`+console+`/"`) {
+			t.Errorf("%s does not look like Bothy's\n%s", at, got.body)
+		}
+		sum := sha256.Sum256([]byte(style))
+		want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+		if policy := got.header.Get("Content-Security-Policy"); policy != want {
+			t.Errorf("%s: the policy is %s, not %s", at, policy, want)
+		}
+		for _, no := range []string{"<script", "<link", "<img", " src=", " style=", "ZgotmplZ"} {
+			if strings.Contains(head+after, no) {
+				t.Errorf("%s has %q", at, no)
+			}
+		}
 	}
 }

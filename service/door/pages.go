@@ -3,7 +3,7 @@ package door
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed" // the page
+	_ "embed" // the page and its style
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -12,16 +12,20 @@ import (
 	"strings"
 
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/look"
 )
 
 //go:embed page.html
 var pageHTML string
 
+//go:embed page.css
+var pageCSS string
+
 // page is what one says.
 type page struct {
 	Title, Text string
 	// Phase is the workspace's, shown as a word of its own; "" for none.
-	Phase string
+	Phase lab.Phase
 	// Slug is the workspace's; "" for none.
 	Slug string
 	// Busy shows that something is going on.
@@ -32,20 +36,38 @@ type page struct {
 	Link, LinkText string
 	// Post and PostText are a form that changes something; "" for none.
 	Post, PostText string
+	// Console is the console's origin. Written by show.
+	Console string
+}
+
+// Kind is the colour of the phase.
+func (p page) Kind() string {
+	switch p.Phase {
+	case lab.PhaseReady:
+		return "good"
+	case lab.PhaseFailed, lab.PhaseLost:
+		return "bad"
+	case lab.PhaseQueued, lab.PhasePlacing, lab.PhaseStarting, lab.PhaseStopping:
+		return "busy"
+	case lab.PhaseStopped, lab.PhaseUnknown:
+	}
+	return "off"
 }
 
 // policies are a page's Content-Security-Policy: with Post, its forms may lead to what is in forms.
 type policies struct{ plain, forms string }
 
 // readPage gives the one page, and its Content-Security-Policy: nothing but its own
-// style, and forms to its own origin and on to those given.
+// style, which is part of it, and forms to its own origin and on to those given.
 func readPage(origins ...string) (*template.Template, policies, error) {
-	read, err := template.New("page").Parse(pageHTML)
+	style := look.Style() + pageCSS
+	read, err := template.New("page").Funcs(template.FuncMap{
+		"style": func() template.CSS { return template.CSS(style) },         //nolint:gosec // G203: Bothy's own
+		"mark":  func() template.HTML { return template.HTML(look.Mark()) }, //nolint:gosec // G203: Bothy's own
+	}).Parse(pageHTML)
 	if err != nil {
 		return nil, policies{}, fmt.Errorf("read the door's page: %w", err)
 	}
-	_, rest, _ := strings.Cut(pageHTML, "<style>")
-	style, _, _ := strings.Cut(rest, "</style>")
 	sum := sha256.Sum256([]byte(style))
 	policy := func(forms string) string {
 		return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
@@ -55,6 +77,7 @@ func readPage(origins ...string) (*template.Template, policies, error) {
 }
 
 func (d *Door) show(w http.ResponseWriter, status int, p page) {
+	p.Console = d.cfg.ConsoleURL
 	var text bytes.Buffer
 	if err := d.page.Execute(&text, p); err != nil {
 		d.cfg.Logger.Error("a page can't be written", "error", err)
@@ -97,7 +120,7 @@ func (d *Door) wait(w http.ResponseWriter, r *http.Request, v visit, to string, 
 		return
 	}
 	p := page{
-		Slug: string(v.slug), Phase: string(workspace.Status.Phase), Text: workspace.Status.Reason, Busy: true,
+		Slug: string(v.slug), Phase: workspace.Status.Phase, Text: workspace.Status.Reason, Busy: true,
 		Refresh: "2; url=" + root(v.slug, v.host) + pathEnter + "?to=" + to,
 	}
 	switch {
@@ -112,7 +135,7 @@ func (d *Door) wait(w http.ResponseWriter, r *http.Request, v visit, to string, 
 			})
 			return
 		}
-		p.Title, p.Text, p.Phase = "Your workspace is being started", "It was stopped, and your visit starts it.", string(lab.PhaseQueued)
+		p.Title, p.Text, p.Phase = "Your workspace is being started", "It was stopped, and your visit starts it.", lab.PhaseQueued
 	case workspace.Desired == lab.DesiredStopped:
 		p.Title, p.Busy, p.Refresh = "Your workspace is stopped", false, ""
 		p.Link, p.LinkText = root(v.slug, v.host)+to, "Start it"

@@ -34,6 +34,16 @@ type WorkspaceDetail struct {
 // only grows: with the workspace, and with its student, who never becomes another.
 func (d WorkspaceDetail) Version() int64 { return d.Revision + d.StudentRevision - 1 }
 
+// ClassProgress says how far a class is, in numbers of workspaces.
+type ClassProgress struct {
+	// Workspaces are all of the class but those that are wanted deleted.
+	Workspaces int
+	// Running of them are wanted running.
+	Running int
+	// Ready and Failed of those are; one that is lost has failed too.
+	Ready, Failed int
+}
+
 // ClassState is what an act on a class is decided from, read in the act's own transaction.
 type ClassState struct {
 	Class

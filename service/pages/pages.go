@@ -1,5 +1,5 @@
 // Package pages is what people see of Bothy in a browser before there is a console:
-// signing in, choosing a password, their workspaces, their sessions and tokens.
+// signing in, choosing a password, their workspaces or classes, their sessions and tokens.
 // The pages work without scripts, and write by forms of their own origin alone.
 package pages
 
@@ -54,6 +54,12 @@ type Workspaces interface {
 	ActOnWorkspace(ctx context.Context, intent lab.Intent, ref string, act registrar.Act) (registrar.WorkspaceView, error)
 }
 
+// Classes lists them, and says how far they are.
+type Classes interface {
+	Classes(ctx context.Context, filter registrar.ClassFilter, page lab.Page) (lab.List[lab.Class], error)
+	ClassProgress(ctx context.Context, ids []string) (map[string]lab.ClassProgress, error)
+}
+
 // LookIn is one time that somebody else came into a workspace.
 type LookIn struct {
 	Slug string
@@ -67,6 +73,7 @@ type LookIn struct {
 type Config struct {
 	People     People
 	Workspaces Workspaces
+	Classes    Classes
 	// LookIns gives when others came into a user's workspaces, the newest first; nil for never.
 	LookIns func(ctx context.Context, userID string) ([]LookIn, error)
 	// Refused writes down that somebody asked for what they have no right to; nil for nowhere.
@@ -94,8 +101,8 @@ type handler struct {
 
 // New makes the handler of all pages.
 func New(cfg Config) (http.Handler, error) {
-	if cfg.People == nil || cfg.Workspaces == nil || cfg.Log == nil {
-		return nil, errors.New("pages: People, Workspaces and Log must be set")
+	if cfg.People == nil || cfg.Workspaces == nil || cfg.Classes == nil || cfg.Log == nil {
+		return nil, errors.New("pages: People, Workspaces, Classes and Log must be set")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

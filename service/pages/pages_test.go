@@ -17,6 +17,7 @@ import (
 
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/look"
 	"github.com/bothylabs/bothy/service/pages"
 	"github.com/bothylabs/bothy/service/registrar"
 	"github.com/bothylabs/bothy/service/store"
@@ -82,6 +83,7 @@ type site struct {
 	workspaces *workspaces
 	server     *httptest.Server
 	ids        int
+	at         time.Time
 	student    lab.Student
 	user       lab.User
 }
@@ -104,7 +106,7 @@ func newSite(t *testing.T, change ...func(*pages.Config)) *site {
 	})
 	s.must(err)
 	cfg := pages.Config{
-		People: s.people, Workspaces: s.workspaces, Mail: true, ConsoleURL: "http://bothy.localhost:8080", LabsURL: "http://labs.localhost:9999",
+		People: s.people, Workspaces: s.workspaces, Classes: registrar.New(registrar.Config{Store: s.store}), Mail: true, ConsoleURL: "http://bothy.localhost:8080", LabsURL: "http://labs.localhost:9999",
 		Version: "1.2.3", Log: slog.New(slog.DiscardHandler),
 		LookIns: func(context.Context, string) ([]pages.LookIn, error) {
 			return []pages.LookIn{{Slug: "fall-26-py101-ada", Name: "Grace Hopper", How: "terminal", At: time.Date(2026, 9, 1, 9, 5, 0, 0, time.UTC)}}, nil
@@ -119,6 +121,7 @@ func newSite(t *testing.T, change ...func(*pages.Config)) *site {
 	t.Cleanup(s.server.Close)
 
 	at := time.Now().UTC().Truncate(time.Microsecond)
+	s.at = at
 	audit := func() lab.Audit { return lab.Audit{ID: id(), At: at, Action: "x", Target: "x"} }
 	s.user = lab.User{ID: id(), Login: ada, Name: "Ada Lovelace", Email: ada, Role: lab.RoleStudent, Password: lab.PasswordTemporary, Revision: 1, CreatedAt: at, UpdatedAt: at}
 	s.must(s.store.CreateUser(t.Context(), lab.Intent{}, s.user, audit()))
@@ -496,8 +499,12 @@ func TestEveryPageKeepsThePolicyAndHasNoScript(t *testing.T) {
 			t.Errorf("%s is not a whole page", path)
 		}
 	}
-	if got := out.get("/assets/bothy.css"); got.status != 200 || got.header.Get("Content-Type") != "text/css; charset=utf-8" {
-		t.Errorf("%d, %v", got.status, got.header)
+	for file, want := range map[string]struct{ kind, begins string }{
+		"bothy.css": {"text/css; charset=utf-8", look.Style()}, "bothy.svg": {"image/svg+xml", look.Mark()},
+	} {
+		if got := out.get("/assets/" + file); got.status != 200 || got.header.Get("Content-Type") != want.kind || !strings.HasPrefix(got.body, want.begins) {
+			t.Errorf("%s: %d, %v", file, got.status, got.header)
+		}
 	}
 	out.get("/assets/layout.html").says(t, 404)
 }

@@ -53,8 +53,8 @@ func cardOf(w registrar.WorkspaceView) card {
 type portalPage struct {
 	Workspaces []card
 	LookIns    []LookIn
-	// Staff says that there is more to do than one's own workspaces.
-	Staff bool
+	// Staff is what those who teach see; nil for everybody else.
+	Staff *classesPart
 	// More says that not all are shown.
 	More bool
 }
@@ -69,11 +69,22 @@ func (h *handler) getPortal(c *gin.Context) {
 	notices := map[string]string{
 		"start": "It is being started.", "stop": "It is being stopped.", "password": "Your password is changed. You are signed out everywhere else.",
 	}
-	h.show(c, http.StatusOK, "portal", view{Title: "Your workspaces", Notice: notices[c.Query("done")], Page: page})
+	title := "Your workspaces"
+	switch {
+	case page.Staff != nil && page.Staff.All:
+		title = "All classes"
+	case page.Staff != nil:
+		title = "Your classes"
+	}
+	h.show(c, http.StatusOK, "portal", view{Title: title, Notice: notices[c.Query("done")], Page: page})
 }
 
 func (h *handler) portal(ctx context.Context, visitor auth.Visitor) (portalPage, error) {
-	page := portalPage{Staff: visitor.Role != lab.RoleStudent}
+	var page portalPage
+	var err error
+	if page.Staff, err = h.classes(ctx, visitor.Caller); err != nil {
+		return page, err
+	}
 	for _, student := range visitor.Scope.Students {
 		list, err := h.Workspaces.Workspaces(ctx, registrar.WorkspaceFilter{Student: student}, lab.Page{Limit: maxShown})
 		if err != nil {
@@ -87,7 +98,6 @@ func (h *handler) portal(ctx context.Context, visitor auth.Visitor) (portalPage,
 	if h.LookIns == nil {
 		return page, nil
 	}
-	var err error
 	page.LookIns, err = h.LookIns(ctx, visitor.UserID)
 	return page, err
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/bothylabs/bothy/service/auth"
 	"github.com/bothylabs/bothy/service/lab"
+	"github.com/bothylabs/bothy/service/look"
 )
 
 const (
@@ -27,8 +28,13 @@ const (
 	maxTarget      = 64
 )
 
-//go:embed templates
+//go:embed templates/*.html
 var files embed.FS
+
+// style is what these pages have beyond what all have.
+//
+//go:embed pages.css
+var style string
 
 // templates are the pages by name, each with the layout around it.
 type templates map[string]*template.Template
@@ -182,13 +188,16 @@ func (h *handler) message(c *gin.Context, status int, title, text string) {
 
 // asset answers with what pages are made up with.
 func (h *handler) asset(c *gin.Context) {
-	name := c.Param("file")
-	types := map[string]string{"bothy.css": "text/css; charset=utf-8", "bothy.svg": "image/svg+xml"}
-	content, err := files.ReadFile("templates/" + name)
-	if types[name] == "" || err != nil {
+	var kind, content string
+	switch c.Param("file") {
+	case "bothy.css":
+		kind, content = "text/css; charset=utf-8", look.Style()+style
+	case "bothy.svg":
+		kind, content = "image/svg+xml", look.Mark()
+	default:
 		h.refuse(c, lab.Errorf(lab.CodeNotFound, "there is no such page"))
 		return
 	}
 	c.Header("Cache-Control", "public, max-age=300")
-	c.Data(http.StatusOK, types[name], content)
+	c.Data(http.StatusOK, kind, []byte(content))
 }

@@ -211,6 +211,12 @@ func (r *Registrar) Classes(ctx context.Context, filter ClassFilter, page lab.Pa
 	return r.Store.Classes(ctx, chosen, page)
 }
 
+// ClassProgress says how far the classes with some ids are; one that has no
+// workspaces is not among them.
+func (r *Registrar) ClassProgress(ctx context.Context, ids []string) (map[string]lab.ClassProgress, error) {
+	return r.Store.ClassProgress(ctx, ids)
+}
+
 // Class gives one class.
 func (r *Registrar) Class(ctx context.Context, ref string) (lab.Class, error) {
 	return r.Store.Class(ctx, ref)

@@ -46,6 +46,7 @@ type Store interface {
 
 	Classes(ctx context.Context, filter lab.ClassFilter, page lab.Page) (lab.List[lab.Class], error)
 	Class(ctx context.Context, ref string) (lab.Class, error)
+	ClassProgress(ctx context.Context, ids []string) (map[string]lab.ClassProgress, error)
 	CreateClass(ctx context.Context, intent lab.Intent, class lab.NewClass,
 		decide func(enrolled []lab.Student) ([]lab.Student, error)) error
 	SetClassParameters(ctx context.Context, intent lab.Intent, id string,

@@ -42,6 +42,36 @@ func (s *Store) Classes(ctx context.Context, f lab.ClassFilter, p lab.Page) (lab
 	}, chosen, p, classRow.class)
 }
 
+// ClassProgress says how far classes are, by their ids; a class without workspaces
+// is not among them.
+func (s *Store) ClassProgress(ctx context.Context, ids []string) (map[string]lab.ClassProgress, error) {
+	all := make(map[string]lab.ClassProgress, len(ids))
+	if len(ids) == 0 {
+		return all, nil
+	}
+	var rows []struct {
+		ClassID    string `db:"class_id"`
+		Workspaces int    `db:"workspaces"`
+		Running    int    `db:"running"`
+		Ready      int    `db:"ready"`
+		Failed     int    `db:"failed"`
+	}
+	args := []any{lab.DesiredRunning, lab.DesiredRunning, lab.PhaseReady, lab.DesiredRunning, lab.PhaseFailed, lab.PhaseLost}
+	args = append(args, convert(ids, func(id string) any { return id })...)
+	err := s.reader().list(ctx, &rows, `SELECT class_id, COUNT(*) AS workspaces,
+			COUNT(CASE WHEN desired = ? THEN 1 END) AS running,
+			COUNT(CASE WHEN desired = ? AND phase = ? THEN 1 END) AS ready,
+			COUNT(CASE WHEN desired = ? AND phase IN (?, ?) THEN 1 END) AS failed
+		FROM workspaces WHERE class_id IN (`+marks(len(ids))+`) AND desired <> ? GROUP BY class_id`, append(args, lab.DesiredDeleted)...)
+	if err != nil {
+		return nil, s.failed(ctx, "read how far classes are", err)
+	}
+	for _, r := range rows {
+		all[r.ClassID] = lab.ClassProgress{Workspaces: r.Workspaces, Running: r.Running, Ready: r.Ready, Failed: r.Failed}
+	}
+	return all, nil
+}
+
 // Class gives the class with an id or a key ("fall-26/py101").
 func (s *Store) Class(ctx context.Context, ref string) (lab.Class, error) {
 	var row classRow

@@ -244,3 +244,31 @@ func TestRowsOfAnOlderVersionAreFound(t *testing.T) {
 		}
 	})
 }
+
+func TestHowFarClassesAreIsCountedForManyAtOnce(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, cohort := t.Context(), f.cohort("fall-26")
+		begun, stopped, empty, other := f.class(cohort, f.course("py101")), f.class(cohort, f.course("go102")), f.class(cohort, f.course("db103")), f.class(cohort, f.course("sh104"))
+		all, epoch := f.workspacesOf(begun, cohort, 7), f.epoch()
+		f.see(epoch, lab.PhaseReady, all[0], all[1], all[5], all[6])
+		f.see(epoch, lab.PhaseFailed, all[2])
+		f.see(epoch, lab.PhaseLost, all[3])
+		all[5].Desired, all[6].Desired = lab.DesiredStopped, lab.DesiredDeleted // and seen ready just before
+		f.must(f.change(begun, lab.ClassChange{Update: all[5:]}))
+		w := f.workspacesOf(stopped, cohort, 1)
+		w[0].Desired = lab.DesiredStopped
+		f.must(f.change(stopped, lab.ClassChange{Update: w}))
+		f.workspacesOf(other, cohort, 2)
+
+		got, err := f.ClassProgress(ctx, []string{begun.ID, stopped.ID, empty.ID, "none"})
+		f.must(err)
+		wantEqual(t, got, map[string]lab.ClassProgress{
+			begun.ID:   {Workspaces: 6, Running: 5, Ready: 2, Failed: 2},
+			stopped.ID: {Workspaces: 1},
+		})
+		got, err = f.ClassProgress(ctx, nil)
+		f.must(err)
+		wantEqual(t, got, map[string]lab.ClassProgress{})
+	})
+}
