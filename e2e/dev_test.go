@@ -329,7 +329,7 @@ func sourced(file string) (map[string]string, error) {
 	names := []string{
 		"BOTHY_ADDR", "BOTHY_TOKEN", "NOMAD_ADDR", "NOMAD_TOKEN",
 		"CONSUL_HTTP_ADDR", "CONSUL_HTTP_TOKEN", "VAULT_ADDR", "VAULT_TOKEN",
-		"BOTHY_NOMAD_TOKEN_FILE", "BOTHY_CONSUL_TOKEN_FILE",
+		"BOTHY_CONFIG", "BOTHY_NOMAD_TOKEN_FILE", "BOTHY_CONSUL_TOKEN_FILE",
 	}
 	cmd := exec.Command("/bin/sh", "-c", `. "$0" && env -0`, file)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
