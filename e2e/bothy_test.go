@@ -25,13 +25,18 @@ import (
 
 // TestClass runs one `bothy dev` and everything that people and programs do with
 // it, in order; then it ends it and looks whether anything is left.
+//
+// It is by far the longest, waits for servers most of the time, and has the tests of
+// the lane run beside it; the others look at the whole machine, and run alone.
 func TestClass(t *testing.T) {
+	t.Parallel()
 	root, bothy := build(t)
 	before, err := readMachine(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := newDev(t, root, bothy)
+	d.neighbours = true
 	d.start(t)
 	var secret rotation
 	for _, part := range []struct {
@@ -113,9 +118,9 @@ func TestEnds(t *testing.T) {
 
 // TestTraefik takes a class that began with Fabio over to Traefik: it is the same
 // class with its homes, and the whole chain, the door and the browser work through
-// Traefik. It runs beside TestStack: both wait for servers most of the time.
+// Traefik.
 func TestTraefik(t *testing.T) {
-	t.Parallel()
+	inLane(t)
 	root, bothy := build(t)
 	before, err := readMachine(t.Context())
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -99,9 +100,19 @@ func newDev(t *testing.T, root, bothy string) *dev {
 	return d
 }
 
-// freeOffset finds a neighbour's place (see stack.Config.Offset) that nobody has taken.
+// given are the places that freeOffset has given away: whoever has one may not have
+// taken its ports yet.
+var given struct {
+	sync.Mutex
+	offsets []int
+}
+
+// freeOffset finds a neighbour's place (see stack.Config.Offset) that nobody has taken,
+// and gives each away once.
 func freeOffset(ctx context.Context) (int, error) {
 	const first, last, step = 1000, 2300, 100
+	given.Lock()
+	defer given.Unlock()
 	listening, err := readListeners(ctx)
 	if err != nil {
 		return 0, err
@@ -120,10 +131,11 @@ func freeOffset(ctx context.Context) (int, error) {
 	}
 	for offset := first; offset <= last; offset += step {
 		config := stack.Config{}.Offset(offset)
-		if slices.Contains(links, config.BridgeName) {
+		if slices.Contains(given.offsets, offset) || slices.Contains(links, config.BridgeName) {
 			continue
 		}
 		if !slices.ContainsFunc(portsOf(config, offset), func(port int) bool { return taken[port] }) {
+			given.offsets = append(given.offsets, offset)
 			return offset, nil
 		}
 	}

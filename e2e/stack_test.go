@@ -13,7 +13,7 @@ import (
 // TestStack runs the tests of service/dev/stack that start, kill and hang real
 // servers, with the programs that `bothy dev` would use.
 func TestStack(t *testing.T) {
-	t.Parallel()
+	inLane(t)
 	root, _ := build(t)
 	cache, err := toolchain.DefaultCacheDir()
 	if err != nil {
