@@ -169,19 +169,30 @@ func TestASecondRunOnTheSameStateIsRefused(t *testing.T) {
 func TestTheDemoIsMadeOnceAndThenLeftAlone(t *testing.T) {
 	const class, cohort, course = "GET /v1/classes/demo~py101", "/v1/cohorts/demo/instructors", "/v1/courses/py101/instructors"
 	const workspaces, launch = "GET /v1/workspaces", "POST /v1/classes/demo~py101/launch"
+	const instructor, teaches = "GET /v1/users/" + demoInstructor, `{"role":"instructor"}`
 	cases := map[string]struct {
 		class, given, workspaces bool
-		want                     []string
+		// instructor is what has become of them; "" where they are gone.
+		instructor string
+		want       []string
 	}{
-		"nothing is there": {want: []string{class, "POST /v1/classes", "GET " + cohort, "PUT " + cohort, "GET " + course, "PUT " + course, workspaces, launch}},
-		"never given":      {class: true, workspaces: true, want: []string{class, "GET " + cohort, "PUT " + cohort, "GET " + course, "PUT " + course, workspaces}},
-		"never launched":   {class: true, given: true, want: []string{class, "GET " + cohort, "GET " + course, workspaces, launch}},
-		"all is there":     {class: true, given: true, workspaces: true, want: []string{class, "GET " + cohort, "GET " + course, workspaces}},
+		"nothing is there":           {instructor: teaches, want: []string{class, "POST /v1/classes", instructor, "GET " + cohort, "PUT " + cohort, "GET " + course, "PUT " + course, workspaces, launch}},
+		"never given":                {class: true, instructor: teaches, workspaces: true, want: []string{class, instructor, "GET " + cohort, "PUT " + cohort, "GET " + course, "PUT " + course, workspaces}},
+		"never launched":             {class: true, instructor: teaches, given: true, want: []string{class, instructor, "GET " + cohort, "GET " + course, workspaces, launch}},
+		"all is there":               {class: true, instructor: teaches, given: true, workspaces: true, want: []string{class, instructor, "GET " + cohort, "GET " + course, workspaces}},
+		"the instructor is admin":    {class: true, instructor: `{"role":"admin"}`, workspaces: true, want: []string{class, instructor, workspaces}},
+		"the instructor is disabled": {class: true, instructor: `{"role":"instructor","disabled_at":"2026-11-22T10:00:00Z"}`, workspaces: true, want: []string{class, instructor, workspaces}},
+		"the instructor is erased":   {class: true, workspaces: true, want: []string{class, instructor, workspaces}},
 	}
 	for what, c := range cases {
 		t.Run(what, func(t *testing.T) {
 			var asked []string
 			var created client.ClassInput
+			notFound := func(w http.ResponseWriter) {
+				w.Header().Set("Content-Type", "application/problem+json")
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = w.Write([]byte(`{"code":"not_found","detail":"not there"}`))
+			}
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				route := r.Method + " " + r.URL.Path
 				asked = append(asked, route)
@@ -192,9 +203,13 @@ func TestTheDemoIsMadeOnceAndThenLeftAlone(t *testing.T) {
 						_, _ = w.Write([]byte(`{}`))
 						return
 					}
-					w.Header().Set("Content-Type", "application/problem+json")
-					w.WriteHeader(http.StatusNotFound)
-					_, _ = w.Write([]byte(`{"code":"not_found","detail":"no class"}`))
+					notFound(w)
+				case instructor:
+					if c.instructor == "" {
+						notFound(w)
+						return
+					}
+					_, _ = w.Write([]byte(c.instructor))
 				case "POST /v1/classes":
 					if err := json.NewDecoder(r.Body).Decode(&created); err != nil {
 						t.Error(err)
