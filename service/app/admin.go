@@ -97,7 +97,7 @@ func (m *adminMaker) make(ctx context.Context, in Admin, ask func() (string, err
 		return made, m.store.CreateUser(ctx, intent, user, audit("admin.setup"))
 	}
 	// What others may hold ends before the role is given.
-	giver := auth.Giver{Holds: m.store, Passwords: m.passwords, NewID: m.deps.NewID, Now: m.deps.Now, After: time.After}
+	giver := newGiver(m.store, m.passwords, m.deps)
 	if err := giver.Give(ctx, user.ID, password, false, func(ctx context.Context, hold lab.PasswordHold) (err error) {
 		made.Ended, err = m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", true, at, audit("password.reset"))
 		return err

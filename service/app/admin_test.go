@@ -26,13 +26,20 @@ func (v *vaultOf) SetPassword(_ context.Context, id, password string) error {
 	return v.err
 }
 
-func TestTheFirstAdminIsMadeOnce(t *testing.T) {
-	ctx := t.Context()
-	s, err := store.Open(ctx, store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")})
+// newStore opens an empty database.
+func newStore(t *testing.T) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestTheFirstAdminIsMadeOnce(t *testing.T) {
+	ctx := t.Context()
+	s := newStore(t)
 	vault := &vaultOf{set: map[string]string{}}
 	maker := &adminMaker{store: s, passwords: vault, deps: Deps{NewID: uuid.NewString, Now: time.Now}}
 	asked := 0
@@ -90,11 +97,7 @@ func TestTheFirstAdminIsMadeOnce(t *testing.T) {
 
 func TestWhoIsMadeAdminAgainKeepsNothingThatOthersMayHold(t *testing.T) {
 	ctx := t.Context()
-	s, err := store.Open(ctx, store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := newStore(t)
 	maker := &adminMaker{store: s, passwords: &vaultOf{set: map[string]string{}}, deps: Deps{NewID: uuid.NewString, Now: time.Now}}
 	says := func() (string, error) { return "a very long password", nil }
 	audit := func(action string) lab.Audit {
@@ -102,6 +105,7 @@ func TestWhoIsMadeAdminAgainKeepsNothingThatOthersMayHold(t *testing.T) {
 	}
 	var made [2]MadeAdmin
 	for i, in := range []Admin{{Login: "ada@example.edu", Name: "Ada"}, {Login: "bob@example.edu", Name: "Bob", Force: true}} {
+		var err error
 		if made[i], err = maker.make(ctx, in, says); err != nil {
 			t.Fatal(err)
 		}

@@ -89,7 +89,7 @@ func (m *personMaker) create(ctx context.Context, person Person) error {
 
 func (m *personMaker) renew(ctx context.Context, user lab.User, person Person) error {
 	_, audit := m.record("password.reset", user)
-	giver := auth.Giver{Holds: m.store, Passwords: m.passwords, NewID: m.deps.NewID, Now: m.deps.Now, After: time.After}
+	giver := newGiver(m.store, m.passwords, m.deps)
 	return giver.Give(ctx, user.ID, person.Password.Reveal(), false, func(ctx context.Context, hold lab.PasswordHold) error {
 		_, err := m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", false, audit.At, audit)
 		return err
@@ -102,4 +102,9 @@ func (m *personMaker) record(action string, user lab.User) (lab.Intent, lab.Audi
 		ID: m.deps.NewID(), At: m.deps.Now(), Actor: intent.Actor, Action: action, Target: user.ID,
 		Detail: map[string]any{"login": user.Login, "role": user.Role},
 	}
+}
+
+// newGiver gives passwords outside of a request.
+func newGiver(holds auth.PasswordHolds, passwords auth.Passwords, deps Deps) auth.Giver {
+	return auth.Giver{Holds: holds, Passwords: passwords, NewID: deps.NewID, Now: deps.Now, After: time.After}
 }

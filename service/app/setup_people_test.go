@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/bothylabs/bothy/service/config"
 	"github.com/bothylabs/bothy/service/lab"
-	"github.com/bothylabs/bothy/service/store"
 )
 
 func (v *vaultOf) CheckPassword(_ context.Context, id, password string) error {
@@ -22,11 +20,7 @@ func (v *vaultOf) CheckPassword(_ context.Context, id, password string) error {
 
 func TestPeopleAreSetUpOnceAndThenLeftAlone(t *testing.T) {
 	ctx := t.Context()
-	s, err := store.Open(ctx, store.Config{Driver: store.SQLite, Path: filepath.Join(t.TempDir(), "bothy.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := newStore(t)
 	vault := &vaultOf{set: map[string]string{}}
 	maker := &personMaker{store: s, passwords: vault, deps: Deps{NewID: uuid.NewString, Now: time.Now}}
 	ana := Person{Login: "ana@example.edu", Name: "Ana", Role: lab.RoleStudent, Password: config.NewSecret("the first password")}
