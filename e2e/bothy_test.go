@@ -117,8 +117,7 @@ func TestEnds(t *testing.T) {
 }
 
 // TestTraefik takes a class that began with Fabio over to Traefik: it is the same
-// class with its homes, and the whole chain, the door and the browser work through
-// Traefik.
+// class with its homes, and the chain, the door and the browser work through Traefik.
 func TestTraefik(t *testing.T) {
 	inLane(t)
 	root, bothy := build(t)
