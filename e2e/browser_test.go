@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -74,6 +75,7 @@ type (
 // A browser visits workspaces in Chromium.
 type browser struct {
 	chromium, scripts, artifacts string
+	network                      quietNetwork
 	// link gives what opens a workspace that has an address.
 	link func(t *testing.T, at string) string
 }
@@ -89,6 +91,7 @@ func newBrowser(t *testing.T, root string) browser {
 		chromium:  paths.Chromium,
 		scripts:   filepath.Join(root, "e2e", "browser"),
 		artifacts: filepath.Join(root, "e2e", "artifacts"),
+		network:   newQuietNetwork(t),
 	}
 	if err := os.MkdirAll(b.artifacts, 0o750); err != nil {
 		t.Fatal(err)
@@ -152,11 +155,15 @@ func (b browser) play(t *testing.T, script, name, at string, steps []step) (repo
 	}
 	defer func() { _ = os.RemoveAll(temporary) }() // nothing in it is missed
 	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	var said bytes.Buffer
 	var complaints strings.Builder
-	cmd.Stdin, cmd.Stderr = strings.NewReader(string(input)), &complaints
-	out, err := cmd.Output()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &said, &complaints
+	if err := b.network.start(cmd); err != nil {
+		t.Fatalf("run Chromium: %v", err)
+	}
+	err = cmd.Wait()
 	var seen report
-	if decodeErr := json.Unmarshal(out, &seen); decodeErr != nil {
+	if decodeErr := json.Unmarshal(said.Bytes(), &seen); decodeErr != nil {
 		t.Fatalf("%s: the visit gave no report (%v): %v\n%s", name, decodeErr, err, complaints.String())
 	}
 	if err != nil {

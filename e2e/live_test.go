@@ -64,7 +64,7 @@ func (b browser) newStage(t *testing.T, args ...string) *stage {
 		t.Fatal(err)
 	}
 	s.out = bufio.NewReader(out)
-	if err := cmd.Start(); err != nil {
+	if err := b.network.start(cmd); err != nil {
 		t.Fatalf("run Chromium: %v", err)
 	}
 	t.Cleanup(func() {

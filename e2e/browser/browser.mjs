@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { chromium } from 'playwright-core';
-import { networkChanged, Traffic } from './traffic.mjs';
+import { Traffic } from './traffic.mjs';
 
 export const chromiumArgs = [
   '--no-sandbox', // Chromium's sandbox refuses root
@@ -55,17 +55,14 @@ export async function play(what, ready, take) {
   let status = 0;
   const page = context.pages()[0] ?? (await context.newPage());
   page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes(networkChanged)) complaints.push(message.text());
+    if (message.type() === 'error') complaints.push(message.text());
   });
   const traffic = new Traffic(page);
-  const open = async () => {
+  try {
     const response = await goto(page, scenario.url);
     status = response?.status() ?? 0;
     at = `wait for ${what}`;
-    return ready(page, scenario.stepTimeoutMs);
-  };
-  try {
-    const shown = await undisturbed(open, traffic);
+    const shown = await ready(page, scenario.stepTimeoutMs);
     for (const [i, step] of scenario.steps.entries()) {
       at = `step ${i + 1} (${step.do})`;
       results.push(await take(shown, page, step));
@@ -104,25 +101,4 @@ export async function goto(page, url) {
   if ((await button.count()) === 0) return response;
   const [led] = await Promise.all([page.waitForNavigation({ waitUntil: 'domcontentloaded' }), button.click()]);
   return led;
-}
-
-/**
- * Opens a page, and once more where the machine's interfaces changed while it was loading: a person's browser
- * does so by itself.
- *
- * @template Shown
- * @param {() => Promise<Shown>} open
- * @param {Traffic} traffic
- */
-async function undisturbed(open, traffic) {
-  for (let left = 2; left > 0; left--) {
-    const before = traffic.networkChanges;
-    try {
-      const shown = await open();
-      if (traffic.networkChanges === before) return shown;
-    } catch (error) {
-      if (traffic.networkChanges === before) throw error;
-    }
-  }
-  return open();
 }

@@ -7,9 +7,6 @@
  *   sent and received count frames; opened and closed are when, in milliseconds since 1970, closed 0 while it is open.
  */
 
-/** Chromium's word for what it gave up because the machine's interfaces are others than before. */
-export const networkChanged = 'net::ERR_NETWORK_CHANGED';
-
 /** Everything one page asked for, from the moment that it is made. */
 export class Traffic {
   /** @type {Failure[]} */
@@ -20,8 +17,6 @@ export class Traffic {
    * @type {Set<string>} */
   origins = new Set();
   requests = 0;
-  /** How many requests Chromium gave up because some interface of the machine came or went. */
-  networkChanges = 0;
   #leaving = false;
 
   /** @param {import('playwright-core').Page} page */
@@ -37,11 +32,6 @@ export class Traffic {
       // Chromium's word for what the page itself called off: an image or frame that it removed before it was
       // loaded. What came with an error status ends so as well, and is in the list by that.
       if (problem === 'net::ERR_ABORTED') return;
-      // Every workspace that starts or stops anywhere on the machine adds or removes an interface.
-      if (problem === networkChanged) {
-        this.networkChanges++;
-        return;
-      }
       this.failures.push({ url: request.url(), status: 0, problem });
     });
     page.on('response', (response) => {
