@@ -314,15 +314,18 @@ func (d *dev) must(t *testing.T, args ...string) string {
 	return stdout
 }
 
-// logs gives the ends of everything that was printed and logged, without secrets.
+// logs keeps the ends of everything that was printed and logged, without secrets, and
+// says where; a failure that is followed by all of it is not seen.
 func (d *dev) logs() string {
-	const lines = 25
-	var b strings.Builder
+	const lines = 500
+	var all strings.Builder
 	section := func(name, text string) {
-		fmt.Fprintf(&b, "---- %s, last lines\n%s\n", name, lastLines(text, lines))
+		fmt.Fprintf(&all, "---- %s, last lines\n%s\n", name, lastLines(text, lines))
 	}
+	printed := ""
 	if d.out != nil {
-		section("bothy dev", d.out.String())
+		printed = d.out.String()
+		section("bothy dev", printed)
 	}
 	files, _ := filepath.Glob(filepath.Join(d.state(), "logs", "*.log"))
 	for _, file := range files {
@@ -332,7 +335,31 @@ func (d *dev) logs() string {
 		}
 		section(file, string(text))
 	}
-	return d.seen.redact(b.String())
+	return d.keepLog("dev", all.String()) + "; its last lines are\n" + d.seen.redact(lastLines(printed, 5))
+}
+
+// keepLog keeps what something has logged, without secrets, among the artifacts, and says where.
+func (d *dev) keepLog(name, text string) string {
+	return keepText(d.root, name, d.seen.redact(text))
+}
+
+// keepText keeps a text among the artifacts and says where.
+func keepText(root, name, text string) string {
+	dir := filepath.Join("e2e", "artifacts", "logs")
+	if err := os.MkdirAll(filepath.Join(root, dir), 0o750); err != nil {
+		return err.Error()
+	}
+	file, err := os.CreateTemp(filepath.Join(root, dir), name+"-*.log")
+	if err != nil {
+		return err.Error()
+	}
+	if _, err := file.WriteString(text); err != nil {
+		return err.Error()
+	}
+	if err := file.Close(); err != nil {
+		return err.Error()
+	}
+	return "the logs are in " + filepath.Join(dir, filepath.Base(file.Name()))
 }
 
 // sourced gives the variables that a shell has after sourcing a file, of those

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -11,7 +12,10 @@ import (
 // postgres is for servers that share a database; it starts at its first use.
 var postgres storetest.Server
 
-func TestMain(m *testing.M) { os.Exit(postgres.Run(m.Run)) }
+func TestMain(m *testing.M) {
+	_ = os.RemoveAll(filepath.Join("artifacts", "logs")) // of tests before
+	os.Exit(postgres.Run(m.Run))
+}
 
 // lane is for tests that run one after the other, beside the longest one.
 var lane sync.Mutex

@@ -110,7 +110,7 @@ api {
 	t.Cleanup(func() {
 		s.kill(t)
 		if t.Failed() {
-			t.Logf("---- "+name+", last lines\n%s", d.seen.redact(lastLines(s.out.String(), 40)))
+			t.Logf("%s: %s; its last lines are\n%s", name, d.keepLog(name, s.out.String()), d.seen.redact(lastLines(s.out.String(), 5)))
 		}
 	})
 	return s

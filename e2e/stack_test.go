@@ -36,12 +36,12 @@ func TestStack(t *testing.T) {
 	cmd.Env = append(os.Environ(), "BOTHY_TOOLS_DIR="+tools, "BOTHY_CNI_DIR="+paths.CNI)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, failures(t, root, out))
+		t.Fatalf("%v: %s\n%s", err, keepText(root, "stack", string(out)), failures(t, root, out))
 	}
 	t.Logf("%s", out)
 }
 
-// failures is what tests have printed, with what failed once more at its end.
+// failures is what failed of what tests have printed.
 func failures(t *testing.T, root string, out []byte) []byte {
 	t.Helper()
 	digest := exec.CommandContext(t.Context(), filepath.Join(root, "tools", "failures"))
@@ -51,5 +51,5 @@ func failures(t *testing.T, root string, out []byte) []byte {
 		t.Errorf("say what failed: %v", err)
 		return out
 	}
-	return told
+	return told[min(len(out), len(told)):] // it repeats all of it first
 }
