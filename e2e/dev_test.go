@@ -95,6 +95,7 @@ func newDev(t *testing.T, root, bothy string) *dev {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { giveBack(offset) })
 	d := &dev{root: root, bothy: bothy, dir: dir, offset: offset, router: stack.Fabio, passes: &passes{byDoor: map[string][]*http.Cookie{}}}
 	t.Cleanup(func() { d.discard(t) })
 	return d
@@ -107,10 +108,18 @@ var given struct {
 	offsets []int
 }
 
-// freeOffset finds a neighbour's place (see stack.Config.Offset) that nobody has taken,
-// and gives each away once.
+// giveBack says that nothing is at an offset any more.
+func giveBack(offset int) {
+	given.Lock()
+	defer given.Unlock()
+	given.offsets = slices.DeleteFunc(given.offsets, func(o int) bool { return o == offset })
+}
+
+// freeOffset finds a neighbour's place (see stack.Config.Offset) that nobody has taken;
+// those above are for TestStack. Neighbours a whole step from each other share no port,
+// also of those that one of them takes later.
 func freeOffset(ctx context.Context) (int, error) {
-	const first, last, step = 1000, 2300, 100
+	const first, last, step = 1000, 4000, 1000
 	given.Lock()
 	defer given.Unlock()
 	listening, err := readListeners(ctx)
