@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -109,6 +110,8 @@ type People struct {
 	signIns *prometheus.CounterVec
 	// taken has something for each turn that is taken.
 	taken chan struct{}
+	// given has the ids of those who are given a password that they chose.
+	given sync.Map
 }
 
 // NewPeople makes it.
