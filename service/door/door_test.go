@@ -249,6 +249,20 @@ func TestWithoutAPassEverySlugLooksTheSame(t *testing.T) {
 	}
 }
 
+// What NGINX asks is told what the browser has sent; a page that leads a browser there
+// by the labs origin would have it be somebody new, whose it was forgotten.
+func TestWhatNGINXAsksIsNoPathOfVisitors(t *testing.T) {
+	b := newBench(t)
+	b.come("/")
+	for _, host := range []string{labs, "https://LABS.example.org:8443", own} {
+		for _, path := range []string{"/-/door/enter/shared/" + slug + "?open=&to=/", "/-/door/check/shared/" + slug, "/-/door/health"} {
+			if r := b.browse(http.MethodGet, host+path); r.status != 404 && r.status != 401 || len(r.cookies) > 0 {
+				t.Errorf("%s%s: %d, %v", host, path, r.status, r.cookies)
+			}
+		}
+	}
+}
+
 // The pages look like all others of Bothy's, and are whole: what they load is themselves.
 func TestAPageLooksLikeTheOthersAndNeedsNothingElse(t *testing.T) {
 	b := newBench(t)
