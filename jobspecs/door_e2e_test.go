@@ -25,6 +25,9 @@ const (
 	foreign = "FOREIGNFOREIGNFOREIGNFOREIGN"
 )
 
+// clears is what the door has a browser forget.
+const clears = `"cache", "storage"`
+
 // asked is a door that says what a test wants, and can be away.
 type asked struct {
 	t       *testing.T
@@ -69,6 +72,7 @@ func (d *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/-/door/enter/") {
 		http.SetCookie(w, &http.Cookie{Name: "bothy_pass", Value: good, Path: "/" + slug + "/"})
 		w.Header().Set("Location", "/"+slug+"/in")
+		w.Header().Set("Clear-Site-Data", clears)
 		status = http.StatusSeeOther
 	}
 	w.WriteHeader(status)
@@ -310,6 +314,14 @@ func doorCarries(t *testing.T, p proxy) {
 	got := p.get(t, labsHost, "/"+slug+"/", pass(good))
 	if scope := got.header.Get("Service-Worker-Allowed"); scope != "/"+slug+"/" {
 		t.Errorf("service workers are allowed %q", scope)
+	}
+	for host, path := range map[string]string{labsHost: "/" + slug + "/", ownHost: "/"} {
+		if got := p.get(t, host, path, pass(good)); got.status != 200 || got.header.Get("Clear-Site-Data") != "" {
+			t.Errorf("%d: a workspace has the browser forget %s", got.status, got.header.Get("Clear-Site-Data"))
+		}
+		if got := p.get(t, host, path+"-/enter?ticket=T").header.Get("Clear-Site-Data"); got != clears {
+			t.Errorf("the door has the browser forget %q", got)
+		}
 	}
 	if got := p.get(t, labsHost, "/"+slug+"/moved?to=%2Flogin", pass(good)).header.Get("Location"); got != "/"+slug+"/login" {
 		t.Errorf("sent to %q", got)

@@ -689,6 +689,8 @@ job "code-server" {
             proxy_set_header Forwarded "";
             proxy_hide_header Service-Worker-Allowed;
             add_header Service-Worker-Allowed $service_worker_allowed;
+            # Whose the browser is, no page has it forget: the door alone does, at its entrance.
+            proxy_hide_header Clear-Site-Data;
 
             upstream workspace {
               server 127.0.0.1:8081;
@@ -766,6 +768,7 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
                 proxy_set_header X-Bothy-Browser $browser;
+                proxy_pass_header Clear-Site-Data;
                 proxy_set_header Cookie $http_cookie; # what was planted is removed here
                 proxy_buffer_size 8k; # by a header for each
                 proxy_set_header Content-Length "";
@@ -871,6 +874,7 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
                 proxy_set_header X-Bothy-Browser $browser;
+                proxy_pass_header Clear-Site-Data;
                 proxy_set_header Cookie $http_cookie; # what was planted is removed here
                 proxy_buffer_size 8k; # by a header for each
                 proxy_set_header Content-Length "";
