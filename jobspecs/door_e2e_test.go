@@ -423,6 +423,12 @@ func TestASignalEndsOpenConnections(t *testing.T) {
 	if _, err := reader.ReadByte(); err == nil || strings.Contains(err.Error(), "timeout") {
 		t.Fatalf("the connection is open: %v", err)
 	}
+	// No yes is left that would do while Bothy is away.
+	d.goAway()
+	if got := p.get(t, labsHost, "/"+slug+"/", pass(good), isPage); got.status != 503 {
+		t.Errorf("who was thrown out gets %d while the door is away", got.status)
+	}
+	d.comeBack()
 	eventually(t, "the pass is refused", func() bool { return p.get(t, labsHost, "/"+slug+"/", pass(good)).status == 401 })
 	if got := p.get(t, labsHost, "/"+slug+"/", pass(other)); got.status != 200 {
 		t.Errorf("NGINX gives %d afterwards", got.status)

@@ -589,7 +589,8 @@ job "code-server" {
             # What it said lies in this task's own folder, where the workspace can't write.
             # A yes is good for 5 s, which Bothy waits for before it has connections ended,
             # and for as long as Bothy is away; a no takes the place of a yes at once. It is
-            # never "updating": that would let in once more what has been withdrawn.
+            # never "updating": that would let in once more what has been withdrawn. It is one
+            # worker's, and an eviction starts another: whoever is thrown out has no yes left.
             proxy_cache_path {{ env "NOMAD_TASK_DIR" }}/door levels=1 keys_zone=door:1m max_size=16m inactive=1d use_temp_path=off;
             ${local.resolver}
 
@@ -741,7 +742,7 @@ job "code-server" {
                 proxy_send_timeout 100ms;
                 proxy_read_timeout 400ms;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_key $pid:$host_kind:$browser:$passes;
                 proxy_cache_valid 204 5s;
                 proxy_cache_valid 401 403 1s;
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
@@ -755,7 +756,7 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_buffering on;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_key $pid:$host_kind:$browser:$passes;
                 proxy_cache_use_stale error;
               }
               location = /${var.slug}/-/enter {
@@ -847,7 +848,7 @@ job "code-server" {
                 proxy_send_timeout 100ms;
                 proxy_read_timeout 400ms;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_key $pid:$host_kind:$browser:$passes;
                 proxy_cache_valid 204 5s;
                 proxy_cache_valid 401 403 1s;
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
@@ -861,7 +862,7 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_buffering on;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_key $pid:$host_kind:$browser:$passes;
                 proxy_cache_use_stale error;
               }
               location = /-/enter {
