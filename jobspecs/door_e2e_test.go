@@ -198,6 +198,7 @@ func doorAsks(t *testing.T, p proxy, d *asked) {
 		"a browser past the visitor":     {labsHost, inside, []string{"Cookie: bothy_pass=" + good, "X-Bothy-Browser: " + browser}, 401, ""},
 
 		"a tossed pass before it":         {labsHost, inside, []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", good)}, 200, ""},
+		"any number of longer paths":      {labsHost, inside, []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", "TOSSEDTOSSEDTOSSEDTOSSED2", "TOSSEDTOSSEDTOSSEDTOSSED3", "TOSSEDTOSSEDTOSSEDTOSSED4", good) + "; a=b"}, 200, ""},
 		"two tossed passes around it":     {labsHost, inside, []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", good, "AGAINAGAINAGAINAGAIN")}, 200, ""},
 		"an empty one before it":          {labsHost, inside, []string{pass("", good)}, 200, ""},
 		"no pass, a page":                 {labsHost, inside, []string{isPage}, 303, "http://bothy.localhost:8080/open/" + slug + "?to=/a%2Fb?c=d&to=/x"},

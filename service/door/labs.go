@@ -23,7 +23,8 @@ const (
 	// Cookies of passes. A browser takes the second only over HTTPS, for this host alone.
 	cookieShared = "bothy_pass"
 	cookieOwn    = "__Host-bothy_pass"
-	// most is how many passes of one request are looked at.
+	// most is how many passes of one request are looked at: of a visitor's the last, for
+	// browsers send first what is set for longer paths, and there nobody removes it.
 	most = 8
 )
 
@@ -263,11 +264,11 @@ func hostOf(hostport string) string {
 func passesOf(r *http.Request) []string {
 	var passes []string
 	for _, c := range r.Cookies() {
-		if (c.Name == cookieShared || c.Name == cookieOwn) && c.Value != "" && len(passes) < most {
+		if (c.Name == cookieShared || c.Name == cookieOwn) && c.Value != "" {
 			passes = append(passes, c.Value)
 		}
 	}
-	return passes
+	return passes[max(0, len(passes)-most):]
 }
 
 // navigates says that a browser is to show the answer as a page: the same as the

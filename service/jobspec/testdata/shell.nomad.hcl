@@ -621,26 +621,28 @@ job "shell" {
             ${local.resolver}
 
             # Passes are the door's alone, however many there are and whoever set them: the
-            # workspace gets the other cookies, and none at all if one were left.
+            # workspace gets the other cookies, and none at all if one were left. The last are
+            # looked at: browsers send those of longer paths first, which nobody removes, and
+            # the entrance removes what else can follow the door's own.
             map $http_cookie $pass_1 {
-              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_1>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_1;
+              "~^(?:.*;)?\s*(?:__Host-)?bothy_pass=(?<found_1>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_1;
             }
             map $http_cookie $cookies_1 {
-              "~^(?<before_1>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_1>.*)$" $before_1$after_1;
+              "~^(?<before_1>.*;|)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_1>.*)$" $before_1$after_1;
               default $http_cookie;
             }
             map $cookies_1 $pass_2 {
-              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_2>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_2;
+              "~^(?:.*;)?\s*(?:__Host-)?bothy_pass=(?<found_2>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_2;
             }
             map $cookies_1 $cookies_2 {
-              "~^(?<before_2>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_2>.*)$" $before_2$after_2;
+              "~^(?<before_2>.*;|)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_2>.*)$" $before_2$after_2;
               default $cookies_1;
             }
             map $cookies_2 $pass_3 {
-              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_3>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_3;
+              "~^(?:.*;)?\s*(?:__Host-)?bothy_pass=(?<found_3>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_3;
             }
             map $cookies_2 $cookies_3 {
-              "~^(?<before_3>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_3>.*)$" $before_3$after_3;
+              "~^(?<before_3>.*;|)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_3>.*)$" $before_3$after_3;
               default $cookies_2;
             }
             # The browser's cookie likewise. Of two, one was set by somebody else: neither counts.
