@@ -177,6 +177,7 @@ func newBench(t *testing.T, change ...func(*door.Config)) *bench {
 			b.refused = append(b.refused, refusal{actor, operation, target})
 			return nil
 		},
+		Remote: func(r *http.Request) string { return "from " + r.Header.Get("X-Forwarded-For") },
 		Sweeps: func() bool { return false }, Wake: func() {}, Logger: slog.New(slog.DiscardHandler),
 		NewID: func() string { return "id" }, Now: func() time.Time { return b.now },
 	}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"html/template"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -71,6 +72,8 @@ type Config struct {
 	// Refused writes down that somebody asked at the console for a workspace that they
 	// may not open; nil for nowhere.
 	Refused func(ctx context.Context, actor lab.Actor, operation, target string) error
+	// Remote says from which address a visitor comes, whom a router may have sent.
+	Remote func(r *http.Request) string
 	// Start wants a workspace running.
 	Start func(ctx context.Context, intent lab.Intent, slug lab.Slug) error
 	// Sweeps says whether this instance is the one that ends passes; Wake is called

@@ -218,9 +218,10 @@ func TestAVisitStartsAStoppedWorkspace(t *testing.T) {
 	if text := r.body; r.status != http.StatusServiceUnavailable || len(b.started) > 0 || strings.Contains(text, "refresh") || !strings.Contains(text, `href="/`+slug+`/x"`) {
 		t.Errorf("the entrance: %d, started %d\n%s", r.status, len(b.started), text)
 	}
-	r = b.request(b.Labs(), labs+"/"+slug+"/x?y=z", page...)
+	r = b.request(b.Labs(), labs+"/"+slug+"/x?y=z", append(page, "X-Forwarded-For", "192.0.2.8")...)
 	text := r.body
-	if r.status != http.StatusServiceUnavailable || len(b.started) != 1 || b.started[0].Actor.Name != "user:ada" {
+	who := lab.Actor{Name: "user:ada", UserID: "u-ada", Role: lab.RoleStudent, Remote: "from 192.0.2.8"}
+	if r.status != http.StatusServiceUnavailable || len(b.started) != 1 || b.started[0].Actor != who {
 		t.Errorf("a visit: %d, started %+v", r.status, b.started)
 	}
 	if !strings.Contains(text, `content="2; url=/`+slug+`/-/enter?to=/x?y=z"`) || strings.Contains(text, "<script") {
