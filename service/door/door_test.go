@@ -1,13 +1,17 @@
 package door_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bothylabs/bothy/service/door"
@@ -248,6 +252,30 @@ func TestWithoutAPassEverySlugLooksTheSame(t *testing.T) {
 	for _, at := range []string{labs + "/", labs + "/favicon.ico", "https://bothy.example.org/v1/status", "https://a.b.labs.example.org/", "http://10.0.0.1/"} {
 		b.want(b.request(b.Labs(), at, page...), 404, "")
 	}
+}
+
+// What is old is removed once a day; where that fails the log says so, and it is tried again.
+func TestThatOldRowsStayIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := newBench(t, func(c *door.Config) {
+			c.Sweeps = func() bool { return true }
+			c.Now, c.Logger = time.Now, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		b.shelf.err = lab.Errorf(lab.CodeUnavailable, "the disk is full")
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		if err := b.Door.Run(ctx); err != nil || !strings.Contains(log.String(), "the disk is full") {
+			t.Errorf("%v, %q", err, &log)
+		}
+		log.Reset()
+		b.shelf.err = nil
+		ctx, cancel = context.WithTimeout(t.Context(), 23*time.Hour)
+		defer cancel()
+		if err := b.Door.Run(ctx); err != nil || b.shelf.cleanings != 2 || log.Len() > 0 {
+			t.Errorf("%v, %d times, %q", err, b.shelf.cleanings, &log)
+		}
+	})
 }
 
 // What NGINX asks is told what the browser has sent; a page that leads a browser there
