@@ -43,6 +43,7 @@ func (a *App) makeDoor(ctx context.Context, people *registrar.Registrar, deps De
 	}
 	a.guard.Door, err = door.New(door.Config{
 		Store: a.store, Allows: auth.Allows, Refused: people.RecordRefused,
+		Remote: func(r *http.Request) string { return remoteOf(r, a.cfg.Door.TrustedProxies) },
 		Start: func(ctx context.Context, intent lab.Intent, slug lab.Slug) error {
 			_, err := people.ActOnWorkspace(ctx, intent, string(slug), registrar.ActStart)
 			return err
