@@ -6,6 +6,7 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -41,7 +42,7 @@ type Store interface {
 	AbandonSecrets(ctx context.Context, epoch int64) error
 	SecretVersions(ctx context.Context, owner lab.SecretOwner) (map[string]string, error)
 	SecretKeys(ctx context.Context, owner lab.SecretOwner) ([]string, error)
-	SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToPrune, error)
+	SecretsToPrune(ctx context.Context, after lab.SecretOwner, limit int) ([]lab.SecretsToPrune, error)
 	Pruned(ctx context.Context, epoch int64, done lab.SecretsToPrune) error
 	WorkspacesWithoutSecrets(ctx context.Context, after string, limit int) ([]lab.WorkspaceSecrets, error)
 	SecretsOfWorkspace(ctx context.Context, slug lab.Slug) (lab.WorkspaceSecrets, error)
@@ -153,24 +154,58 @@ func (k *Keyring) Run(ctx context.Context) error {
 // pass does all that is to be done. What fails is left for the next one and does
 // not keep the rest waiting, unless Vault or the database is away.
 func (k *Keyring) pass(ctx context.Context) error {
+	var failed error
 	for _, step := range []func(context.Context) error{k.people, k.prune, k.workspaces} {
-		if err := step(ctx); err != nil {
+		err := step(ctx)
+		if stops(err) {
 			return err
 		}
+		failed = errors.Join(failed, err)
 	}
-	return nil
+	return failed
 }
 
-// each does one thing for all of a list. It gives the last error, and stops at one
-// that the next thing would meet as well.
-func each[T any](ctx context.Context, workers int, all []T, do func(context.Context, T) error) error {
+// stops says whether whatever comes next would meet an error as well: Vault or the
+// database is away, or another instance tells Vault.
+func stops(err error) bool {
+	code := lab.CodeOf(err)
+	return code == lab.CodeUnavailable || code == lab.CodeConflict
+}
+
+// paged does something for all that read gives, a page at a time. It gives the last
+// error, and ends at one that stops.
+func paged[T any](ctx context.Context, read func(ctx context.Context, after T, limit int) ([]T, error), do func(context.Context, []T) error) error {
+	var after T
+	var last error
+	for {
+		page, err := read(ctx, after, batch)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return last
+		}
+		after = page[len(page)-1]
+		err = do(ctx, page)
+		if stops(err) {
+			return err
+		}
+		if err != nil {
+			last = err
+		}
+	}
+}
+
+// each does one thing for all of a page. It gives the last error, and ends at one
+// that stops.
+func each[T any](ctx context.Context, workers int, page []T, do func(context.Context, T) error) error {
 	var last atomic.Value
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
-	for _, one := range all {
+	for _, one := range page {
 		group.Go(func() error {
 			err := do(ctx, one)
-			if code := lab.CodeOf(err); code == lab.CodeUnavailable || code == lab.CodeConflict {
+			if stops(err) {
 				return err
 			}
 			if err != nil {
@@ -198,19 +233,11 @@ func (k *Keyring) told(kind string, err error) error {
 }
 
 func (k *Keyring) people(ctx context.Context) error {
-	var last error
-	for after := ""; ; {
-		people, err := k.cfg.Store.PeopleToSettle(ctx, after, batch)
-		if err != nil || len(people) == 0 {
-			return firstOf(err, last)
-		}
-		after = people[len(people)-1].ID
-		if err := each(ctx, k.cfg.Workers, people, k.settle); lab.CodeOf(err) == lab.CodeUnavailable || lab.CodeOf(err) == lab.CodeConflict {
-			return err
-		} else if err != nil {
-			last = err
-		}
-	}
+	return paged(ctx, func(ctx context.Context, after lab.PersonToSettle, limit int) ([]lab.PersonToSettle, error) {
+		return k.cfg.Store.PeopleToSettle(ctx, after.ID, limit)
+	}, func(ctx context.Context, page []lab.PersonToSettle) error {
+		return each(ctx, k.cfg.Workers, page, k.settle)
+	})
 }
 
 // settle tells Vault of one person. That it is about to is written first: whatever
@@ -235,65 +262,62 @@ func (k *Keyring) prune(ctx context.Context) error {
 	if err := k.cfg.Store.AbandonSecrets(ctx, k.epoch.Load()); err != nil {
 		return err
 	}
-	for {
-		owners, err := k.cfg.Store.SecretsToPrune(ctx, batch)
-		if err != nil || len(owners) == 0 {
-			return err
+	return paged(ctx, func(ctx context.Context, after lab.SecretsToPrune, limit int) ([]lab.SecretsToPrune, error) {
+		return k.cfg.Store.SecretsToPrune(ctx, after.Owner, limit)
+	}, func(ctx context.Context, page []lab.SecretsToPrune) error {
+		return each(ctx, k.cfg.Workers, page, k.pruneOwner)
+	})
+}
+
+// pruneOwner rids Vault of the values of an owner's secrets that are good for nothing.
+func (k *Keyring) pruneOwner(ctx context.Context, due lab.SecretsToPrune) error {
+	keep := func(ctx context.Context) ([]string, error) {
+		if due.Gone {
+			return nil, nil
 		}
-		if err := each(ctx, k.cfg.Workers, owners, func(ctx context.Context, owner lab.SecretsToPrune) error {
-			keep := func(ctx context.Context) ([]string, error) {
-				if owner.Gone {
-					return nil, nil
-				}
-				return k.cfg.Store.SecretKeys(ctx, owner.Owner)
-			}
-			if err := k.told("prune", k.cfg.Vault.PruneSecrets(ctx, owner.Owner, keep)); err != nil {
-				return fmt.Errorf("prune the secrets of %s %s: %w", owner.Owner.Kind, owner.Owner.ID, err)
-			}
-			return k.cfg.Store.Pruned(ctx, k.epoch.Load(), owner)
-		}); err != nil {
-			return err
-		}
+		return k.cfg.Store.SecretKeys(ctx, due.Owner)
 	}
+	if err := k.told("prune", k.cfg.Vault.PruneSecrets(ctx, due.Owner, keep)); err != nil {
+		return fmt.Errorf("prune the secrets of %s %s: %w", due.Owner.Kind, due.Owner.ID, err)
+	}
+	return k.cfg.Store.Pruned(ctx, k.epoch.Load(), due)
 }
 
 func (k *Keyring) workspaces(ctx context.Context) error {
-	var last error
-	for after := ""; ; {
-		all, err := k.cfg.Store.WorkspacesWithoutSecrets(ctx, after, batch)
-		if err != nil || len(all) == 0 {
-			return firstOf(err, last)
-		}
-		after = all[len(all)-1].WorkspaceID
-		// What a class of hundreds shares is read once.
-		shared, err := k.shared(ctx, all)
+	return paged(ctx, func(ctx context.Context, after lab.WorkspaceSecrets, limit int) ([]lab.WorkspaceSecrets, error) {
+		return k.cfg.Store.WorkspacesWithoutSecrets(ctx, after.WorkspaceID, limit)
+	}, func(ctx context.Context, page []lab.WorkspaceSecrets) error {
+		shared, err := k.shared(ctx, page)
 		if err != nil {
 			return err
 		}
-		err = each(ctx, k.cfg.Workers, all, func(ctx context.Context, w lab.WorkspaceSecrets) error { return k.write(ctx, w, shared) })
-		if lab.CodeOf(err) == lab.CodeUnavailable || lab.CodeOf(err) == lab.CodeConflict {
-			return err
-		} else if err != nil {
-			last = err
-		}
-	}
+		return each(ctx, k.cfg.Workers, page, func(ctx context.Context, w lab.WorkspaceSecrets) error { return k.write(ctx, w, shared) })
+	})
 }
 
-// values are secrets by their owner.
-type values map[lab.SecretOwner]map[string]string
+// readings are what came of reading the secrets of owners.
+type readings map[lab.SecretOwner]reading
 
-func (k *Keyring) shared(ctx context.Context, all []lab.WorkspaceSecrets) (values, error) {
-	shared := values{}
-	for _, w := range all {
+// reading is an owner's secrets by name, or why they can't be read.
+type reading struct {
+	values map[string]string
+	err    error
+}
+
+// shared reads what a class of hundreds shares once. An owner who can't be read
+// keeps no other's workspaces waiting; the error is one that stops.
+func (k *Keyring) shared(ctx context.Context, page []lab.WorkspaceSecrets) (readings, error) {
+	shared := readings{}
+	for _, w := range page {
 		for _, owner := range w.Owners {
 			if _, known := shared[owner]; known || owner.Kind == lab.SecretOfStudent {
 				continue
 			}
-			of, err := k.inForce(ctx, owner)
-			if err != nil {
+			values, err := k.inForce(ctx, owner)
+			if stops(err) {
 				return nil, err
 			}
-			shared[owner] = of
+			shared[owner] = reading{values, err}
 		}
 	}
 	return shared, nil
@@ -332,17 +356,17 @@ func (k *Keyring) inForce(ctx context.Context, owner lab.SecretOwner) (map[strin
 
 // write takes the secrets of a workspace's owners to its path. The names are
 // written down before they may be there, so that none stays that nobody knows.
-func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared values) error {
+func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared readings) error {
 	merged := map[string]string{}
 	for _, owner := range w.Owners {
 		of, known := shared[owner]
 		if !known {
-			var err error
-			if of, err = k.inForce(ctx, owner); err != nil {
-				return err
-			}
+			of.values, of.err = k.inForce(ctx, owner)
 		}
-		maps.Copy(merged, of)
+		if of.err != nil {
+			return fmt.Errorf("write the secrets of workspace %s: %w", w.Slug, of.err)
+		}
+		maps.Copy(merged, of.values)
 	}
 	names := slices.Collect(maps.Keys(merged))
 	remove := slices.DeleteFunc(slices.Clone(w.Names), func(name string) bool { _, stays := merged[name]; return stays })
@@ -380,13 +404,4 @@ func (k *Keyring) EnsureWorkspaceSecret(ctx context.Context, jobID string) error
 // DeleteWorkspaceSecret deletes all that a workspace's path has.
 func (k *Keyring) DeleteWorkspaceSecret(ctx context.Context, jobID string) error {
 	return k.cfg.Vault.DeleteWorkspaceSecret(ctx, jobID)
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -35,9 +35,11 @@ type world struct {
 	disabled map[string]bool
 	owners   map[lab.SecretOwner]map[string]string
 	paths    map[string]map[string]string
-	// fails is what Vault answers everything with, where it is not nil.
-	fails error
-	reads int
+	// fails is what Vault answers everything with, where it is not nil; refused are
+	// the people, owners and job ids that it refuses, by their ids.
+	fails   error
+	refused map[string]bool
+	reads   int
 }
 
 func newWorld() *world {
@@ -45,6 +47,14 @@ func newWorld() *world {
 		due: map[string]lab.WorkspaceSecrets{}, disabled: map[string]bool{},
 		owners: map[lab.SecretOwner]map[string]string{}, paths: map[string]map[string]string{},
 	}
+}
+
+// answer is Vault's, to what is asked about the one with this id.
+func (w *world) answer(id string) error {
+	if w.refused[id] {
+		return lab.Errorf(lab.CodeRefused, "not %s", id)
+	}
+	return w.fails
 }
 
 func (w *world) ClaimKeys(context.Context) (int64, error) {
@@ -115,10 +125,19 @@ func (w *world) SecretKeys(ctx context.Context, owner lab.SecretOwner) ([]string
 	return keys, err
 }
 
-func (w *world) SecretsToPrune(context.Context, int) ([]lab.SecretsToPrune, error) {
+// place sorts owners.
+func place(o lab.SecretOwner) string { return string(o.Kind) + "/" + o.ID }
+
+func (w *world) SecretsToPrune(_ context.Context, after lab.SecretOwner, limit int) ([]lab.SecretsToPrune, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.prune), nil
+	var due []lab.SecretsToPrune
+	for _, p := range w.prune {
+		if place(p.Owner) > place(after) && len(due) < limit {
+			due = append(due, p)
+		}
+	}
+	return due, nil
 }
 
 func (w *world) Pruned(_ context.Context, epoch int64, done lab.SecretsToPrune) error {
@@ -175,10 +194,11 @@ func (w *world) EnablePerson(_ context.Context, id string) error  { return w.per
 func (w *world) person(id string, disabled bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails == nil {
+	err := w.answer(id)
+	if err == nil {
 		w.disabled[id] = disabled
 	}
-	return w.fails
+	return err
 }
 
 func (w *world) Secrets(_ context.Context, owner lab.SecretOwner) (map[string]string, error) {
@@ -189,36 +209,38 @@ func (w *world) Secrets(_ context.Context, owner lab.SecretOwner) (map[string]st
 		w.replaced()
 		w.replaced = nil
 	}
-	return maps.Clone(w.owners[owner]), w.fails
+	return maps.Clone(w.owners[owner]), w.answer(owner.ID)
 }
 
 func (w *world) PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep func(context.Context) ([]string, error)) error {
 	keys, err := keep(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails == nil {
+	if err = errors.Join(w.answer(owner.ID), err); err == nil {
 		maps.DeleteFunc(w.owners[owner], func(key, _ string) bool { return !slices.Contains(keys, key) })
 	}
-	return errors.Join(w.fails, err)
+	return err
 }
 
 func (w *world) EnsureWorkspaceSecret(_ context.Context, jobID string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails == nil && w.paths[jobID] == nil {
+	err := w.answer(jobID)
+	if err == nil && w.paths[jobID] == nil {
 		w.paths[jobID] = map[string]string{"WORKSPACE_SECRET": "its own"}
 	}
-	return w.fails
+	return err
 }
 
 func (w *world) SetWorkspaceSecrets(_ context.Context, jobID string, values map[string]string, remove []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails == nil {
+	err := w.answer(jobID)
+	if err == nil {
 		maps.Copy(w.paths[jobID], values)
 		maps.DeleteFunc(w.paths[jobID], func(name, _ string) bool { return slices.Contains(remove, name) })
 	}
-	return w.fails
+	return err
 }
 
 func (w *world) DeleteWorkspaceSecret(context.Context, string) error { return w.fails }
@@ -328,20 +350,45 @@ func TestWhatVaultCanNotTakeWhileItIsAwayIsDoneAfter(t *testing.T) {
 func TestOneThatVaultRefusesKeepsNobodyElseWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		w.people = []lab.PersonToSettle{{ID: "ana", Disabled: true}}
-		w.fails = lab.Errorf(lab.CodeRefused, "no")
-		w.workspace("ben", 1)
+		w.people = []lab.PersonToSettle{{ID: "ana", Disabled: true}, {ID: "ben", Disabled: true}}
+		w.prune = []lab.SecretsToPrune{{Owner: course("gone"), Gone: true}, {Owner: course("left"), Gone: true}}
+		for _, id := range []string{"eve", "fay", "kim", "lea", "zoe"} {
+			w.owners[student(id)] = map[string]string{"A": id}
+			w.workspace(id, 1)
+		}
+		w.owners[class("s27")] = map[string]string{"B": "class"}
+		lea := w.due["lea"]
+		lea.Owners[1] = class("s27")
+		w.due["lea"] = lea
+		// One person, one owner who is gone, a student, a class and a workspace's path.
+		w.refused = map[string]bool{"ana": true, "gone": true, "fay": true, "s27": true, "bothy-f26-py-kim": true}
 		k := w.running(t)
-		if !slices.Contains(w.began, "ana") || w.disabled["ana"] {
-			t.Fatalf("it was not tried: %+v", w)
+		waiting := func() (ids []string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, p := range w.people {
+				ids = append(ids, p.ID)
+			}
+			for _, p := range w.prune {
+				ids = append(ids, p.Owner.ID)
+			}
+			for _, id := range slices.Sorted(maps.Keys(w.due)) {
+				if w.due[id].Done == 0 {
+					ids = append(ids, id)
+				}
+			}
+			return ids
+		}
+		if diff := cmp.Diff([]string{"ana", "gone", "fay", "kim", "lea"}, waiting()); diff != "" {
+			t.Errorf("waiting: %s", diff)
 		}
 		w.mu.Lock()
-		w.fails = nil
+		w.refused = nil
 		w.mu.Unlock()
 		k.Wake()
 		synctest.Wait()
-		if !w.disabled["ana"] || w.due["ben"].Done != 1 {
-			t.Errorf("after all: %+v", w)
+		if left := waiting(); left != nil {
+			t.Errorf("after all %v wait", left)
 		}
 	})
 }

@@ -342,8 +342,9 @@ func (s *Store) SettledPerson(ctx context.Context, epoch int64, person lab.Perso
 	})
 }
 
-// SecretsToPrune gives the owners of whose secrets Vault may hold more than there are.
-func (s *Store) SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToPrune, error) {
+// SecretsToPrune gives the owners of whose secrets Vault may hold more than there
+// are, in the order of kinds and ids after the one given.
+func (s *Store) SecretsToPrune(ctx context.Context, after lab.SecretOwner, limit int) ([]lab.SecretsToPrune, error) {
 	var rows []struct {
 		Kind    string `db:"kind"`
 		ID      string `db:"id"`
@@ -352,7 +353,7 @@ func (s *Store) SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToP
 		Gone    bool   `db:"gone"`
 	}
 	err := s.reader().list(ctx, &rows, `SELECT o.kind, o.id, o.changes, o.pruned, `+ownerGone+` AS gone FROM secret_owners o
-		WHERE o.pruned <> o.changes OR `+ownerGone+` ORDER BY o.kind, o.id LIMIT ?`, limit)
+		WHERE (o.pruned <> o.changes OR `+ownerGone+`) AND (o.kind, o.id) > (?, ?) ORDER BY o.kind, o.id LIMIT ?`, after.Kind, after.ID, limit)
 	if err != nil {
 		return nil, s.failed(ctx, "list secrets to prune", err)
 	}
