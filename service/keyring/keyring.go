@@ -56,7 +56,8 @@ type Vault interface {
 	EnablePerson(ctx context.Context, userID string) error
 	Secrets(ctx context.Context, owner lab.SecretOwner) (map[string]string, error)
 	PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep func(context.Context) ([]string, error)) error
-	EnsureWorkspaceSecret(ctx context.Context, jobID string) error
+	HasWorkspaceSecret(ctx context.Context, jobID string) (bool, error)
+	MakeWorkspaceSecret(ctx context.Context, jobID string, values map[string]string) (made bool, err error)
 	SetWorkspaceSecrets(ctx context.Context, jobID string, values map[string]string, remove []string) error
 	DeleteWorkspaceSecret(ctx context.Context, jobID string) error
 }
@@ -354,8 +355,9 @@ func (k *Keyring) inForce(ctx context.Context, owner lab.SecretOwner) (map[strin
 	}
 }
 
-// write takes the secrets of a workspace's owners to its path. The names are
-// written down before they may be there, so that none stays that nobody knows.
+// write takes the secrets of a workspace's owners to its path, and makes that with
+// all of them at once where it is gone. The names are written down before they may be
+// there, so that none stays that nobody knows.
 func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared readings) error {
 	merged := map[string]string{}
 	for _, owner := range w.Owners {
@@ -368,35 +370,49 @@ func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared read
 		}
 		maps.Copy(merged, of.values)
 	}
-	names := slices.Collect(maps.Keys(merged))
+	names := slices.Sorted(maps.Keys(merged))
+	if w.Done == w.Changes && slices.Equal(names, w.Names) {
+		return k.put(ctx, w, merged, nil) // all is written down as it is
+	}
 	remove := slices.DeleteFunc(slices.Clone(w.Names), func(name string) bool { _, stays := merged[name]; return stays })
 	if err := k.cfg.Store.BeginWorkspaceSecrets(ctx, k.epoch.Load(), w.WorkspaceID, append(slices.Clone(remove), names...)); err != nil {
 		return err
 	}
-	err := k.cfg.Vault.EnsureWorkspaceSecret(ctx, w.Slug.JobID())
-	if err == nil {
-		err = k.cfg.Vault.SetWorkspaceSecrets(ctx, w.Slug.JobID(), merged, remove)
-	}
-	if err := k.told("workspace", err); err != nil {
-		return fmt.Errorf("write the secrets of workspace %s: %w", w.Slug, err)
+	if err := k.put(ctx, w, merged, remove); err != nil {
+		return err
 	}
 	k.cfg.Logger.InfoContext(ctx, "a workspace has its secrets", "workspace", w.Slug, "names", len(names), "removed", len(remove))
 	return k.cfg.Store.WroteWorkspaceSecrets(ctx, k.epoch.Load(), w.WorkspaceID, names, w.Changes)
 }
 
-// EnsureWorkspaceSecret gives a workspace that is about to start its own credential
-// and all secrets that are for it. It takes a job id as lab.Slug gives it.
-func (k *Keyring) EnsureWorkspaceSecret(ctx context.Context, jobID string) error {
-	if err := k.cfg.Vault.EnsureWorkspaceSecret(ctx, jobID); err != nil {
-		return err
+// put writes values to a workspace's path, and takes the names in remove from it.
+func (k *Keyring) put(ctx context.Context, w lab.WorkspaceSecrets, values map[string]string, remove []string) error {
+	made, err := k.cfg.Vault.MakeWorkspaceSecret(ctx, w.Slug.JobID(), values)
+	if err == nil && !made {
+		err = k.cfg.Vault.SetWorkspaceSecrets(ctx, w.Slug.JobID(), values, remove)
 	}
+	if err := k.told("workspace", err); err != nil {
+		return fmt.Errorf("write the secrets of workspace %s: %w", w.Slug, err)
+	}
+	return nil
+}
+
+// EnsureWorkspaceSecret gives a workspace that is about to start its own credential
+// and all secrets that are for it, whatever has become of its path. It takes a job id
+// as lab.Slug gives it.
+func (k *Keyring) EnsureWorkspaceSecret(ctx context.Context, jobID string) error {
 	slug, err := lab.ParseSlug(strings.TrimPrefix(jobID, lab.Slug("").JobID()))
 	if err != nil {
 		return err
 	}
 	w, err := k.cfg.Store.SecretsOfWorkspace(ctx, slug)
-	if err != nil || w.Changes == w.Done {
+	if err != nil {
 		return err
+	}
+	if w.Changes == w.Done {
+		if there, err := k.cfg.Vault.HasWorkspaceSecret(ctx, jobID); err != nil || there {
+			return err
+		}
 	}
 	return k.write(ctx, w, nil)
 }

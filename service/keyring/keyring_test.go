@@ -222,14 +222,21 @@ func (w *world) PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep fu
 	return err
 }
 
-func (w *world) EnsureWorkspaceSecret(_ context.Context, jobID string) error {
+func (w *world) HasWorkspaceSecret(_ context.Context, jobID string) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	err := w.answer(jobID)
-	if err == nil && w.paths[jobID] == nil {
-		w.paths[jobID] = map[string]string{"WORKSPACE_SECRET": "its own"}
+	return w.paths[jobID] != nil, w.answer(jobID)
+}
+
+func (w *world) MakeWorkspaceSecret(_ context.Context, jobID string, values map[string]string) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.answer(jobID); err != nil || w.paths[jobID] != nil {
+		return false, err
 	}
-	return err
+	w.paths[jobID] = map[string]string{"WORKSPACE_SECRET": "its own"}
+	maps.Copy(w.paths[jobID], values)
+	return true, nil
 }
 
 func (w *world) SetWorkspaceSecrets(_ context.Context, jobID string, values map[string]string, remove []string) error {
@@ -417,6 +424,28 @@ func TestAWorkspaceThatStartsHasItsSecrets(t *testing.T) {
 	}
 }
 
+func TestAWorkspaceWhosePathIsGoneHasAllOfItsSecretsOnceItStarts(t *testing.T) {
+	w := newWorld()
+	w.owners[class("f26")] = map[string]string{"A": "class"}
+	w.workspace("ana", 1)
+	k := w.keyring(t)
+	if err := k.Claim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"WORKSPACE_SECRET": "its own", "A": "class"}, w.paths["bothy-f26-py-ana"]); diff != "" {
+			t.Error(diff)
+		}
+		if one := w.due["ana"]; one.Done != 1 || !slices.Equal(one.Names, []string{"A"}) {
+			t.Errorf("recorded: %+v", one)
+		}
+		delete(w.paths, "bothy-f26-py-ana") // by another hand
+	}
+}
+
 func TestAnInstanceThatWasReplacedRecordsNothing(t *testing.T) {
 	w := newWorld()
 	w.workspace("ana", 1)
@@ -428,7 +457,7 @@ func TestAnInstanceThatWasReplacedRecordsNothing(t *testing.T) {
 	if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); lab.CodeOf(err) != lab.CodeConflict {
 		t.Errorf("got %v", err)
 	}
-	if len(w.paths["bothy-f26-py-ana"]) != 1 {
+	if len(w.paths) != 0 {
 		t.Errorf("it wrote: %v", w.paths)
 	}
 }

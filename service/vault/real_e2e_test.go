@@ -238,7 +238,7 @@ func TestBothyMayDoNothingOutsideOfItsPaths(t *testing.T) {
 	}
 	r.Write(t, "sys/mounts/other", map[string]any{"type": "kv", "options": map[string]string{"version": "2"}})
 	r.Write(t, "other/data/x", map[string]any{"data": map[string]any{"a": "b"}})
-	if err := r.EnsureWorkspaceSecret(t.Context(), "bothy-x"); err != nil {
+	if err := made(t.Context(), r.Client, "bothy-x"); err != nil {
 		t.Fatal(err)
 	}
 	admin := r.Write(t, "identity/entity", map[string]any{"name": "an-admin", "policies": []string{"root-like"}})
@@ -300,18 +300,18 @@ func TestBothyWorksOnAfterVaultWasSealedAndItsTokenRevoked(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Seal(t)
-	r.is(t, "a secret while sealed", r.EnsureWorkspaceSecret(ctx, "bothy-y"), lab.CodeUnavailable)
+	r.is(t, "a secret while sealed", made(ctx, r.Client, "bothy-y"), lab.CodeUnavailable)
 	r.is(t, "a password while sealed", r.CheckPassword(ctx, ana, "the-right-one"), lab.CodeUnavailable)
 	r.is(t, "ready while sealed", r.Ready(ctx), lab.CodeUnavailable)
 	r.Unseal(t)
-	r.is(t, "a secret after that", r.EnsureWorkspaceSecret(ctx, "bothy-y"), "")
+	r.is(t, "a secret after that", made(ctx, r.Client, "bothy-y"), "")
 	r.is(t, "a password after that", r.CheckPassword(ctx, ana, "the-right-one"), "")
 
 	// Whatever Bothy has a token for is revoked.
 	r.Write(t, "sys/leases/revoke-prefix/auth/approle", nil)
 	var asking sync.WaitGroup
 	for range 20 {
-		asking.Go(func() { r.is(t, "after the revocation", r.EnsureWorkspaceSecret(ctx, "bothy-z"), "") })
+		asking.Go(func() { r.is(t, "after the revocation", made(ctx, r.Client, "bothy-z"), "") })
 	}
 	asking.Wait()
 	if n := strings.Count(r.log.String(), "logged in"); n < 2 || n > 3 {
@@ -319,5 +319,5 @@ func TestBothyWorksOnAfterVaultWasSealedAndItsTokenRevoked(t *testing.T) {
 	}
 	r.secretID = "another"
 	r.Write(t, "sys/leases/revoke-prefix/auth/approle", nil)
-	r.is(t, "with a secret id that is not known", r.EnsureWorkspaceSecret(ctx, "bothy-z"), lab.CodeRefused)
+	r.is(t, "with a secret id that is not known", made(ctx, r.Client, "bothy-z"), lab.CodeRefused)
 }

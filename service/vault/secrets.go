@@ -110,7 +110,7 @@ func (c *Client) changeSecrets(ctx context.Context, owner lab.SecretOwner, chang
 
 // SetWorkspaceSecrets gives a workspace's path the values given and takes the names
 // in remove from it; what else is there stays. Nothing of it is read. The path must
-// be there, as EnsureWorkspaceSecret makes it.
+// be there, as MakeWorkspaceSecret makes it.
 func (c *Client) SetWorkspaceSecrets(ctx context.Context, jobID string, values map[string]string, remove []string) error {
 	path := secretPath(jobID)
 	data := asAny(values)
