@@ -81,6 +81,7 @@ type Keyring struct {
 	wake  chan struct{}
 	done  *prometheus.CounterVec
 	epoch atomic.Int64
+	paths paths
 }
 
 // New makes a keyring. It does nothing before Run.
@@ -92,7 +93,7 @@ func New(cfg Config) (*Keyring, error) {
 		cfg.Workers = defaultWorkers
 	}
 	k := &Keyring{
-		cfg: cfg, wake: make(chan struct{}, 1),
+		cfg: cfg, wake: make(chan struct{}, 1), paths: paths{held: map[string]chan struct{}{}},
 		done: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bothy_keyring_actions_total", Help: "What Vault was told: disable, enable, prune, workspace; ok or the code of the error.",
 		}, []string{"kind", "result"}),
@@ -292,7 +293,25 @@ func (k *Keyring) workspaces(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return each(ctx, k.cfg.Workers, page, func(ctx context.Context, w lab.WorkspaceSecrets) error { return k.write(ctx, w, shared) })
+		return each(ctx, k.cfg.Workers, page, func(ctx context.Context, w lab.WorkspaceSecrets) error { return k.update(ctx, w, shared) })
+	})
+}
+
+// update writes the secrets of a workspace that was due when the owners' were read.
+func (k *Keyring) update(ctx context.Context, due lab.WorkspaceSecrets, shared readings) error {
+	return k.paths.alone(ctx, due.Slug.JobID(), func() error {
+		w, err := k.cfg.Store.SecretsOfWorkspace(ctx, due.Slug)
+		switch {
+		case lab.CodeOf(err) == lab.CodeNotFound:
+			return nil // it is deleted, and its path is to stay so
+		case err != nil:
+			return err
+		case w.Changes == w.Done:
+			return nil // it has started meanwhile
+		case w.Changes != due.Changes:
+			shared = nil
+		}
+		return k.write(ctx, w, shared)
 	})
 }
 
@@ -357,7 +376,8 @@ func (k *Keyring) inForce(ctx context.Context, owner lab.SecretOwner) (map[strin
 
 // write takes the secrets of a workspace's owners to its path, and makes that with
 // all of them at once where it is gone. The names are written down before they may be
-// there, so that none stays that nobody knows.
+// there, so that none stays that nobody knows. Nobody else may work on the path, from
+// before w was read.
 func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared readings) error {
 	merged := map[string]string{}
 	for _, owner := range w.Owners {
@@ -405,19 +425,22 @@ func (k *Keyring) EnsureWorkspaceSecret(ctx context.Context, jobID string) error
 	if err != nil {
 		return err
 	}
-	w, err := k.cfg.Store.SecretsOfWorkspace(ctx, slug)
-	if err != nil {
-		return err
-	}
-	if w.Changes == w.Done {
-		if there, err := k.cfg.Vault.HasWorkspaceSecret(ctx, jobID); err != nil || there {
+	return k.paths.alone(ctx, jobID, func() error {
+		w, err := k.cfg.Store.SecretsOfWorkspace(ctx, slug)
+		if err != nil {
 			return err
 		}
-	}
-	return k.write(ctx, w, nil)
+		if w.Changes == w.Done {
+			if there, err := k.cfg.Vault.HasWorkspaceSecret(ctx, jobID); err != nil || there {
+				return err
+			}
+		}
+		return k.write(ctx, w, nil)
+	})
 }
 
-// DeleteWorkspaceSecret deletes all that a workspace's path has.
+// DeleteWorkspaceSecret deletes all that the path has of a workspace that is being
+// deleted.
 func (k *Keyring) DeleteWorkspaceSecret(ctx context.Context, jobID string) error {
-	return k.cfg.Vault.DeleteWorkspaceSecret(ctx, jobID)
+	return k.paths.alone(ctx, jobID, func() error { return k.cfg.Vault.DeleteWorkspaceSecret(ctx, jobID) })
 }

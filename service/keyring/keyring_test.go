@@ -28,9 +28,9 @@ type world struct {
 	prune  []lab.SecretsToPrune
 	// versions are in force; of owners that are not here, all that Vault holds.
 	versions map[lab.SecretOwner]map[string]string
-	// replaced, where set, is done once between two readings.
-	replaced func()
-	due      map[string]lab.WorkspaceSecrets
+	// before are done before as many readings of Vault, each once.
+	before []func()
+	due    map[string]lab.WorkspaceSecrets
 
 	disabled map[string]bool
 	owners   map[lab.SecretOwner]map[string]string
@@ -203,12 +203,15 @@ func (w *world) person(id string, disabled bool) error {
 
 func (w *world) Secrets(_ context.Context, owner lab.SecretOwner) (map[string]string, error) {
 	w.mu.Lock()
+	before := w.before
+	w.before = before[min(1, len(before)):]
+	w.mu.Unlock()
+	if len(before) > 0 {
+		before[0]()
+	}
+	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reads++
-	if w.replaced != nil {
-		w.replaced()
-		w.replaced = nil
-	}
 	return maps.Clone(w.owners[owner]), w.answer(owner.ID)
 }
 
@@ -250,7 +253,12 @@ func (w *world) SetWorkspaceSecrets(_ context.Context, jobID string, values map[
 	return err
 }
 
-func (w *world) DeleteWorkspaceSecret(context.Context, string) error { return w.fails }
+func (w *world) DeleteWorkspaceSecret(_ context.Context, jobID string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.paths, jobID)
+	return w.answer(jobID)
+}
 
 func course(id string) lab.SecretOwner  { return lab.SecretOwner{Kind: lab.SecretOfCourse, ID: id} }
 func class(id string) lab.SecretOwner   { return lab.SecretOwner{Kind: lab.SecretOfClass, ID: id} }
@@ -271,6 +279,16 @@ func (w *world) keyring(t *testing.T) *keyring.Keyring {
 		t.Fatal(err)
 	}
 	return k
+}
+
+// change changes what a workspace's owners have, and what else a test knows of.
+func (w *world) change(id string, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do()
+	one := w.due[id]
+	one.Changes++
+	w.due[id] = one
 }
 
 // running runs a keyring until the test is over, and gives it after its first pass.
@@ -472,10 +490,10 @@ func TestOnlyValuesInForceReachAWorkspace(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Another value comes into force, and the one before is pruned, while it is read.
-	w.replaced = func() {
+	w.before = []func(){func() {
 		w.owners[student("ana")] = map[string]string{"A.3": "new", "C": "of earlier"}
 		w.versions[student("ana")]["A"] = "3"
-	}
+	}}
 	if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); err != nil {
 		t.Fatal(err)
 	}
@@ -483,4 +501,77 @@ func TestOnlyValuesInForceReachAWorkspace(t *testing.T) {
 	if diff := cmp.Diff(want, w.paths["bothy-f26-py-ana"]); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestNothingIsWrittenForAWorkspaceThatIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// Deleted when a pass knows of it, and reads what it shares or what is its own.
+		for name, owner := range map[string]lab.SecretOwner{"shared": class("f26"), "own": student("ana")} {
+			w := newWorld()
+			w.owners[owner] = map[string]string{"A": "1"}
+			w.workspace("ana", 1)
+			reading := make(chan struct{})
+			w.before = []func(){func() { <-reading }}
+			k := w.running(t)
+			w.mu.Lock()
+			delete(w.due, "ana")
+			w.mu.Unlock()
+			deleted := make(chan error, 1)
+			go func() { deleted <- k.DeleteWorkspaceSecret(t.Context(), "bothy-f26-py-ana") }()
+			synctest.Wait()
+			close(reading)
+			synctest.Wait()
+			if err := <-deleted; err != nil || len(w.paths) != 0 {
+				t.Errorf("%s: left %v, %v", name, w.paths, err)
+			}
+		}
+	})
+}
+
+func TestASecretThatIsDeletedWhileItsWorkspaceStartsDoesNotStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.owners[class("f26")] = map[string]string{"X": "deleted"}
+		w.owners[student("ana")] = map[string]string{"A": "1"}
+		w.workspace("ana", 1)
+		// The pass has read the class's when it is held, the start what is left of them.
+		pass, start := make(chan struct{}), make(chan struct{})
+		w.before = []func(){func() {}, func() { <-pass }, func() { <-start }}
+		k := w.running(t)
+		w.change("ana", func() { delete(w.owners, class("f26")) })
+		started := make(chan error, 1)
+		go func() { started <- k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana") }()
+		synctest.Wait()
+		close(pass)
+		synctest.Wait()
+		close(start)
+		if err := <-started; err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"WORKSPACE_SECRET": "its own", "A": "1"}, w.paths["bothy-f26-py-ana"]); diff != "" {
+			t.Error(diff)
+		}
+		if one := w.due["ana"]; one.Done != 2 || !slices.Equal(one.Names, []string{"A"}) {
+			t.Errorf("recorded: %+v", one)
+		}
+	})
+}
+
+func TestAChangeWhileAPassReadsWhatIsSharedReachesAWorkspace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.owners[course("py")] = map[string]string{"A": "old"}
+		w.owners[class("f26")] = map[string]string{"B": "1"}
+		w.workspace("ana", 1)
+		// The course's were read when the second reading begins.
+		w.before = []func(){func() {}, func() {
+			w.change("ana", func() { w.owners[course("py")] = map[string]string{"A": "new"} })
+		}}
+		w.running(t)
+		time.Sleep(time.Minute) // of the bubble's clock
+		synctest.Wait()
+		if got := w.paths["bothy-f26-py-ana"]["A"]; got != "new" {
+			t.Errorf("it has the %s value, and counts as %+v", got, w.due["ana"])
+		}
+	})
 }
