@@ -56,6 +56,7 @@ type Vault interface {
 	EnablePerson(ctx context.Context, userID string) error
 	Secrets(ctx context.Context, owner lab.SecretOwner) (map[string]string, error)
 	PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep func(context.Context) ([]string, error)) error
+	DeleteSecrets(ctx context.Context, owner lab.SecretOwner) error
 	HasWorkspaceSecret(ctx context.Context, jobID string) (bool, error)
 	MakeWorkspaceSecret(ctx context.Context, jobID string, values map[string]string) (made bool, err error)
 	SetWorkspaceSecrets(ctx context.Context, jobID string, values map[string]string, remove []string) error
@@ -273,13 +274,15 @@ func (k *Keyring) prune(ctx context.Context) error {
 
 // pruneOwner rids Vault of the values of an owner's secrets that are good for nothing.
 func (k *Keyring) pruneOwner(ctx context.Context, due lab.SecretsToPrune) error {
-	keep := func(ctx context.Context) ([]string, error) {
-		if due.Gone {
-			return nil, nil
+	prune := k.cfg.Vault.DeleteSecrets
+	if !due.Gone {
+		prune = func(ctx context.Context, owner lab.SecretOwner) error {
+			return k.cfg.Vault.PruneSecrets(ctx, owner, func(ctx context.Context) ([]string, error) {
+				return k.cfg.Store.SecretKeys(ctx, owner)
+			})
 		}
-		return k.cfg.Store.SecretKeys(ctx, due.Owner)
 	}
-	if err := k.told("prune", k.cfg.Vault.PruneSecrets(ctx, due.Owner, keep)); err != nil {
+	if err := k.told("prune", prune(ctx, due.Owner)); err != nil {
 		return fmt.Errorf("prune the secrets of %s %s: %w", due.Owner.Kind, due.Owner.ID, err)
 	}
 	return k.cfg.Store.Pruned(ctx, k.epoch.Load(), due)

@@ -225,6 +225,16 @@ func (w *world) PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep fu
 	return err
 }
 
+func (w *world) DeleteSecrets(_ context.Context, owner lab.SecretOwner) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.answer(owner.ID)
+	if err == nil {
+		delete(w.owners, owner)
+	}
+	return err
+}
+
 func (w *world) HasWorkspaceSecret(_ context.Context, jobID string) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -414,6 +424,21 @@ func TestOneThatVaultRefusesKeepsNobodyElseWaiting(t *testing.T) {
 		synctest.Wait()
 		if left := waiting(); left != nil {
 			t.Errorf("after all %v wait", left)
+		}
+	})
+}
+
+func TestOfAnOwnerWhoIsGoneNoValueIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.owners[course("py")] = map[string]string{"A.1": "old", "A.2": "in force"}
+		w.versions = map[lab.SecretOwner]map[string]string{course("py"): {"A": "2"}, course("gone"): {"A": "1"}}
+		w.owners[course("gone")] = map[string]string{"A.1": "in force before"}
+		w.prune = []lab.SecretsToPrune{{Owner: course("gone"), Gone: true}, {Owner: course("py"), Changes: 2}}
+		w.running(t)
+		want := map[lab.SecretOwner]map[string]string{course("py"): {"A.2": "in force"}}
+		if diff := cmp.Diff(want, w.owners); diff != "" || len(w.prune) != 0 {
+			t.Errorf("left to prune %v, in Vault: %s", w.prune, diff)
 		}
 	})
 }

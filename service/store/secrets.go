@@ -19,9 +19,11 @@ const (
 		ON CONFLICT (kind, owner_id, name) DO UPDATE SET revision = secrets.revision + 1, pending = excluded.pending, begun_at = excluded.begun_at`
 	keepName = `UPDATE secrets SET bytes = ?, set_at = ?, set_by = ?, version = pending, pending = '', begun_at = NULL
 		WHERE kind = ? AND owner_id = ? AND name = ? AND pending = ?`
-	// pruneAgain makes an owner due for pruning once more, also while it is being done.
-	pruneAgain = `UPDATE secret_owners SET pruned = CASE WHEN pruned < 0 THEN pruned - 1 ELSE -1 END WHERE kind = ? AND id = ?`
-	lockOwner  = `SELECT id FROM secret_owners WHERE kind = ? AND id = ?`
+	// pruneAgain makes an owner due for pruning once more, also while it is being done,
+	// and who was gone and is forgotten.
+	pruneAgain = `INSERT INTO secret_owners (kind, id, changes, pruned) VALUES (?, ?, 0, -1)
+		ON CONFLICT (kind, id) DO UPDATE SET pruned = CASE WHEN secret_owners.pruned < 0 THEN secret_owners.pruned - 1 ELSE -1 END`
+	lockOwner = `SELECT id FROM secret_owners WHERE kind = ? AND id = ?`
 
 	selectReceivers = `SELECT w.id, w.slug, w.class_id, w.student_id, c.course_id, w.secret_names, w.secrets_done,
 			COALESCE(k.changes, 0) + COALESCE(l.changes, 0) + COALESCE(p.changes, 0) AS changes
@@ -365,19 +367,19 @@ func (s *Store) SecretsToPrune(ctx context.Context, after lab.SecretOwner, limit
 }
 
 // Pruned writes that Vault was rid of what was more than there is, unless there is
-// more again. What is gone is forgotten.
+// more again. Who is gone is forgotten once no value is on its way any more.
 func (s *Store) Pruned(ctx context.Context, epoch int64, done lab.SecretsToPrune) error {
 	return s.tellVault(ctx, epoch, "record pruned secrets", func(tx session) error {
 		if !done.Gone {
 			_, err := tx.exec(ctx, `UPDATE secret_owners SET pruned = ? WHERE kind = ? AND id = ? AND pruned = ?`, done.Changes, done.Owner.Kind, done.Owner.ID, done.Pruned)
 			return err
 		}
-		for _, statement := range []string{`DELETE FROM secrets WHERE kind = ? AND owner_id = ?`, `DELETE FROM secret_owners WHERE kind = ? AND id = ?`} {
-			if _, err := tx.exec(ctx, statement, done.Owner.Kind, done.Owner.ID); err != nil {
-				return err
-			}
+		if _, err := tx.exec(ctx, `DELETE FROM secrets WHERE kind = ? AND owner_id = ? AND pending = ''`, done.Owner.Kind, done.Owner.ID); err != nil {
+			return err
 		}
-		return nil
+		_, err := tx.exec(ctx, `DELETE FROM secret_owners WHERE kind = ? AND id = ? AND pruned = ?
+			AND NOT EXISTS (SELECT 1 FROM secrets WHERE kind = secret_owners.kind AND owner_id = secret_owners.id)`, done.Owner.Kind, done.Owner.ID, done.Pruned)
+		return err
 	})
 }
 

@@ -66,6 +66,14 @@ func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
 		f.must(f.Pruned(t.Context(), epoch, prune[0]))
 		prune, err = f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
 		f.must(err)
+		wantEqual(t, len(prune), 1) // until C, which is on its way, is given up
+		f.now = f.now.Add(11 * time.Minute)
+		f.must(f.AbandonSecrets(t.Context(), epoch))
+		prune, err = f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
+		f.must(err)
+		f.must(f.Pruned(t.Context(), epoch, prune[0]))
+		prune, err = f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
+		f.must(err)
 		wantEqual(t, len(prune), 0)
 		wantCode(t, second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "D"})), lab.CodeNotFound)
 	})
@@ -300,5 +308,49 @@ func TestOnlyAValueThatWasKeptIsInForce(t *testing.T) {
 		for i := range lab.MaxSecrets {
 			f.secret(owner, fmt.Sprintf("N%d", i))
 		}
+	})
+}
+
+// A value may reach Vault after all of its owner's were removed there.
+func TestAValueThatComesAfterItsOwnerHasGoneIsPruned(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, course := t.Context(), f.course("py")
+		owner, epoch := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: course.ID}, f.keys()
+		begin := func(name, version string) {
+			t.Helper()
+			f.must(second(f.BeginSecret(ctx, somebody(), owner, lab.Secret{Name: name, Bytes: 10, Version: version})))
+		}
+		due := func() []lab.SecretsToPrune {
+			t.Helper()
+			all, err := f.SecretsToPrune(ctx, lab.SecretOwner{}, 9)
+			f.must(err)
+			return all
+		}
+		prune := func() {
+			t.Helper()
+			for _, one := range due() {
+				f.must(f.Pruned(ctx, epoch, one))
+			}
+		}
+		f.secret(owner, "A")
+		begin("A", "on its way")
+		begin("B", "overtaken")
+		begin("B", "second")
+		f.must(f.DeleteCourse(ctx, somebody(), course.ID, f.audit("course.delete", course.ID)))
+		prune()
+		wantEqual(t, len(due()), 1)
+		f.must(f.DropSecret(ctx, owner, "A", "on its way"))
+		pruning := due()
+		f.must(f.DropSecret(ctx, owner, "B", "second"))
+		f.must(f.Pruned(ctx, epoch, pruning[0]))
+		wantEqual(t, len(due()), 1) // what was dropped while it was pruned may be there
+		prune()
+		wantEqual(t, len(due()), 0)
+
+		f.must(f.DropSecret(ctx, owner, "B", "overtaken"))
+		wantEqual(t, due(), []lab.SecretsToPrune{{Owner: owner, Gone: true, Pruned: -1}})
+		prune()
+		wantEqual(t, len(due()), 0)
 	})
 }

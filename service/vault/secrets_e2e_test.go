@@ -83,8 +83,32 @@ func TestSecretsOfOwnersAndWorkspaces(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"B.v2": "three"}, r.stored(t, "courses/c-1/env")); diff != "" || asked != 2 {
 		t.Errorf("pruning asked %d times and left something else: %s", asked, diff)
 	}
+	// Nor is one lost that comes when nothing would be left.
+	asked = 0
+	if err := r.PruneSecrets(ctx, course, func(ctx context.Context) ([]string, error) {
+		if asked++; asked == 1 {
+			return nil, r.PutSecret(ctx, course, "C", "v1", "four")
+		}
+		return []string{"C.v1"}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{"C.v1": "four"}, r.stored(t, "courses/c-1/env")); diff != "" {
+		t.Errorf("after pruning: %s", diff)
+	}
 	for range 2 {
 		if err := r.PruneSecrets(ctx, course, func(context.Context) ([]string, error) { return nil, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := r.stored(t, "courses/c-1/env"); len(left) != 0 {
+		t.Errorf("%d values are left", len(left))
+	}
+	if err := r.PutSecret(ctx, course, "D", "v1", "five"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := r.DeleteSecrets(ctx, course); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -126,6 +126,24 @@ func TestDeletingTakesAllVersions(t *testing.T) {
 	}
 }
 
+func TestPruningNeverDeletesWhatItHasNotRead(t *testing.T) {
+	f, c := newFake(t, http.StatusOK, `{"data":{"data":{"A.v1":"1"},"metadata":{"version":7,"created_time":"2026-01-01T00:00:00Z"}}}`)
+	owner := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: "c-1"}
+	if err := c.PruneSecrets(t.Context(), owner, func(context.Context) ([]string, error) { return nil, nil }); err != nil {
+		t.Fatal(err)
+	}
+	got := f.asked[len(f.asked)-1]
+	if got.method != http.MethodPut || got.path != "/v1/bothy/data/courses/c-1/env" || got.body != `{"data":{},"options":{"cas":7}}` {
+		t.Errorf("asked %s %s %s, want no values on the condition of the version", got.method, got.path, got.body)
+	}
+	if err := c.DeleteSecrets(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.asked[len(f.asked)-1]; got.method != http.MethodDelete || got.path != "/v1/bothy/metadata/courses/c-1/env" {
+		t.Errorf("asked %s %s", got.method, got.path)
+	}
+}
+
 func TestWhatVaultSaysIsTranslated(t *testing.T) {
 	tests := []struct {
 		status int
