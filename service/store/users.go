@@ -80,16 +80,6 @@ func (s *Store) User(ctx context.Context, ref string) (lab.User, error) {
 	return user, nil
 }
 
-// UserOfSubject gives who somebody of an OpenID provider is here.
-func (s *Store) UserOfSubject(ctx context.Context, issuer, subject string) (lab.User, error) {
-	var row userRow
-	err := s.reader().find(ctx, "user", subject, &row, selectUsers+`WHERE issuer = ? AND subject = ? AND subject <> ''`, issuer, subject)
-	if err != nil {
-		return lab.User{}, s.failed(ctx, "read a user", err)
-	}
-	return row.user(), nil
-}
-
 // CreateUser adds a user; CodeConflict when the login is taken.
 func (s *Store) CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error {
 	return s.act(ctx, intent, "create a user", func(tx session) (lab.Audit, error) {
