@@ -154,7 +154,11 @@ func TestAPassCountsForAsLongAsItsHolderMay(t *testing.T) {
 		"disabled": {who: func(g guarded) lab.User { return g.student }, lives: true, change: func(g guarded) {
 			g.exec(`UPDATE users SET disabled_at = ? WHERE id = ?`, g.now.UnixMicro(), g.student.ID)
 		}},
-		"withdrawn": {who: func(g guarded) lab.User { return g.student }, lives: true, change: func(g guarded) {
+		"withdrawn": {who: func(g guarded) lab.User { return g.student }, change: func(g guarded) {
+			g.must(second(g.Withdraw(g.t.Context(), somebody(), g.enrolled.ID, g.now, g.audit("student.withdraw", g.enrolled.ID))))
+		}},
+		"withdrawn, and a student elsewhere": {who: func(g guarded) lab.User { return g.student }, lives: true, change: func(g guarded) {
+			g.join(g.fixture.cohort("elsewhere"), g.student.Login)
 			g.must(second(g.Withdraw(g.t.Context(), somebody(), g.enrolled.ID, g.now, g.audit("student.withdraw", g.enrolled.ID))))
 		}},
 		"the cohort taken away": {who: func(g guarded) lab.User { return g.teacher }, lives: true, change: func(g guarded) {

@@ -181,23 +181,28 @@ func (s *Store) EndSession(ctx context.Context, intent lab.Intent, userID, id st
 // EndSessions ends all sessions of a user, and with tokens all API tokens.
 func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error {
 	return s.act(ctx, intent, "end all sessions", func(tx session) (lab.Audit, error) {
-		if _, err := endSessions(ctx, tx, userID, "", at); err != nil || !tokens {
-			return audit, err
+		var ended access
+		var err error
+		if ended.sessions, err = endSessions(ctx, tx, []string{userID}, "", at); err == nil && tokens {
+			ended.tokens, err = revokeTokens(ctx, tx, []string{userID}, at)
 		}
-		revoked, err := revokeTokens(ctx, tx, userID, at)
-		return alsoRevoked(audit, revoked), err
+		return ended.with(audit), err
 	})
 }
 
-// endSessions ends all sessions of a user but one, and gives how many of them would
+// endSessions ends all sessions of users but one, and gives how many of them would
 // have lasted longer.
-func endSessions(ctx context.Context, tx session, userID, except string, at time.Time) (live int, err error) {
-	const others = ` user_id = ? AND id <> ? AND ended_at IS NULL`
-	if err := tx.get(ctx, &live, `SELECT COUNT(*) FROM sessions WHERE expires_at > ? AND`+others, stamp(at), userID, except); err != nil {
+func endSessions(ctx context.Context, tx session, users []string, except string, at time.Time) (live int, err error) {
+	open, err := in[sessionRow](ctx, tx, selectSessions+`WHERE s.ended_at IS NULL AND s.user_id IN (?)`, users)
+	if err != nil {
 		return 0, err
 	}
-	_, err = tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE`+others, stamp(at), userID, except)
-	return live, err
+	for _, s := range open {
+		if s.ID != except && time.Time(s.ExpiresAt).After(at) {
+			live++
+		}
+	}
+	return live, eachBatch(ctx, tx, `UPDATE sessions SET ended_at = ? WHERE ended_at IS NULL AND id <> ? AND user_id IN (?)`, []any{stamp(at), except}, users)
 }
 
 // KnowsDevice says whether somebody has signed in with a browser before.
@@ -267,18 +272,17 @@ func (s *Store) PasswordSet(
 				return err
 			}
 		}
-		sessions, err := endSessions(ctx, tx, userID, kept, at)
-		if err != nil {
+		gone := access{}
+		if gone.sessions, err = endSessions(ctx, tx, []string{userID}, kept, at); err != nil {
 			return err
 		}
-		var revoked []string
 		if tokens {
-			if revoked, err = revokeTokens(ctx, tx, userID, at); err != nil {
+			if gone.tokens, err = revokeTokens(ctx, tx, []string{userID}, at); err != nil {
 				return err
 			}
 		}
-		ended = lab.Ended{Sessions: sessions, Tokens: len(revoked)}
-		return record(ctx, tx, alsoRevoked(audit, revoked))
+		ended = lab.Ended{Sessions: gone.sessions, Tokens: len(gone.tokens)}
+		return record(ctx, tx, gone.with(audit))
 	})
 	return ended, err
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -92,28 +91,13 @@ func (s *Store) RevokeToken(ctx context.Context, intent lab.Intent, userID, id s
 	})
 }
 
-// revokeTokens ends all of a user's API tokens, and gives their ids.
-func revokeTokens(ctx context.Context, tx session, userID string, at time.Time) ([]string, error) {
-	var ids []string
-	if err := tx.list(ctx, &ids, `SELECT id FROM api_tokens WHERE user_id = ? AND revoked_at IS NULL ORDER BY id`+tx.locks.own, userID); err != nil {
+// revokeTokens ends all API tokens of users, and gives their ids.
+func revokeTokens(ctx context.Context, tx session, users []string, at time.Time) ([]string, error) {
+	ids, err := in[string](ctx, tx, `SELECT id FROM api_tokens WHERE revoked_at IS NULL AND user_id IN (?) ORDER BY id`+tx.locks.own, users)
+	if err != nil {
 		return nil, err
 	}
-	_, err := tx.exec(ctx, `UPDATE api_tokens SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL`, stamp(at), userID)
-	return ids, err
-}
-
-// alsoRevoked adds to an audit which tokens went with what it tells of.
-func alsoRevoked(audit lab.Audit, ids []string) lab.Audit {
-	if len(ids) == 0 {
-		return audit
-	}
-	detail := maps.Clone(audit.Detail)
-	if detail == nil {
-		detail = map[string]any{}
-	}
-	detail["revoked_tokens"] = ids
-	audit.Detail = detail
-	return audit
+	return ids, eachBatch(ctx, tx, `UPDATE api_tokens SET revoked_at = ? WHERE id IN (?)`, []any{stamp(at)}, ids)
 }
 
 // UseToken notes that an API token is used.
