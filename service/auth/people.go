@@ -33,7 +33,7 @@ type Store interface {
 	Post(ctx context.Context, userID string) (lab.Post, error)
 	Record(ctx context.Context, audit lab.Audit) error
 
-	BeginSession(ctx context.Context, session lab.Session, hash, device string, replaced []string, audit lab.Audit, ended func(lab.Session) lab.Audit) error
+	BeginSession(ctx context.Context, in lab.SignIn, audit lab.Audit, ended func(lab.Session) lab.Audit) error
 	SessionOf(ctx context.Context, hash string) (session lab.Session, user lab.User, current bool, err error)
 	Session(ctx context.Context, id string) (lab.Session, error)
 	RotateSession(ctx context.Context, id, from, to string, at time.Time) (bool, error)
@@ -46,7 +46,7 @@ type Store interface {
 	PasswordHolds
 	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
 
-	CreateToken(ctx context.Context, intent lab.Intent, token lab.APIToken, hash string, audit lab.Audit) error
+	CreateToken(ctx context.Context, intent lab.Intent, caller lab.Caller, token lab.APIToken, hash string, audit lab.Audit) error
 	Token(ctx context.Context, id string) (lab.APIToken, error)
 	TokenOf(ctx context.Context, hash string) (lab.APIToken, error)
 	Tokens(ctx context.Context, userID string, page lab.Page) (lab.List[lab.APIToken], error)

@@ -87,12 +87,21 @@ func (p *People) SignOutCookies() []*http.Cookie {
 // and gives the cookies that the browser is to keep. The session that the browser
 // had ends. CodeForbidden for who may not sign in any more.
 func (p *People) SignIn(ctx context.Context, user lab.User, visit Visit) ([]*http.Cookie, error) {
-	return p.begin(ctx, user, visit, "provider", false)
+	return p.begin(ctx, user, visit, entry{by: "provider"})
 }
 
-func (p *People) begin(ctx context.Context, user lab.User, visit Visit, by string, due bool) ([]*http.Cookie, error) {
+// entry is how somebody signs in.
+type entry struct {
+	by string
+	// due: with a temporary password.
+	due bool
+	// revision is the user's before their password was looked at, 0 where none was.
+	revision int64
+}
+
+func (p *People) begin(ctx context.Context, user lab.User, visit Visit, how entry) ([]*http.Cookie, error) {
 	if !user.Active() {
-		p.signIns.WithLabelValues(by, "disabled").Inc()
+		p.signIns.WithLabelValues(how.by, "disabled").Inc()
 		return nil, lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
 	}
 	token, err := p.secret()
@@ -105,21 +114,21 @@ func (p *People) begin(ctx context.Context, user lab.User, visit Visit, by strin
 	}
 	at := p.now()
 	session := lab.Session{
-		ID: p.NewID(), UserID: user.ID, PasswordDue: due, Remote: visit.Remote, Agent: visit.Agent,
+		ID: p.NewID(), UserID: user.ID, PasswordDue: how.due, Remote: visit.Remote, Agent: visit.Agent,
 		RotatedAt: at, CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(p.Lifetime),
 	}
-	replaced := make([]string, len(visit.sessions))
-	for i, token := range visit.sessions {
-		replaced[i] = hashOf(token)
+	in := lab.SignIn{Session: session, Hash: hashOf(token), Device: hashOf(device), Revision: how.revision}
+	for _, token := range visit.sessions {
+		in.Replaced = append(in.Replaced, hashOf(token))
 	}
 	ended := func(old lab.Session) lab.Audit {
 		return p.audit(actorOf(user, visit.Remote), "session.end", old.ID, map[string]any{"user": old.UserID, "replaced_by": session.ID})
 	}
-	audit := p.audit(actorOf(user, visit.Remote), "session.create", session.ID, map[string]any{"by": by, "agent": visit.Agent})
-	if err := p.Store.BeginSession(ctx, session, hashOf(token), hashOf(device), replaced, audit, ended); err != nil {
+	audit := p.audit(actorOf(user, visit.Remote), "session.create", session.ID, map[string]any{"by": how.by, "agent": visit.Agent})
+	if err := p.Store.BeginSession(ctx, in, audit, ended); err != nil {
 		return nil, fmt.Errorf("begin a session: %w", err)
 	}
-	p.signIns.WithLabelValues(by, "ok").Inc()
+	p.signIns.WithLabelValues(how.by, "ok").Inc()
 	return []*http.Cookie{p.cookie(sessionCookie, token, p.Lifetime), p.cookie(deviceCookie, device, DeviceAge)}, nil
 }
 

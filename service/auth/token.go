@@ -88,7 +88,7 @@ func (p *People) createToken(ctx context.Context, caller lab.Caller, intent lab.
 		"user": user.ID, "name": token.Name, "scope": token.Scope, "expires_at": token.ExpiresAt.Format(time.RFC3339),
 	})
 	text := TokenPrefix + secret
-	if err := p.Store.CreateToken(ctx, intent, token, hashOf(text), audit); err != nil {
+	if err := p.Store.CreateToken(ctx, intent, caller, token, hashOf(text), audit); err != nil {
 		return lab.APIToken{}, "", err
 	}
 	return token, text, nil

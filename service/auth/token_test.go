@@ -141,6 +141,17 @@ func TestATokenMakesNoneThatIsMoreThanItself(t *testing.T) {
 	}
 }
 
+func TestATokenThatWasRevokedMakesNone(t *testing.T) {
+	s := newSite(t)
+	ada := s.caller("ada@example.org", lab.RoleInstructor)
+	made, text := s.token(ada, auth.TokenInput{Name: "leaked", Scope: lab.TokenWrite})
+	thief, err := byBearer(t, s.People, text) // who is slow to say what it asks
+	s.must(err)
+	s.must(s.RevokeToken(t.Context(), ada, lab.Intent{}, made.ID))
+	_, _, err = s.CreateToken(t.Context(), thief, lab.Intent{}, auth.TokenInput{Name: "another"})
+	s.wantCode(err, lab.CodeUnauthenticated)
+}
+
 func TestATokenThatCannotBeIsRefusedWithAllThatIsWrong(t *testing.T) {
 	s := newSite(t)
 	ada := s.caller("ada@example.org", lab.RoleInstructor)

@@ -27,6 +27,18 @@ func (s Session) Live(now time.Time, idle time.Duration) bool {
 	return s.EndedAt == nil && now.Before(s.ExpiresAt) && now.Sub(s.SeenAt) < idle
 }
 
+// SignIn is a session that begins.
+type SignIn struct {
+	Session Session
+	// Hash is of the session's token, Device of the one that the browser is known by,
+	// and Replaced are of the tokens of the sessions that the browser had, which end.
+	Hash, Device string
+	Replaced     []string
+	// Revision is what the user's was before their password was looked at: the one that
+	// was right then may not be any more. 0 where none was looked at.
+	Revision int64
+}
+
 // PasswordHold keeps all others from giving somebody a password while one does, up
 // to a moment. Vault keeps what comes last: without it, a temporary password could
 // take the place of one that its owner has chosen in the same second.

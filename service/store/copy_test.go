@@ -30,9 +30,9 @@ func (f *fixture) lived(n int) {
 		f.must(second(f.Appoint(ctx, somebody(), to, id, []string{teacher.ID}, f.audit("appoint", id))))
 	}
 	session := f.newSession(teacher)
-	f.must(f.BeginSession(ctx, session, "hash", "device", nil, f.audit("session.create", teacher.ID), nil))
+	f.must(f.BeginSession(ctx, lab.SignIn{Session: session, Hash: "hash", Device: "device"}, f.audit("session.create", teacher.ID), nil))
 	f.must(second(f.RotateSession(ctx, session.ID, "hash", "next", f.now)))
-	f.must(f.CreateToken(ctx, somebody(), f.newToken(teacher), "hash", f.audit("token.create", teacher.ID)))
+	f.must(f.CreateToken(ctx, somebody(), lab.Caller{}, f.newToken(teacher), "hash", f.audit("token.create", teacher.ID)))
 	f.must(f.AskLetter(ctx, f.newLetter(teacher), f.audit("password.ask", teacher.ID)))
 	f.must(f.Spend(ctx, "reset:teacher", 1, time.Hour, f.now))
 	f.must(second(f.Appoint(ctx, somebody(), lab.TrustClass, class.ID, []string{helper.ID}, f.audit("appoint", class.ID))))

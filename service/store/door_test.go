@@ -220,7 +220,7 @@ func TestAPassEndsWithTheTokenThatItWasAskedForWith(t *testing.T) {
 			onEach(t, func(t *testing.T, f *fixture) {
 				g := newGuarded(f)
 				token := lab.APIToken{ID: "token", UserID: g.teacher.ID, Name: "ci", Scope: lab.TokenOperate, CreatedAt: g.now, ExpiresAt: g.now.Add(time.Hour)}
-				g.must(g.CreateToken(t.Context(), somebody(), token, "hash of a token", g.audit("token.create", token.ID)))
+				g.must(g.CreateToken(t.Context(), somebody(), lab.Caller{}, token, "hash of a token", g.audit("token.create", token.ID)))
 				entry := g.entry(g.teacher)
 				entry.SessionID, entry.TokenID = "", token.ID
 				pass := g.enter(entry)

@@ -46,24 +46,33 @@ func rowOfSession(s lab.Session, hash string) sessionRow {
 	return row
 }
 
-// BeginSession writes a new session of somebody under the hash of its token, and
-// that they have used the browser with the hash given; the sessions under the hashes
-// replaced end, each with the audit that ended gives.
-func (s *Store) BeginSession(
-	ctx context.Context, begun lab.Session, hash, device string, replaced []string, audit lab.Audit, ended func(lab.Session) lab.Audit,
-) error {
+// BeginSession writes a new session of somebody, and that they have used its browser;
+// the sessions that it replaces end, each with the audit that ended gives. CodeForbidden
+// for who is disabled by now, CodeConflict for who was changed since their password was
+// looked at.
+func (s *Store) BeginSession(ctx context.Context, in lab.SignIn, audit lab.Audit, ended func(lab.Session) lab.Audit) error {
+	begun := in.Session
 	return s.update(ctx, "begin a session", func(tx session) error {
-		if err := insert(ctx, tx, insertSession, rowOfSession(begun, hash)); err != nil {
+		user, err := holdUser(ctx, tx, begun.UserID)
+		switch {
+		case err != nil:
+			return err
+		case !user.Active():
+			return lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
+		case in.Revision != 0 && in.Revision != user.Revision:
+			return lab.Errorf(lab.CodeConflict, "the account was changed at this moment").WithHint("sign in again")
+		}
+		if err := insert(ctx, tx, insertSession, rowOfSession(begun, in.Hash)); err != nil {
 			return err
 		}
 		if _, err := tx.exec(ctx, `INSERT INTO devices (user_id, hash, used_at) VALUES (?, ?, ?)
-			ON CONFLICT (user_id, hash) DO UPDATE SET used_at = excluded.used_at`, begun.UserID, device, stamp(begun.CreatedAt)); err != nil {
+			ON CONFLICT (user_id, hash) DO UPDATE SET used_at = excluded.used_at`, begun.UserID, in.Device, stamp(begun.CreatedAt)); err != nil {
 			return err
 		}
 		if err := record(ctx, tx, audit); err != nil {
 			return err
 		}
-		for _, old := range replaced {
+		for _, old := range in.Replaced {
 			if err := replaceSession(ctx, tx, old, begun.CreatedAt, ended); err != nil {
 				return err
 			}
@@ -181,6 +190,9 @@ func (s *Store) EndSession(ctx context.Context, intent lab.Intent, userID, id st
 // EndSessions ends all sessions of a user, and with tokens all API tokens.
 func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error {
 	return s.act(ctx, intent, "end all sessions", func(tx session) (lab.Audit, error) {
+		if err := tx.lock(ctx, "user", lockUser, userID); err != nil { // and all that begins anything for them
+			return lab.Audit{}, err
+		}
 		var ended access
 		var err error
 		if ended.sessions, err = endSessions(ctx, tx, []string{userID}, "", at); err == nil && tokens {

@@ -20,7 +20,7 @@ func (f *fixture) newSession(u lab.User) lab.Session {
 func (f *fixture) session(u lab.User, hash string) lab.Session {
 	f.t.Helper()
 	s := f.newSession(u)
-	f.must(f.BeginSession(f.t.Context(), s, hash, "device of "+u.ID, nil, f.audit("session.create", s.ID), nil))
+	f.must(f.BeginSession(f.t.Context(), lab.SignIn{Session: s, Hash: hash, Device: "device of " + u.ID}, f.audit("session.create", s.ID), nil))
 	return s
 }
 
@@ -125,7 +125,7 @@ func TestANewSessionEndsTheOneBeforeInTheSameBrowser(t *testing.T) {
 		before, elsewhere := f.session(ada, "one"), f.session(ada, "elsewhere")
 		f.now = f.now.Add(time.Minute)
 		next := f.newSession(ada)
-		f.must(f.BeginSession(ctx, next, "two", "device", []string{"one", "unknown"}, f.audit("session.create", next.ID), func(old lab.Session) lab.Audit {
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: next, Hash: "two", Device: "device", Replaced: []string{"one", "unknown"}}, f.audit("session.create", next.ID), func(old lab.Session) lab.Audit {
 			return f.audit("session.end", old.ID)
 		}))
 		wantEqual(t, f.live(ada.ID), []lab.Session{next, elsewhere})
@@ -136,12 +136,33 @@ func TestANewSessionEndsTheOneBeforeInTheSameBrowser(t *testing.T) {
 		f.must(err)
 		wantEqual(t, []string{audits[0].Action, audits[0].Target, audits[1].Action}, []string{"session.end", before.ID, "session.create"})
 		// One that has ended is not ended once more.
-		f.must(f.BeginSession(ctx, f.newSession(ada), "three", "device", []string{"one"}, f.audit("session.create", "third"), nil))
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: f.newSession(ada), Hash: "three", Device: "device", Replaced: []string{"one"}}, f.audit("session.create", "third"), nil))
 		for device, known := range map[string]bool{"device": true, "another": false, "": false} {
 			got, err := f.KnowsDevice(ctx, ada.ID, device)
 			f.must(err)
 			wantEqual(t, got, known)
 		}
+	})
+}
+
+func TestNobodySignsInWithWhatIsOverByThen(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		begins := func(revision int64) error {
+			s := f.newSession(ada)
+			in := lab.SignIn{Session: s, Hash: s.ID, Device: "device", Revision: revision}
+			return f.BeginSession(ctx, in, f.audit("session.create", s.ID), nil)
+		}
+		f.must(begins(ada.Revision))
+		f.must(second(f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))))
+		wantCode(t, begins(ada.Revision), lab.CodeConflict)
+		wantEqual(t, len(f.live(ada.ID)), 0)
+		f.must(begins(f.person(ada.ID).Revision))
+		f.must(begins(0)) // no password was looked at
+		f.setUser(ada.ID, func(u *lab.User) { u.DisabledAt = &f.now })
+		wantCode(t, begins(0), lab.CodeForbidden)
+		wantEqual(t, len(f.live(ada.ID)), 0)
 	})
 }
 
@@ -152,7 +173,7 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		f.session(ada, "elsewhere")
 		here := f.newSession(ada)
 		here.PasswordDue = true
-		f.must(f.BeginSession(ctx, here, "here", "device", nil, f.audit("session.create", here.ID), nil))
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: here, Hash: "here", Device: "device"}, f.audit("session.create", here.ID), nil))
 		link := f.newLetter(ada)
 		f.must(f.AskLetter(ctx, link, f.audit("password.ask", ada.ID)))
 		link.Tries, link.ExpiresAt = 1, f.now.Add(time.Hour)
@@ -160,7 +181,7 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 
 		over := f.newSession(ada)
 		over.ExpiresAt = f.now
-		f.must(f.BeginSession(ctx, over, "over", "device", nil, f.audit("session.create", over.ID), nil))
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: over, Hash: "over", Device: "device"}, f.audit("session.create", over.ID), nil))
 		f.apiToken(ada)
 
 		ended, err := f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))

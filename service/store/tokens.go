@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -36,14 +37,44 @@ func (r tokenRow) token() lab.APIToken {
 	}
 }
 
-// CreateToken writes a new API token under the hash of its text.
-func (s *Store) CreateToken(ctx context.Context, intent lab.Intent, token lab.APIToken, hash string, audit lab.Audit) error {
+// CreateToken writes a new API token under the hash of its text, for a caller.
+// CodeUnauthenticated when what they came with is not good any more, CodeConflict for
+// a token of somebody who is disabled.
+func (s *Store) CreateToken(ctx context.Context, intent lab.Intent, caller lab.Caller, token lab.APIToken, hash string, audit lab.Audit) error {
 	return s.act(ctx, intent, "create a token", func(tx session) (lab.Audit, error) {
+		if err := holdMaker(ctx, tx, caller, token); err != nil {
+			return lab.Audit{}, err
+		}
 		return audit, insert(ctx, tx, insertToken, tokenRow{
 			ID: token.ID, Hash: hash, UserID: token.UserID, Name: token.Name, Scope: string(token.Scope),
 			CreatedAt: stamp(token.CreatedAt), ExpiresAt: stamp(token.ExpiresAt),
 		})
 	})
+}
+
+// holdMaker holds the user who gets a token, and who makes it with what they came
+// with, so that whatever ends that ends the token too, or comes first.
+func holdMaker(ctx context.Context, tx session, caller lab.Caller, token lab.APIToken) error {
+	rows, err := in[userRow](ctx, tx, selectUsers+`WHERE id IN (?) ORDER BY id`+tx.locks.own, slices.Compact(slices.Sorted(slices.Values([]string{caller.UserID, token.UserID}))))
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if user := row.user(); user.ID == token.UserID && !user.Active() {
+			return lab.Errorf(lab.CodeConflict, "%s is disabled", user.Login).WithHint("enable the user first")
+		}
+	}
+	var held string
+	switch at := stamp(token.CreatedAt); {
+	case caller.TokenID != "":
+		err = tx.find(ctx, "token", caller.TokenID, &held, `SELECT id FROM api_tokens WHERE id = ? AND revoked_at IS NULL AND expires_at > ?`+tx.locks.own, caller.TokenID, at)
+	case caller.SessionID != "":
+		err = tx.find(ctx, "session", caller.SessionID, &held, `SELECT id FROM sessions WHERE id = ? AND ended_at IS NULL AND expires_at > ?`+tx.locks.own, caller.SessionID, at)
+	}
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		err = lab.Errorf(lab.CodeUnauthenticated, "what you came with is not good any more: a session that ended, or a token").WithHint("sign in again, or use another token")
+	}
+	return err
 }
 
 // Token gives the API token with an id, also a revoked one.

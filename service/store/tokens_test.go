@@ -16,7 +16,7 @@ func (f *fixture) newToken(u lab.User) lab.APIToken {
 func (f *fixture) apiToken(u lab.User) lab.APIToken {
 	f.t.Helper()
 	token := f.newToken(u)
-	f.must(f.CreateToken(f.t.Context(), somebody(), token, "hash of "+token.ID, f.audit("token.create", token.ID)))
+	f.must(f.CreateToken(f.t.Context(), somebody(), lab.Caller{}, token, "hash of "+token.ID, f.audit("token.create", token.ID)))
 	return token
 }
 
@@ -48,6 +48,66 @@ func TestATokenIsFoundByItsHashAndRevokedOnce(t *testing.T) {
 		got, err = f.Token(ctx, token.ID)
 		f.must(err)
 		wantEqual(t, *got.RevokedAt, f.now)
+	})
+}
+
+func TestATokenIsMadeWithWhatIsGoodStill(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		ada, bob, root := f.user("ada@example.org", lab.RoleInstructor), f.user("bob@example.org", lab.RoleStudent), f.user("root@example.org", lab.RoleAdmin)
+		makes := func(caller lab.Caller, of lab.User) error {
+			token := f.newToken(of)
+			return f.CreateToken(ctx, somebody(), caller, token, token.ID, f.audit("token.create", token.ID))
+		}
+		byToken := func() lab.Caller { return lab.Caller{UserID: ada.ID, TokenID: f.apiToken(ada).ID} }
+		session := f.session(ada, "ada's")
+		bySession := lab.Caller{UserID: ada.ID, SessionID: session.ID}
+		one, two, old := byToken(), byToken(), byToken()
+		for _, caller := range []lab.Caller{one, two, bySession} {
+			f.must(makes(caller, ada))
+		}
+
+		f.must(f.RevokeToken(ctx, somebody(), "", one.TokenID, f.now, f.audit("token.revoke", one.TokenID)))
+		wantCode(t, makes(one, ada), lab.CodeUnauthenticated)
+		f.must(f.EndSessions(ctx, somebody(), ada.ID, true, f.now, f.audit("session.end_all", ada.ID)))
+		for _, caller := range []lab.Caller{two, bySession} {
+			wantCode(t, makes(caller, ada), lab.CodeUnauthenticated)
+		}
+		f.now = f.now.Add(time.Hour)
+		wantCode(t, makes(old, ada), lab.CodeUnauthenticated)
+		list, err := f.Tokens(ctx, ada.ID, lab.Page{Limit: 9})
+		f.must(err)
+		wantEqual(t, len(list.Items), 0)
+
+		admin := lab.Caller{UserID: root.ID, TokenID: f.apiToken(root).ID}
+		f.must(makes(admin, bob))
+		f.setUser(bob.ID, func(u *lab.User) { u.DisabledAt = &f.now })
+		wantCode(t, makes(admin, bob), lab.CodeConflict)
+	})
+}
+
+func TestNoTokenIsMadeBesideTheEndOfAll(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada, instances := t.Context(), f.user("ada@example.org", lab.RoleInstructor), f.instances()
+		for range 10 {
+			caller, next := lab.Caller{UserID: ada.ID, TokenID: f.apiToken(ada).ID}, f.newToken(ada)
+			made, ended := f.audit("token.create", next.ID), f.audit("session.end_all", ada.ID)
+			errs := together(2, func(i int) error {
+				if i == 0 {
+					return instances[0].CreateToken(ctx, somebody(), caller, next, next.ID, made)
+				}
+				return instances[1].EndSessions(ctx, somebody(), ada.ID, true, f.now, ended)
+			})
+			f.must(errs[1])
+			if errs[0] != nil {
+				wantCode(t, errs[0], lab.CodeUnauthenticated)
+			}
+			list, err := f.Tokens(ctx, ada.ID, lab.Page{Limit: 9})
+			f.must(err)
+			wantEqual(t, len(list.Items), 0)
+		}
 	})
 }
 

@@ -105,10 +105,7 @@ func (s *Store) ChangeUser(
 ) (lab.User, error) {
 	var changed lab.User
 	err := s.act(ctx, intent, "change a user", func(tx session) (lab.Audit, error) {
-		if err := tx.lock(ctx, "user", lockUser, id); err != nil {
-			return lab.Audit{}, err
-		}
-		before, err := findUser(ctx, tx, id)
+		before, err := holdUser(ctx, tx, id)
 		if err != nil {
 			return lab.Audit{}, err
 		}
@@ -360,6 +357,14 @@ func (s *Store) Post(ctx context.Context, userID string) (lab.Post, error) {
 		}
 	}
 	return post, nil
+}
+
+// holdUser holds a user, and reads them as they are then.
+func holdUser(ctx context.Context, tx session, id string) (lab.User, error) {
+	if err := tx.lock(ctx, "user", lockUser, id); err != nil {
+		return lab.User{}, err
+	}
+	return findUser(ctx, tx, id)
 }
 
 func findUser(ctx context.Context, s session, ref string) (lab.User, error) {
