@@ -139,6 +139,12 @@ func TestATokenMakesNoneThatIsMoreThanItself(t *testing.T) {
 	if child.ExpiresAt != parent.ExpiresAt {
 		t.Errorf("it lives until %s", child.ExpiresAt)
 	}
+	s.must(s.RevokeToken(t.Context(), ada, lab.Intent{}, parent.ID))
+	got, err := s.Token(t.Context(), ada, child.ID)
+	s.must(err)
+	if got.RevokedAt == nil {
+		t.Error("it outlives the one that it was made with")
+	}
 }
 
 func TestATokenThatWasRevokedMakesNone(t *testing.T) {

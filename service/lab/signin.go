@@ -62,6 +62,8 @@ type APIToken struct {
 	UserID string
 	// Login is its user's.
 	Login string
+	// ParentID is the token that it was made with and is revoked with, "" for none.
+	ParentID string
 	// Name is what its user calls it.
 	Name      string
 	Scope     TokenScope

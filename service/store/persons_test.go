@@ -159,6 +159,35 @@ func TestWhoIsEnabledAgainHasNothingOfBefore(t *testing.T) {
 	})
 }
 
+func TestWhoWasDisabledInAnOlderStoreHasNothingLeft(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.driver, func(t *testing.T) {
+			t.Parallel()
+			where, raw := at(t, d, 19)
+			f := &fixture{t: t, db: d, where: where, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
+			for _, statement := range []string{
+				`INSERT INTO users (id, login, login_key, name, email, role, password, issuer, subject, search, disabled_at, revision, created_at, updated_at)
+					VALUES ('on', 'on', 'on', '', '', 'student', 'own', '', '', '', NULL, 1, 1, 1), ('off', 'off', 'off', '', '', 'student', 'own', '', '', '', 7, 1, 1, 1)`,
+				`INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+					SELECT id, id, '', 1, id, 0, '', '', 1, 1, 9 FROM users`,
+				`INSERT INTO api_tokens (id, hash, user_id, name, scope, created_at, expires_at) SELECT id, id, id, '', 'read', 1, 9 FROM users`,
+			} {
+				_, err := raw.ExecContext(t.Context(), statement)
+				f.must(err)
+			}
+			f.Store = f.reopen()
+			for id, ended := range map[string]bool{"on": false, "off": true} {
+				session, err := f.Session(t.Context(), id)
+				f.must(err)
+				token, err := f.Token(t.Context(), id)
+				f.must(err)
+				wantEqual(t, []bool{session.EndedAt != nil, token.RevokedAt != nil}, []bool{ended, ended})
+			}
+		})
+	}
+}
+
 func TestARosterMakesUsersAndEndsTheirAccess(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {

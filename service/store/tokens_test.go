@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -84,6 +85,50 @@ func TestATokenIsMadeWithWhatIsGoodStill(t *testing.T) {
 		f.must(makes(admin, bob))
 		f.setUser(bob.ID, func(u *lab.User) { u.DisabledAt = &f.now })
 		wantCode(t, makes(admin, bob), lab.CodeConflict)
+	})
+}
+
+func TestATokenGoesWithTheOneThatItWasMadeWith(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, root, ada := t.Context(), f.user("root@example.org", lab.RoleAdmin), f.user("ada@example.org", lab.RoleInstructor)
+		f.user("another@example.org", lab.RoleAdmin)
+		with := func(parent lab.APIToken, of lab.User) lab.APIToken {
+			t.Helper()
+			token := f.newToken(of)
+			token.ParentID = parent.ID
+			caller := lab.Caller{UserID: parent.UserID, TokenID: parent.ID}
+			f.must(f.CreateToken(ctx, somebody(), caller, token, token.ID, f.audit("token.create", token.ID)))
+			got, err := f.Token(ctx, token.ID)
+			f.must(err)
+			wantEqual(t, got, token)
+			return token
+		}
+		for name, end := range map[string]func(lab.APIToken) error{
+			"revoked": func(parent lab.APIToken) error {
+				return f.RevokeToken(ctx, somebody(), "", parent.ID, f.now, f.audit("token.revoke", parent.ID))
+			},
+			"with all of its user's": func(lab.APIToken) error {
+				return f.EndSessions(ctx, somebody(), root.ID, true, f.now, f.audit("session.end_all", root.ID))
+			},
+		} {
+			parent, own := f.apiToken(root), f.apiToken(ada)
+			child := with(parent, ada)
+			grandchild := with(child, ada)
+			f.must(end(parent))
+			left, err := f.Tokens(ctx, "", lab.Page{Limit: 9})
+			f.must(err)
+			if len(left.Items) != 1 || left.Items[0].ID != own.ID {
+				t.Errorf("%s: left are %+v", name, left.Items)
+			}
+			newest, err := f.Audits(ctx, 1)
+			f.must(err)
+			revoked, _ := newest[0].Detail["revoked_tokens"].([]any)
+			if !slices.Contains(revoked, any(child.ID)) || !slices.Contains(revoked, any(grandchild.ID)) {
+				t.Errorf("%s: the record has %v", name, revoked)
+			}
+			f.must(f.RevokeToken(ctx, somebody(), "", own.ID, f.now, f.audit("token.revoke", own.ID)))
+		}
 	})
 }
 
