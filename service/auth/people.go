@@ -34,10 +34,11 @@ type Store interface {
 	Record(ctx context.Context, audit lab.Audit) error
 
 	BeginSession(ctx context.Context, in lab.SignIn, audit lab.Audit, ended func(lab.Session) lab.Audit) error
-	SessionOf(ctx context.Context, hash string) (session lab.Session, user lab.User, current bool, err error)
+	SessionOf(ctx context.Context, hash string) (lab.Session, lab.User, lab.SessionToken, error)
+	SucceedTokens(ctx context.Context, sessionID, hash string, at time.Time) error
 	Session(ctx context.Context, id string) (lab.Session, error)
-	RotateSession(ctx context.Context, id, from, to string, at time.Time) (bool, error)
-	EndReused(ctx context.Context, hash string, replaced, at time.Time, audit func(lab.Session) lab.Audit) error
+	RotateSession(ctx context.Context, id string, since time.Time, to string, at time.Time) (bool, error)
+	EndReused(ctx context.Context, hash string, succeeded, at time.Time, audit func(lab.Session) lab.Audit) error
 	SeeSession(ctx context.Context, id string, at time.Time) error
 	Sessions(ctx context.Context, userID string, now time.Time, idle time.Duration, page lab.Page) (lab.List[lab.Session], error)
 	EndSession(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error
@@ -88,7 +89,7 @@ type Config struct {
 // The figures of sessions and tokens.
 const (
 	// rotation is how long a session keeps one token, grace how long it still takes
-	// the one before: of requests that were on their way.
+	// the one before once the next was seen: of requests that were on their way.
 	rotation = 15 * time.Minute
 	grace    = time.Minute
 	// seen is how exactly it is known when a session or a token was last used.

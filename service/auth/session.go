@@ -198,21 +198,20 @@ type holding struct {
 	hash    string
 	session lab.Session
 	user    lab.User
-	// current is false where the token has been replaced by another.
-	current bool
+	token   lab.SessionToken
 }
 
 // holding reads it, and changes nothing. CodeUnauthenticated where it is not good.
 func (p *People) holding(ctx context.Context, hash string) (holding, error) {
-	session, user, current, err := p.Store.SessionOf(ctx, hash)
+	session, user, token, err := p.Store.SessionOf(ctx, hash)
 	if err != nil {
 		return holding{}, orUnknown(err, "nobody is signed in")
 	}
 	now := p.now()
-	if !session.Live(now, p.Idle) || !user.Active() || !current && now.Sub(session.RotatedAt) >= grace {
+	if !session.Live(now, p.Idle) || !user.Active() || token.SucceededAt != nil && now.Sub(*token.SucceededAt) >= grace {
 		return holding{}, unauthenticated("nobody is signed in")
 	}
-	return holding{hash, session, user, current}, nil
+	return holding{hash, session, user, token}, nil
 }
 
 // visitor notes that a session is used.
@@ -222,9 +221,15 @@ func (p *People) visitor(ctx context.Context, h holding, answer http.Header) (Vi
 		return Visitor{}, err
 	}
 	caller.SessionID = h.session.ID
-	switch now := p.now(); {
-	case answer != nil && h.current && now.Sub(h.session.RotatedAt) >= rotation:
-		err = p.rotate(ctx, h.session, h.hash, now, answer)
+	now := p.now()
+	if h.token.Succeeds {
+		if err := p.Store.SucceedTokens(ctx, h.session.ID, h.hash, now); err != nil {
+			return Visitor{}, fmt.Errorf("note that a token is seen: %w", err)
+		}
+	}
+	switch {
+	case answer != nil && h.token.SucceededAt == nil && now.Sub(h.session.RotatedAt) >= rotation:
+		err = p.rotate(ctx, h.session, now, answer)
 	case now.Sub(h.session.SeenAt) >= seen:
 		err = p.Store.SeeSession(ctx, h.session.ID, now)
 	}
@@ -234,8 +239,8 @@ func (p *People) visitor(ctx context.Context, h holding, answer http.Header) (Vi
 	return Visitor{caller, h.user, h.session}, nil
 }
 
-// reused ends the session that a token is of which was replaced by another too long
-// ago to be on its way: two browsers have had it, and one of them stole it. Which
+// reused ends the session that a token is of whose successor was seen too long ago for
+// it to be on its way: two browsers have had it, and one of them stole it. Which
 // one is not to be told, so both sign in again.
 func (p *People) reused(ctx context.Context, r *http.Request, token string) error {
 	now := p.now()
@@ -251,12 +256,12 @@ func (p *People) reused(ctx context.Context, r *http.Request, token string) erro
 
 // rotate puts another token in the place of the session's, unless another request
 // does just that.
-func (p *People) rotate(ctx context.Context, session lab.Session, from string, now time.Time, answer http.Header) error {
+func (p *People) rotate(ctx context.Context, session lab.Session, now time.Time, answer http.Header) error {
 	token, err := p.secret()
 	if err != nil {
 		return err
 	}
-	done, err := p.Store.RotateSession(ctx, session.ID, from, hashOf(token), now)
+	done, err := p.Store.RotateSession(ctx, session.ID, session.RotatedAt, hashOf(token), now)
 	if err == nil && done {
 		answer.Add("Set-Cookie", p.cookie(sessionCookie, token, session.ExpiresAt.Sub(now)).String())
 	}

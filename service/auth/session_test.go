@@ -62,6 +62,7 @@ func TestATokenIsReplacedAndTheOneBeforeIsGoodForAMinute(t *testing.T) {
 	if b.cookies["bothy_session"] == first {
 		t.Fatal("it was not replaced")
 	}
+	b.mustVisitor() // the next one has arrived
 	s.pass(time.Minute - time.Second)
 	late.mustVisitor()
 	if late.cookies["bothy_session"] != first {
@@ -71,6 +72,45 @@ func TestATokenIsReplacedAndTheOneBeforeIsGoodForAMinute(t *testing.T) {
 	s.pass(time.Second)
 	_, err = late.visitor()
 	s.wantCode(err, lab.CodeUnauthenticated)
+}
+
+func TestAnAnswerThatIsLostEndsNothing(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	first := b.cookies["bothy_session"]
+	loses := func() string {
+		s.pass(15 * time.Minute)
+		answer := http.Header{}
+		_, err := s.Visitor(t.Context(), b.request(), answer)
+		s.must(err)
+		return (&http.Response{Header: answer}).Cookies()[0].Value
+	}
+	lost := []string{loses(), loses()}
+	s.pass(14 * time.Minute)
+	b.mustVisitor()
+	if b.cookies["bothy_session"] != first {
+		t.Error("it was replaced again too early")
+	}
+	s.pass(time.Minute)
+	b.mustVisitor()
+	if b.cookies["bothy_session"] == first {
+		t.Fatal("it was not replaced again")
+	}
+	b.mustVisitor() // with the next one, and what was before counts no more
+	s.pass(time.Minute)
+	for _, old := range append(lost, first) {
+		late := &browser{s: s, cookies: map[string]string{"bothy_session": old}}
+		_, err = late.visitor()
+		s.wantCode(err, lab.CodeUnauthenticated)
+	}
+	_, err = b.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	if got := strings.Count(s.actions(), "session.reuse"); got != 1 {
+		t.Errorf("it is recorded %d times", got)
+	}
 }
 
 func TestASessionEndsWhenItIsNotUsedAndWhenItIsOld(t *testing.T) {

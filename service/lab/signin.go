@@ -27,6 +27,16 @@ func (s Session) Live(now time.Time, idle time.Duration) bool {
 	return s.EndedAt == nil && now.Before(s.ExpiresAt) && now.Sub(s.SeenAt) < idle
 }
 
+// SessionToken is what a browser's token is to its session, which gives another one
+// from time to time. An answer may be lost with the token that it gives: until one of
+// the later ones has been seen, an earlier one is as good.
+type SessionToken struct {
+	// SucceededAt is when a later one was first seen; nil for not yet.
+	SucceededAt *time.Time
+	// Succeeds: there are earlier ones that this one has not been seen after.
+	Succeeds bool
+}
+
 // SignIn is a session that begins.
 type SignIn struct {
 	Session Session

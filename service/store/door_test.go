@@ -36,8 +36,8 @@ func newGuarded(f *fixture) guarded {
 	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, []string{g.teacher.ID}, f.audit("appoint", g.cohort.ID))))
 	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustClass, g.class.ID, []string{g.helper.ID}, f.audit("appoint", g.class.ID))))
 	for _, u := range []lab.User{g.student, g.teacher, g.helper, g.stranger, g.admin} {
-		g.exec(`INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
-			VALUES (?, ?, '', 0, ?, 0, '', '', 0, ?, ?)`, "session-"+u.ID, "hash-"+u.ID, u.ID, g.now.UnixMicro(), g.now.Add(8*time.Hour).UnixMicro())
+		g.exec(`INSERT INTO sessions (id, hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+			VALUES (?, ?, 0, ?, 0, '', '', 0, ?, ?)`, "session-"+u.ID, "hash-"+u.ID, u.ID, g.now.UnixMicro(), g.now.Add(8*time.Hour).UnixMicro())
 	}
 	return g
 }

@@ -10,8 +10,11 @@ import (
 
 const (
 	selectSessions = `SELECT s.id, s.hash, s.user_id, s.password_due, s.remote, s.agent, s.rotated_at, s.created_at, s.seen_at, s.expires_at, s.ended_at FROM sessions s `
-	insertSession  = `INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
-		VALUES (:id, :hash, '', :rotated_at, :user_id, :password_due, :remote, :agent, :created_at, :seen_at, :expires_at)`
+	insertSession  = `INSERT INTO sessions (id, hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+		VALUES (:id, :hash, :rotated_at, :user_id, :password_due, :remote, :agent, :created_at, :seen_at, :expires_at)`
+	// sessionUnder is the id of the session that has, or had, the token under a hash, which is
+	// given twice.
+	sessionUnder = `(SELECT id FROM sessions WHERE hash = ? UNION ALL SELECT session_id FROM session_tokens WHERE hash = ? LIMIT 1)`
 )
 
 type sessionRow struct {
@@ -81,28 +84,46 @@ func (s *Store) BeginSession(ctx context.Context, in lab.SignIn, audit lab.Audit
 	})
 }
 
-// replaceSession ends the session under a hash, where there is one that has not ended.
+// replaceSession ends the session of a token, where there is one that has not ended.
 func replaceSession(ctx context.Context, tx session, hash string, at time.Time, ended func(lab.Session) lab.Audit) error {
-	n, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE hash = ? AND ended_at IS NULL`, stamp(at), hash)
+	n, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE ended_at IS NULL AND id = `+sessionUnder, stamp(at), hash, hash)
 	if err != nil || n == 0 {
 		return err
 	}
 	var row sessionRow
-	if err := tx.get(ctx, &row, selectSessions+`WHERE s.hash = ?`, hash); err != nil {
+	if err := tx.get(ctx, &row, selectSessions+`WHERE s.id = `+sessionUnder, hash, hash); err != nil {
 		return err
 	}
 	return record(ctx, tx, ended(row.session()))
 }
 
-// SessionOf gives the session under the hash of a token, and its user; current is
-// false where the token has been replaced by another since. CodeNotFound without one.
-func (s *Store) SessionOf(ctx context.Context, hash string) (_ lab.Session, _ lab.User, current bool, err error) {
-	var row sessionRow
-	if err := s.reader().find(ctx, "session", "", &row, selectSessions+`WHERE s.hash = ? OR (s.previous_hash = ? AND s.previous_hash <> '')`, hash, hash); err != nil {
-		return lab.Session{}, lab.User{}, false, s.failed(ctx, "read a session", err)
+// SessionOf gives the session that has or had the token under a hash, its user, and
+// what the token is to it. CodeNotFound without one.
+func (s *Store) SessionOf(ctx context.Context, hash string) (lab.Session, lab.User, lab.SessionToken, error) {
+	var row struct {
+		sessionRow
+		SucceededAt stamp `db:"succeeded_at"`
+		Succeeds    bool  `db:"succeeds"`
+	}
+	err := s.reader().find(ctx, "session", "", &row, `SELECT s.id, s.user_id, s.password_due, s.remote, s.agent, s.rotated_at, s.created_at, s.seen_at, s.expires_at, s.ended_at,
+			t.succeeded_at, EXISTS (SELECT 1 FROM session_tokens o WHERE o.session_id = s.id AND o.succeeded_at IS NULL
+				AND (t.hash IS NULL OR o.replaced_at < t.replaced_at)) AS succeeds
+		FROM sessions s LEFT JOIN session_tokens t ON t.hash = ? WHERE s.id = `+sessionUnder, hash, hash, hash)
+	if err != nil {
+		return lab.Session{}, lab.User{}, lab.SessionToken{}, s.failed(ctx, "read a session", err)
 	}
 	user, err := s.User(ctx, row.UserID)
-	return row.session(), user, row.Hash == hash, err
+	return row.session(), user, lab.SessionToken{SucceededAt: row.SucceededAt.pointer(), Succeeds: row.Succeeds}, err
+}
+
+// SucceedTokens notes that the token under a hash is seen, so that its browser needs
+// none of those that the session had before it.
+func (s *Store) SucceedTokens(ctx context.Context, sessionID, hash string, at time.Time) error {
+	return s.update(ctx, "note that a token is seen", func(tx session) error {
+		_, err := tx.exec(ctx, `UPDATE session_tokens SET succeeded_at = ? WHERE session_id = ? AND succeeded_at IS NULL
+			AND NOT EXISTS (SELECT 1 FROM session_tokens t WHERE t.hash = ? AND t.replaced_at <= session_tokens.replaced_at)`, stamp(at), sessionID, hash)
+		return err
+	})
 }
 
 // Session gives the session with an id.
@@ -114,28 +135,28 @@ func (s *Store) Session(ctx context.Context, id string) (lab.Session, error) {
 	return row.session(), nil
 }
 
-// RotateSession puts another token in the place of the one that the session has,
-// and says whether it has: somebody else may have been first.
-func (s *Store) RotateSession(ctx context.Context, id, from, to string, at time.Time) (done bool, err error) {
+// RotateSession puts another token in the place of the one that the session has had
+// since a moment, and says whether it has: somebody else may have been first.
+func (s *Store) RotateSession(ctx context.Context, id string, since time.Time, to string, at time.Time) (done bool, err error) {
 	err = s.update(ctx, "rotate a session", func(tx session) error {
-		n, err := tx.exec(ctx, `UPDATE sessions SET hash = ?, previous_hash = hash, rotated_at = ?, seen_at = ? WHERE id = ? AND hash = ? AND ended_at IS NULL`,
-			to, stamp(at), stamp(at), id, from)
+		n, err := tx.exec(ctx, `INSERT INTO session_tokens (hash, session_id, replaced_at)
+			SELECT hash, id, CAST(? AS BIGINT) FROM sessions WHERE id = ? AND rotated_at = ? AND ended_at IS NULL`+tx.locks.own, stamp(at), id, stamp(since))
 		if done = n == 1; err != nil || !done {
 			return err
 		}
-		_, err = tx.exec(ctx, `INSERT INTO session_tokens (hash, session_id, replaced_at) VALUES (?, ?, ?)`, from, id, stamp(at))
+		_, err = tx.exec(ctx, `UPDATE sessions SET hash = ?, rotated_at = ?, seen_at = ? WHERE id = ?`, to, stamp(at), stamp(at), id)
 		return err
 	})
 	return done, err
 }
 
-// EndReused ends the session whose token, under the hash given, was replaced by
-// another at a moment or before it; none where there is no such session, or it has
+// EndReused ends the session whose token, under the hash given, has a later one that
+// was seen at a moment or before it; none where there is no such session, or it has
 // ended.
-func (s *Store) EndReused(ctx context.Context, hash string, replaced, at time.Time, audit func(lab.Session) lab.Audit) error {
-	const ofHash = `WHERE s.ended_at IS NULL AND s.id IN (SELECT session_id FROM session_tokens WHERE hash = ? AND replaced_at <= ?)`
+func (s *Store) EndReused(ctx context.Context, hash string, succeeded, at time.Time, audit func(lab.Session) lab.Audit) error {
+	const ofHash = `WHERE s.ended_at IS NULL AND s.id IN (SELECT session_id FROM session_tokens WHERE hash = ? AND succeeded_at <= ?)`
 	var found []sessionRow
-	if err := s.reader().list(ctx, &found, selectSessions+ofHash, hash, stamp(replaced)); err != nil {
+	if err := s.reader().list(ctx, &found, selectSessions+ofHash, hash, stamp(succeeded)); err != nil {
 		return s.failed(ctx, "look for a token's session", err)
 	}
 	if len(found) == 0 {

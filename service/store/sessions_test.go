@@ -31,33 +31,44 @@ func (f *fixture) live(userID string) []lab.Session {
 	return found.Items
 }
 
-func TestASessionIsFoundByItsTokenAndTheOneBefore(t *testing.T) {
+func TestASessionIsFoundByAllOfItsTokens(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
 		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
 		s := f.session(ada, "first")
-		got, user, current, err := f.SessionOf(ctx, "first")
-		f.must(err)
-		wantEqual(t, got, s)
-		wantEqual(t, user, ada)
-		wantEqual(t, current, true)
-
-		f.now = f.now.Add(time.Minute)
-		done, err := f.RotateSession(ctx, s.ID, "first", "second", f.now)
-		f.must(err)
-		wantEqual(t, done, true)
-		s.RotatedAt, s.SeenAt = f.now, f.now
-		for hash, isCurrent := range map[string]bool{"first": false, "second": true} {
-			got, _, current, err := f.SessionOf(ctx, hash)
-			f.must(err)
-			wantEqual(t, got, s)
-			wantEqual(t, current, isCurrent)
+		f.session(ada, "another")
+		wants := func(tokens map[string]lab.SessionToken) {
+			t.Helper()
+			for hash, want := range tokens {
+				got, user, token, err := f.SessionOf(ctx, hash)
+				f.must(err)
+				wantEqual(t, got, s)
+				wantEqual(t, user, ada)
+				wantEqual(t, token, want)
+			}
 		}
-		f.must(second(f.RotateSession(ctx, s.ID, "second", "third", f.now)))
-		_, _, _, err = f.SessionOf(ctx, "first")
-		wantCode(t, err, lab.CodeNotFound)
-		_, _, _, err = f.SessionOf(ctx, "")
-		wantCode(t, err, lab.CodeNotFound)
+		wants(map[string]lab.SessionToken{"first": {}})
+
+		for _, next := range []string{"second", "third"} {
+			f.now = f.now.Add(time.Minute)
+			done, err := f.RotateSession(ctx, s.ID, s.RotatedAt, next, f.now)
+			f.must(err)
+			wantEqual(t, done, true)
+			s.RotatedAt, s.SeenAt = f.now, f.now
+		}
+		wants(map[string]lab.SessionToken{"first": {}, "second": {Succeeds: true}, "third": {Succeeds: true}})
+
+		then := f.now
+		f.must(f.SucceedTokens(ctx, s.ID, "second", then))
+		wants(map[string]lab.SessionToken{"first": {SucceededAt: &then}, "second": {}, "third": {Succeeds: true}})
+		f.now = f.now.Add(time.Minute)
+		f.must(f.SucceedTokens(ctx, s.ID, "first", f.now))
+		f.must(f.SucceedTokens(ctx, s.ID, "third", f.now))
+		wants(map[string]lab.SessionToken{"first": {SucceededAt: &then}, "second": {SucceededAt: &f.now}, "third": {}})
+		for _, hash := range []string{"", "made up"} {
+			_, _, _, err := f.SessionOf(ctx, hash)
+			wantCode(t, err, lab.CodeNotFound)
+		}
 	})
 }
 
@@ -65,9 +76,10 @@ func TestOfManyRotationsOneIsMade(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
 		s := f.session(f.user("ada@example.org", lab.RoleStudent), "first")
+		f.now = f.now.Add(time.Minute)
 		done := make([]bool, 8)
 		for _, err := range together(8, func(i int) (err error) {
-			done[i], err = f.RotateSession(t.Context(), s.ID, "first", string(rune('a'+i)), f.now)
+			done[i], err = f.RotateSession(t.Context(), s.ID, s.RotatedAt, string(rune('a'+i)), f.now)
 			return err
 		}) {
 			f.must(err)
@@ -112,7 +124,7 @@ func TestASessionEndsOnceAndForItsUserAlone(t *testing.T) {
 		wantCode(t, f.EndSession(ctx, somebody(), bob.ID, s.ID, f.now, f.audit("session.end", s.ID)), lab.CodeNotFound)
 		f.must(f.EndSession(ctx, somebody(), ada.ID, s.ID, f.now, f.audit("session.end", s.ID)))
 		wantCode(t, f.EndSession(ctx, somebody(), ada.ID, s.ID, f.now, f.audit("session.end", s.ID)), lab.CodeNotFound)
-		done, err := f.RotateSession(ctx, s.ID, "ada's", "next", f.now)
+		done, err := f.RotateSession(ctx, s.ID, s.RotatedAt, "next", f.now)
 		f.must(err)
 		wantEqual(t, done, false)
 	})
@@ -135,7 +147,13 @@ func TestANewSessionEndsTheOneBeforeInTheSameBrowser(t *testing.T) {
 		audits, err := f.Audits(ctx, 2)
 		f.must(err)
 		wantEqual(t, []string{audits[0].Action, audits[0].Target, audits[1].Action}, []string{"session.end", before.ID, "session.create"})
-		// One that has ended is not ended once more.
+		// So does one by a token that it had before. One that has ended is not ended once more.
+		f.must(second(f.RotateSession(ctx, elsewhere.ID, elsewhere.RotatedAt, "elsewhere now", f.now)))
+		again := f.newSession(ada)
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: again, Hash: "again", Device: "device", Replaced: []string{"elsewhere"}}, f.audit("session.create", again.ID), func(old lab.Session) lab.Audit {
+			return f.audit("session.end", old.ID)
+		}))
+		wantEqual(t, f.live(ada.ID), []lab.Session{again, next})
 		f.must(f.BeginSession(ctx, lab.SignIn{Session: f.newSession(ada), Hash: "three", Device: "device", Replaced: []string{"one"}}, f.audit("session.create", "third"), nil))
 		for device, known := range map[string]bool{"device": true, "another": false, "": false} {
 			got, err := f.KnowsDevice(ctx, ada.ID, device)
@@ -243,8 +261,9 @@ func TestASessionEndsOnceWhoseReplacedTokenComesAgain(t *testing.T) {
 		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
 		s, other := f.session(ada, "first"), f.session(ada, "other")
 		replaced := f.now.Add(time.Minute)
-		f.must(second(f.RotateSession(ctx, s.ID, "first", "second", replaced)))
-		f.must(second(f.RotateSession(ctx, s.ID, "second", "third", replaced.Add(time.Minute))))
+		f.must(second(f.RotateSession(ctx, s.ID, s.RotatedAt, "second", f.now)))
+		f.must(second(f.RotateSession(ctx, s.ID, f.now, "third", f.now.Add(time.Second))))
+		f.must(f.SucceedTokens(ctx, s.ID, "second", replaced))
 		recorded := 0
 		comes := func(hash string, before time.Time) {
 			t.Helper()
@@ -253,7 +272,7 @@ func TestASessionEndsOnceWhoseReplacedTokenComesAgain(t *testing.T) {
 				return f.audit("session.reuse", ended.ID)
 			}))
 		}
-		for hash, before := range map[string]time.Time{"third": replaced.Add(time.Hour), "made up": replaced.Add(time.Hour), "first": replaced.Add(-time.Second)} {
+		for hash, before := range map[string]time.Time{"third": replaced.Add(time.Hour), "second": replaced.Add(time.Hour), "made up": replaced.Add(time.Hour), "first": replaced.Add(-time.Second)} {
 			comes(hash, before)
 		}
 		wantEqual(t, len(f.live(ada.ID)), 2)
