@@ -54,7 +54,7 @@ func TestAnAuthenticatorThatFailsLetsNobodyIn(t *testing.T) {
 
 type broken struct{}
 
-func (broken) Authenticate(context.Context, *http.Request, http.Header) (lab.Caller, error) {
+func (broken) Authenticate(context.Context, *http.Request, string, http.Header) (lab.Caller, error) {
 	return lab.Caller{Name: "token:test"}, errors.New("the secret place is on fire")
 }
 
@@ -88,7 +88,7 @@ type turned struct {
 	err           error
 }
 
-func (o *turned) Authenticate(context.Context, *http.Request, http.Header) (lab.Caller, error) {
+func (o *turned) Authenticate(context.Context, *http.Request, string, http.Header) (lab.Caller, error) {
 	return o.before, nil
 }
 

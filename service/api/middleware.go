@@ -139,7 +139,7 @@ type actorKey struct{}
 
 // authenticate finds out who makes the request, or refuses it.
 func (h *handler) authenticate(c *gin.Context) {
-	caller, err := h.config.Authenticator.Authenticate(c.Request.Context(), c.Request, c.Writer.Header())
+	caller, err := h.config.Authenticator.Authenticate(c.Request.Context(), c.Request, c.ClientIP(), c.Writer.Header())
 	if err != nil {
 		refuse(c, err)
 		return

@@ -222,7 +222,7 @@ func (b *browser) signIn(login, password string) (due bool, err error) {
 // visitor asks who is signed in, and takes the cookie that comes with the answer.
 func (b *browser) visitor() (auth.Visitor, error) {
 	header := http.Header{}
-	v, err := b.s.Visitor(b.s.t.Context(), b.request(), header)
+	v, err := b.s.Visitor(b.s.t.Context(), b.request(), b.remote, header)
 	b.take((&http.Response{Header: header}).Cookies()...)
 	return v, err
 }

@@ -162,11 +162,11 @@ type Visitor struct {
 	Session lab.Session
 }
 
-// Visitor gives who is signed in with the browser that sent a request, also while
-// their password is due, and may give the browser a new cookie by the answer's
-// header, unless that is nil. CodeUnauthenticated for nobody, and for a browser that
+// Visitor gives who is signed in with the browser that sent a request from an address,
+// also while their password is due, and may give the browser a new cookie by the
+// answer's header, unless that is nil. CodeUnauthenticated for nobody, and for a browser that
 // sends the sessions of two: one of them was planted.
-func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Header) (Visitor, error) {
+func (p *People) Visitor(ctx context.Context, r *http.Request, remote string, answer http.Header) (Visitor, error) {
 	held := p.cookies(r, sessionCookie)
 	if len(held) > 1 && answer != nil {
 		p.removePlanted(r, answer)
@@ -176,7 +176,7 @@ func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Heade
 		h, err := p.holding(ctx, hashOf(token))
 		switch {
 		case lab.CodeOf(err) == lab.CodeUnauthenticated:
-			if err := p.reused(ctx, r, token); err != nil {
+			if err := p.reused(ctx, r, remote, token); err != nil {
 				return Visitor{}, err
 			}
 		case err != nil:
@@ -242,11 +242,11 @@ func (p *People) visitor(ctx context.Context, h holding, answer http.Header) (Vi
 // reused ends the session that a token is of whose successor was seen too long ago for
 // it to be on its way: two browsers have had it, and one of them stole it. Which
 // one is not to be told, so both sign in again.
-func (p *People) reused(ctx context.Context, r *http.Request, token string) error {
+func (p *People) reused(ctx context.Context, r *http.Request, remote, token string) error {
 	now := p.now()
 	err := p.Store.EndReused(ctx, hashOf(token), now.Add(-grace), now, func(s lab.Session) lab.Audit {
 		p.Log.WarnContext(ctx, "a session's token was used again that another had replaced", "session", s.ID, "user", s.UserID)
-		return p.audit(lab.Actor{Name: "nobody"}, "session.reuse", s.ID, map[string]any{"user": s.UserID, "agent": clean(r.UserAgent())})
+		return p.audit(lab.Actor{Name: "nobody", Remote: remote}, "session.reuse", s.ID, map[string]any{"user": s.UserID, "agent": clean(r.UserAgent())})
 	})
 	if err != nil {
 		return fmt.Errorf("look whether a token was used again: %w", err)
