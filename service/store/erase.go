@@ -189,6 +189,9 @@ func eraseRows(ctx context.Context, tx session, who identity, withdrawn map[stri
 		}
 		counts["students"] += n
 	}
+	if _, err := shutOut(ctx, tx, who.users, at); err != nil { // with tokens that others have of them
+		return err
+	}
 	for _, id := range who.users {
 		n, err := tx.exec(ctx, `UPDATE users SET name = ?, login = ?, login_key = ?, email = '', issuer = '', subject = '', search = ?,
 			disabled_at = COALESCE(disabled_at, ?), revision = revision + 1, updated_at = ? WHERE id = ?`,
