@@ -115,11 +115,12 @@ func giveBack(offset int) {
 	given.offsets = slices.DeleteFunc(given.offsets, func(o int) bool { return o == offset })
 }
 
-// freeOffset finds a neighbour's place (see stack.Config.Offset) that nobody has taken;
-// those above are for TestStack. Neighbours a whole step from each other share no port,
-// also of those that one of them takes later.
+// freeOffset finds a neighbour's place (see stack.Config.Offset) that nobody has taken.
+// Neighbours a thousand from each other share no port, also of those that one of them
+// takes later. 5000 to 8000 are TestStack's; 2000 would have Bothy at 10080, to which
+// browsers do not go (https://fetch.spec.whatwg.org/#port-blocking).
 func freeOffset(ctx context.Context) (int, error) {
-	const first, last, step = 1000, 4000, 1000
+	offsets := []int{1000, 3000, 4000, 9000}
 	given.Lock()
 	defer given.Unlock()
 	listening, err := readListeners(ctx)
@@ -138,7 +139,7 @@ func freeOffset(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for offset := first; offset <= last; offset += step {
+	for _, offset := range offsets {
 		config := stack.Config{}.Offset(offset)
 		if slices.Contains(given.offsets, offset) || slices.Contains(links, config.BridgeName) {
 			continue
@@ -148,7 +149,7 @@ func freeOffset(ctx context.Context) (int, error) {
 			return offset, nil
 		}
 	}
-	return 0, fmt.Errorf("no offset from %d to %d has all of its ports free", first, last)
+	return 0, fmt.Errorf("no offset of %v has all of its ports free", offsets)
 }
 
 // portsOf lists the ports that `bothy dev` listens on, Bothy's own included.

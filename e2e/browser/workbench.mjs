@@ -51,15 +51,25 @@ export class Workbench {
    * @param {string} text one line
    */
   async writeFile(name, text) {
+    const tab = this.#page.locator('.tab.active', { has: this.#page.locator('.label-name', { hasText: exactly(name) }) });
+    let made = false;
     await this.#insist(`name the new file ${name}`, async (patience) => {
-      await this.command('File: New File...');
-      const input = this.#page.locator('.explorer-folders-view input');
-      await input.fill(name, patience);
-      await input.press('Enter', patience);
-      await this.#page.locator('.tab.active', { hasText: name }).waitFor(patience);
+      if (made) {
+        // An attempt before this one was slow: to make it again would fail.
+        made = false;
+        await this.#open(name, patience);
+      } else {
+        await this.command('File: New File...');
+        const input = this.#page.locator('.explorer-folders-view input');
+        await input.fill(name, patience);
+        await input.press('Enter', patience);
+        made = true;
+      }
+      await tab.waitFor(patience);
     });
     // The explorer may take the focus back when it shows the file.
     await this.#insist(`type into ${name}`, async (patience) => {
+      await tab.waitFor(patience);
       await this.#page.locator(`${activeEditor} .view-lines`).click(patience);
       await this.#page.keyboard.press('Control+A');
       await this.#page.keyboard.type(text);
@@ -92,10 +102,7 @@ export class Workbench {
    * @returns {Promise<string>}
    */
   async readFile(name) {
-    await this.#insist(`open ${name}`, async (patience) => {
-      await this.#palette();
-      await this.#choose(name, exactly(name), patience); // without ">" the palette looks for files
-    });
+    await this.#insist(`open ${name}`, (patience) => this.#open(name, patience));
     await this.#page.locator('.tab.active', { hasText: name }).waitFor();
     await this.#page.locator(`${activeEditor} .view-line`).first().waitFor();
     return this.#text();
@@ -142,6 +149,16 @@ export class Workbench {
       .filter({ hasText: exactly(shows) })
       .first()
       .waitFor();
+  }
+
+  /**
+   * Opens a file of the open folder by its name.
+   * @param {string} name without its folder
+   * @param {{ timeout: number }} patience
+   */
+  async #open(name, patience) {
+    await this.#palette();
+    await this.#choose(name, exactly(name), patience); // without ">" the palette looks for files
   }
 
   /** Opens the command palette, answering any dialog that is in its way. */
