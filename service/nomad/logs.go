@@ -112,13 +112,24 @@ func (c *Client) open(ctx context.Context, log logOf, follow bool, origin string
 	switch text := bodyOf(err); {
 	case err == nil:
 		return body, nil
-	case strings.Contains(text, "Unknown allocation"), strings.Contains(text, "not found on client"), strings.Contains(text, "Unknown node"):
+	case forgotten(text):
 		return nil, lab.Wrap(lab.CodeConflict, err, "the log of allocation %.8s is gone: its node has forgotten it", log.alloc)
 	case statusOf(err) == http.StatusNotFound, strings.Contains(text, "log entry for task"):
 		return nil, lab.Wrap(lab.CodeConflict, err, "the task %q has no log: %s", log.task, text)
 	default:
 		return nil, c.failed(err, c.needs("read-logs"))
 	}
+}
+
+// forgotten says whether Nomad's refusal of a log means that what it was of is no more:
+// an allocation that its client or the servers have removed, with its folder or before it.
+func forgotten(text string) bool {
+	for _, said := range []string{"Unknown allocation", "not found on client", "Unknown node"} {
+		if strings.Contains(text, said) {
+			return true
+		}
+	}
+	return strings.Contains(text, "failed to list entries") && strings.Contains(text, "no such file or directory")
 }
 
 // logTail is the end of a log as it was at one moment.

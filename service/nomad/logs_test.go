@@ -28,6 +28,21 @@ func TestLastLines(t *testing.T) {
 	}
 }
 
+func TestALogIsGoneWithItsAllocation(t *testing.T) {
+	for text, gone := range map[string]bool{
+		`Unknown allocation "1dab0619"`: true,
+		"rpc error: Unknown node 4f2a":  true,
+		"alloc not found on client":     true,
+		"Permission denied":             false,
+		"failed to list entries: open /opt/nomad/alloc/1dab0619/alloc/logs: no such file or directory": true,
+		"failed to list entries: open /opt/nomad/alloc/1dab0619/alloc/logs: permission denied":         false,
+	} {
+		if got := forgotten(text); got != gone {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
 func TestTheMainTaskIsTheOneThatMountsTheHome(t *testing.T) {
 	home := "home"
 	tasks := []*api.Task{{Name: "nginx"}, {Name: "code-server", VolumeMounts: []*api.VolumeMount{{Volume: &home}}}}
