@@ -318,13 +318,13 @@ func (d *dev) followed(t *testing.T, slug string) {
 
 func (d *dev) notRunning(t *testing.T, slug string) {
 	t.Helper()
+	defer d.must(t, "start", slug) // the parts after this one use it
 	if _, errs, exit := d.run(t.Context(), "", "exec", "-i=false", slug, "id"); exit != 2 || !strings.Contains(errs, "Error:") || !strings.Contains(errs, "Hint:") {
 		t.Errorf("exit %d: %s", exit, errs)
 	}
 	if log := d.must(t, "logs", slug); !strings.Contains(log, "HTTP server listening") {
 		t.Errorf("the log of a stopped workspace is:\n%s", log)
 	}
-	d.must(t, "start", slug)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.env["BOTHY_ADDR"]+"/v1/workspaces/"+slug+"/exec?command=%5B%22id%22%5D", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -585,31 +585,34 @@ job "code-server" {
             # What it said lies in this task's own folder, where the workspace can't write.
             # A yes is good for 5 s, which Bothy waits for before it has connections ended,
             # and for as long as Bothy is away; a no takes the place of a yes at once. It is
-            # never "updating": that would let in once more what has been withdrawn.
+            # never "updating": that would let in once more what has been withdrawn. It is one
+            # worker's, and an eviction starts another: whoever is thrown out has no yes left.
             proxy_cache_path {{ env "NOMAD_TASK_DIR" }}/door levels=1 keys_zone=door:1m max_size=16m inactive=1d use_temp_path=off;
             ${local.resolver}
 
             # Passes are the door's alone, however many there are and whoever set them: the
-            # workspace gets the other cookies, and none at all if one were left.
+            # workspace gets the other cookies, and none at all if one were left. The last are
+            # looked at: browsers send those of longer paths first, which nobody removes, and
+            # the entrance removes what else can follow the door's own.
             map $http_cookie $pass_1 {
-              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_1>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_1;
+              "~^(?:.*;)?\s*(?:__Host-)?bothy_pass=(?<found_1>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_1;
             }
             map $http_cookie $cookies_1 {
-              "~^(?<before_1>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_1>.*)$" $before_1$after_1;
+              "~^(?<before_1>.*;|)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_1>.*)$" $before_1$after_1;
               default $http_cookie;
             }
             map $cookies_1 $pass_2 {
-              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_2>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_2;
+              "~^(?:.*;)?\s*(?:__Host-)?bothy_pass=(?<found_2>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_2;
             }
             map $cookies_1 $cookies_2 {
-              "~^(?<before_2>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_2>.*)$" $before_2$after_2;
+              "~^(?<before_2>.*;|)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_2>.*)$" $before_2$after_2;
               default $cookies_1;
             }
             map $cookies_2 $pass_3 {
-              "~(?:^|;)\s*(?:__Host-)?bothy_pass=(?<found_3>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_3;
+              "~^(?:.*;)?\s*(?:__Host-)?bothy_pass=(?<found_3>[A-Za-z0-9_-]{20,80})\s*(?:;|$)" $found_3;
             }
             map $cookies_2 $cookies_3 {
-              "~^(?<before_3>|.*?;)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_3>.*)$" $before_3$after_3;
+              "~^(?<before_3>.*;|)\s*(?:__Host-)?bothy_pass=[^;]*(?:;|$)(?<after_3>.*)$" $before_3$after_3;
               default $cookies_2;
             }
             # The browser's cookie likewise. Of two, one was set by somebody else: neither counts.
@@ -684,6 +687,8 @@ job "code-server" {
             proxy_set_header Forwarded "";
             proxy_hide_header Service-Worker-Allowed;
             add_header Service-Worker-Allowed $service_worker_allowed;
+            # Whose the browser is, no page has it forget: the door alone does, at its entrance.
+            proxy_hide_header Clear-Site-Data;
 
             upstream workspace {
               server 127.0.0.1:8081;
@@ -735,7 +740,7 @@ job "code-server" {
                 proxy_send_timeout 100ms;
                 proxy_read_timeout 400ms;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_key $pid:$host_kind:$browser:$passes;
                 proxy_cache_valid 204 5s;
                 proxy_cache_valid 401 403 1s;
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
@@ -749,7 +754,7 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_buffering on;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_key $pid:$host_kind:$browser:$passes;
                 proxy_cache_use_stale error;
               }
               location = /${var.slug}/-/enter {
@@ -761,6 +766,7 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
                 proxy_set_header X-Bothy-Browser $browser;
+                proxy_pass_header Clear-Site-Data;
                 proxy_set_header Cookie $http_cookie; # what was planted is removed here
                 proxy_buffer_size 8k; # by a header for each
                 proxy_set_header Content-Length "";
@@ -840,7 +846,7 @@ job "code-server" {
                 proxy_send_timeout 100ms;
                 proxy_read_timeout 400ms;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_key $pid:$host_kind:$browser:$passes;
                 proxy_cache_valid 204 5s;
                 proxy_cache_valid 401 403 1s;
                 proxy_cache_use_stale error timeout invalid_header http_500 http_502 http_503 http_504;
@@ -854,7 +860,7 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_buffering on;
                 proxy_cache door;
-                proxy_cache_key $host_kind:$browser:$passes;
+                proxy_cache_key $pid:$host_kind:$browser:$passes;
                 proxy_cache_use_stale error;
               }
               location = /-/enter {
@@ -866,6 +872,7 @@ job "code-server" {
                 proxy_pass_request_body off;
                 proxy_set_header X-Bothy-Pass $passes;
                 proxy_set_header X-Bothy-Browser $browser;
+                proxy_pass_header Clear-Site-Data;
                 proxy_set_header Cookie $http_cookie; # what was planted is removed here
                 proxy_buffer_size 8k; # by a header for each
                 proxy_set_header Content-Length "";

@@ -25,6 +25,9 @@ const (
 	foreign = "FOREIGNFOREIGNFOREIGNFOREIGN"
 )
 
+// clears is what the door has a browser forget.
+const clears = `"cache", "storage"`
+
 // asked is a door that says what a test wants, and can be away.
 type asked struct {
 	t       *testing.T
@@ -69,6 +72,7 @@ func (d *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/-/door/enter/") {
 		http.SetCookie(w, &http.Cookie{Name: "bothy_pass", Value: good, Path: "/" + slug + "/"})
 		w.Header().Set("Location", "/"+slug+"/in")
+		w.Header().Set("Clear-Site-Data", clears)
 		status = http.StatusSeeOther
 	}
 	w.WriteHeader(status)
@@ -194,6 +198,7 @@ func doorAsks(t *testing.T, p proxy, d *asked) {
 		"a browser past the visitor":     {labsHost, inside, []string{"Cookie: bothy_pass=" + good, "X-Bothy-Browser: " + browser}, 401, ""},
 
 		"a tossed pass before it":         {labsHost, inside, []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", good)}, 200, ""},
+		"any number of longer paths":      {labsHost, inside, []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", "TOSSEDTOSSEDTOSSEDTOSSED2", "TOSSEDTOSSEDTOSSEDTOSSED3", "TOSSEDTOSSEDTOSSEDTOSSED4", good) + "; a=b"}, 200, ""},
 		"two tossed passes around it":     {labsHost, inside, []string{pass("TOSSEDTOSSEDTOSSEDTOSSED", good, "AGAINAGAINAGAINAGAIN")}, 200, ""},
 		"an empty one before it":          {labsHost, inside, []string{pass("", good)}, 200, ""},
 		"no pass, a page":                 {labsHost, inside, []string{isPage}, 303, "http://bothy.localhost:8080/open/" + slug + "?to=/a%2Fb?c=d&to=/x"},
@@ -311,6 +316,14 @@ func doorCarries(t *testing.T, p proxy) {
 	if scope := got.header.Get("Service-Worker-Allowed"); scope != "/"+slug+"/" {
 		t.Errorf("service workers are allowed %q", scope)
 	}
+	for host, path := range map[string]string{labsHost: "/" + slug + "/", ownHost: "/"} {
+		if got := p.get(t, host, path, pass(good)); got.status != 200 || got.header.Get("Clear-Site-Data") != "" {
+			t.Errorf("%d: a workspace has the browser forget %s", got.status, got.header.Get("Clear-Site-Data"))
+		}
+		if got := p.get(t, host, path+"-/enter?ticket=T").header.Get("Clear-Site-Data"); got != clears {
+			t.Errorf("the door has the browser forget %q", got)
+		}
+	}
 	if got := p.get(t, labsHost, "/"+slug+"/moved?to=%2Flogin", pass(good)).header.Get("Location"); got != "/"+slug+"/login" {
 		t.Errorf("sent to %q", got)
 	}
@@ -411,6 +424,12 @@ func TestASignalEndsOpenConnections(t *testing.T) {
 	if _, err := reader.ReadByte(); err == nil || strings.Contains(err.Error(), "timeout") {
 		t.Fatalf("the connection is open: %v", err)
 	}
+	// No yes is left that would do while Bothy is away.
+	d.goAway()
+	if got := p.get(t, labsHost, "/"+slug+"/", pass(good), isPage); got.status != 503 {
+		t.Errorf("who was thrown out gets %d while the door is away", got.status)
+	}
+	d.comeBack()
 	eventually(t, "the pass is refused", func() bool { return p.get(t, labsHost, "/"+slug+"/", pass(good)).status == 401 })
 	if got := p.get(t, labsHost, "/"+slug+"/", pass(other)); got.status != 200 {
 		t.Errorf("NGINX gives %d afterwards", got.status)

@@ -184,6 +184,7 @@ func tellingWorkspace() http.Handler {
 			return
 		}
 		w.Header().Set("Service-Worker-Allowed", "/")
+		w.Header().Set("Clear-Site-Data", `"cookies"`)
 		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b", Path: "/"})
 		fmt.Fprintf(w, "%s host=%s prefix=%s xhost=%s forwarded=%q connection=%q\n", r.RequestURI, r.Host,
 			r.Header.Get("X-Forwarded-Prefix"), r.Header.Get("X-Forwarded-Host"), r.Header.Get("Forwarded"), r.Header.Get("Connection"))

@@ -74,7 +74,7 @@ path "identity/lookup/entity" {
 
 # Entities have ids that Vault chooses; Bothy learns those of its people alone.
 path "identity/entity/id/+" {
-  capabilities = ["update", "delete"]
+  capabilities = ["update"]
   allowed_parameters = {
     "disabled" = []
   }

@@ -5,6 +5,7 @@
 
 const quickInput = '.quick-input-widget:visible';
 const activeEditor = '.editor-group-container.active .editor-instance';
+const terminalRow = '.terminal-wrapper.active .xterm-rows > div';
 
 export class Workbench {
   /** @type {Page} */
@@ -139,16 +140,46 @@ export class Workbench {
    */
   async terminal(command, shows) {
     await this.command('Terminal: Create New Terminal');
-    const terminal = this.#page.locator('.terminal-wrapper.active');
-    await terminal.locator('.xterm-helper-textarea').waitFor({ state: 'attached' });
-    await terminal.locator('.xterm-screen').click();
-    await this.#page.keyboard.type(command);
+    await this.#insist(`type "${command}"`, (patience) => this.#typed(command, patience));
     await this.#page.keyboard.press('Enter');
-    await this.#page
-      .locator('.terminal-wrapper.active .xterm-rows > div')
-      .filter({ hasText: exactly(shows) })
-      .first()
-      .waitFor();
+    try {
+      await this.#page.locator(terminalRow).filter({ hasText: exactly(shows) }).first().waitFor();
+    } catch (error) {
+      throw new Error(`the terminal shows:\n${(await this.#rows()).join('\n')}`, { cause: error });
+    }
+  }
+
+  /**
+   * Types a command into the active terminal and waits until its shell has taken all of it: one that is still starting,
+   * or a focus that goes elsewhere meanwhile, loses letters.
+   * @param {string} command
+   * @param {{ timeout: number }} patience
+   */
+  async #typed(command, patience) {
+    const terminal = this.#page.locator('.terminal-wrapper.active');
+    await terminal.locator('.xterm-helper-textarea').waitFor({ state: 'attached', ...patience });
+    await this.#page.locator(terminalRow).filter({ hasText: /\S/ }).first().waitFor(patience); // the prompt
+    await terminal.locator('.xterm-screen').click(patience);
+    await this.#page.keyboard.press('Control+U'); // what an attempt before this one left
+    await this.#page.keyboard.type(command);
+    await this.#page.waitForFunction(
+      ([rows, typed]) =>
+        [...document.querySelectorAll(rows)]
+          .map((row) => row.textContent)
+          .join('')
+          .replace(/\s/g, '')
+          .endsWith(typed),
+      /** @type {const} */ ([terminalRow, command.replace(/\s/g, '')]),
+      patience,
+    );
+  }
+
+  /**
+   * The lines that the active terminal shows.
+   * @returns {Promise<string[]>}
+   */
+  async #rows() {
+    return this.#page.locator(terminalRow).allTextContents();
   }
 
   /**

@@ -189,7 +189,7 @@ func (h *handler) engine() (*gin.Engine, error) {
 	engine.GET("/docs", h.getReference)
 	engine.GET("/docs/*asset", h.getReferenceAsset)
 
-	guarded := engine.Group("", h.authenticate, h.checkRequest, h.readIntent, h.authorize, h.once, refuseGone)
+	guarded := engine.Group("", h.authenticate, h.checkRequest, h.lookAgain, h.readIntent, h.authorize, h.once, refuseGone)
 	guarded.GET("/v1/audit", h.listAudit)
 	guarded.GET("/v1/workspaces/:workspace/logs", h.getWorkspaceLogs)
 	guarded.GET("/v1/workspaces/:workspace/exec", h.execInWorkspace)

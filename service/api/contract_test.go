@@ -298,7 +298,7 @@ func TestTheSchemasKeepTheirRules(t *testing.T) {
 // failing is a place of tokens that can't say whose they are.
 type failing struct{ err error }
 
-func (f failing) Authenticate(context.Context, *http.Request, http.Header) (lab.Caller, error) {
+func (f failing) Authenticate(context.Context, *http.Request, string, http.Header) (lab.Caller, error) {
 	return lab.Caller{}, f.err
 }
 

@@ -151,10 +151,10 @@ type one struct {
 }
 
 func (o *one) Again(ctx context.Context, _ lab.Caller) (lab.Caller, error) {
-	return o.Authenticate(ctx, nil, nil)
+	return o.Authenticate(ctx, nil, "", nil)
 }
 
-func (o *one) Authenticate(context.Context, *http.Request, http.Header) (lab.Caller, error) {
+func (o *one) Authenticate(context.Context, *http.Request, string, http.Header) (lab.Caller, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.asks--; o.asks == 0 {

@@ -54,11 +54,45 @@ func TestAnAuthenticatorThatFailsLetsNobodyIn(t *testing.T) {
 
 type broken struct{}
 
-func (broken) Authenticate(context.Context, *http.Request, http.Header) (lab.Caller, error) {
+func (broken) Authenticate(context.Context, *http.Request, string, http.Header) (lab.Caller, error) {
 	return lab.Caller{Name: "token:test"}, errors.New("the secret place is on fire")
 }
 
 func (broken) Again(_ context.Context, caller lab.Caller) (lab.Caller, error) { return caller, nil }
+
+// Whoever sends slowly has had their rights for as long as that takes, and no longer.
+func TestWhoIsLetInBeforeTheirBodyIsHereIsAskedForAgain(t *testing.T) {
+	who := &turned{before: lab.Caller{Name: "user:ada", Role: lab.RoleAdmin, Scope: lab.Scope{All: true}}}
+	b := newBench(t, func(c *api.Config) { c.Authenticator = who })
+	asks := func() answer { return b.do(request(http.MethodPatch, "/v1/users/ada@example.org", `{"role":"admin"}`)) }
+
+	who.err = lab.Errorf(lab.CodeUnauthenticated, "the token was revoked")
+	answer := asks()
+	if problem(t, answer, http.StatusUnauthorized); answer.Header.Get("WWW-Authenticate") == "" {
+		t.Error("no WWW-Authenticate")
+	}
+	who.err, who.after = nil, lab.Caller{Name: "user:ada", UserID: "id-ada", Role: lab.RoleInstructor}
+	problem(t, asks(), http.StatusForbidden)
+	if got := b.registrar.called(); len(got) != 0 {
+		t.Errorf("called %v", got)
+	}
+	who.after = who.before
+	if got := asks(); got.StatusCode != http.StatusOK {
+		t.Errorf("%d: %s", got.StatusCode, got.Body)
+	}
+}
+
+// turned is an authenticator whose caller is another, or nobody, when it looks again.
+type turned struct {
+	before, after lab.Caller
+	err           error
+}
+
+func (o *turned) Authenticate(context.Context, *http.Request, string, http.Header) (lab.Caller, error) {
+	return o.before, nil
+}
+
+func (o *turned) Again(context.Context, lab.Caller) (lab.Caller, error) { return o.after, o.err }
 
 func TestInternalsAreLoggedAndNotShown(t *testing.T) {
 	b := newBench(t)

@@ -139,14 +139,16 @@ type actorKey struct{}
 
 // authenticate finds out who makes the request, or refuses it.
 func (h *handler) authenticate(c *gin.Context) {
-	caller, err := h.config.Authenticator.Authenticate(c.Request.Context(), c.Request, c.Writer.Header())
+	caller, err := h.config.Authenticator.Authenticate(c.Request.Context(), c.Request, c.ClientIP(), c.Writer.Header())
 	if err != nil {
-		if lab.CodeOf(err) == lab.CodeUnauthenticated {
-			c.Header("WWW-Authenticate", `Bearer realm="bothy"`)
-		}
-		fail(c, err)
+		refuse(c, err)
 		return
 	}
+	h.know(c, caller)
+}
+
+// know says to all that comes after who makes the request.
+func (h *handler) know(c *gin.Context, caller lab.Caller) {
 	ctx := context.WithValue(c.Request.Context(), actorKey{}, lab.Actor{Name: caller.Name, UserID: caller.UserID, Role: caller.Role, Remote: c.ClientIP()})
 	request := c.Request
 	ctx = context.WithValue(ctx, callerKey{}, caller)
@@ -155,6 +157,14 @@ func (h *handler) authenticate(c *gin.Context) {
 		again: func() (lab.Caller, error) { return h.config.Authenticator.Again(request.Context(), caller) },
 	})
 	c.Request = c.Request.WithContext(ctx)
+}
+
+// refuse answers those whose credential is not good.
+func refuse(c *gin.Context, err error) {
+	if lab.CodeOf(err) == lab.CodeUnauthenticated {
+		c.Header("WWW-Authenticate", `Bearer realm="bothy"`)
+	}
+	fail(c, err)
 }
 
 // sightKey is the context key of the sight of whoever makes a request.
@@ -180,6 +190,20 @@ func (h *handler) checkRequest(c *gin.Context) {
 	if err := op.check(c.Writer, c.Request, path); err != nil {
 		fail(c, err)
 	}
+}
+
+// lookAgain finds out who makes the request once its body is here: whoever sends it
+// slowly acts with the rights of the moment in which it is whole, if they have any still.
+func (h *handler) lookAgain(c *gin.Context) {
+	if c.Request.ContentLength == 0 {
+		return
+	}
+	caller, err := h.config.Authenticator.Again(c.Request.Context(), callerOf(c.Request.Context()))
+	if err != nil {
+		refuse(c, err)
+		return
+	}
+	h.know(c, caller)
 }
 
 // noRoute answers for a path that there is not. Under /v1 it wants a token first, as everything there does.

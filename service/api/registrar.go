@@ -11,8 +11,9 @@ import (
 // Authenticator says who makes a request, by a bearer token or by the session of a
 // browser. Nobody that is known is lab.CodeUnauthenticated.
 type Authenticator interface {
-	// Authenticate may give the browser a new cookie by the answer's header.
-	Authenticate(ctx context.Context, r *http.Request, answer http.Header) (lab.Caller, error)
+	// Authenticate gives who makes a request from an address, and may give the browser a
+	// new cookie by the answer's header.
+	Authenticate(ctx context.Context, r *http.Request, remote string, answer http.Header) (lab.Caller, error)
 	// Again gives who a caller is by now, for an answer that goes on for long.
 	Again(ctx context.Context, caller lab.Caller) (lab.Caller, error)
 }

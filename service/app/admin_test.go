@@ -113,12 +113,12 @@ func TestWhoIsMadeAdminAgainKeepsNothingThatOthersMayHold(t *testing.T) {
 			session := lab.Session{
 				ID: uuid.NewString(), UserID: made[i].User.ID, CreatedAt: time.Now(), SeenAt: time.Now(), RotatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
 			}
-			if err := s.BeginSession(ctx, session, hash, hash, nil, audit("session.create"), nil); err != nil {
+			if err := s.BeginSession(ctx, lab.SignIn{Session: session, Hash: hash, Device: hash}, audit("session.create"), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
 		token := lab.APIToken{ID: uuid.NewString(), UserID: made[i].User.ID, Name: "ci", Scope: lab.TokenWrite, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
-		if err := s.CreateToken(ctx, lab.Intent{}, token, in.Name, audit("token.create")); err != nil {
+		if err := s.CreateToken(ctx, lab.Intent{}, lab.Caller{}, token, in.Name, audit("token.create")); err != nil {
 			t.Fatal(err)
 		}
 	}

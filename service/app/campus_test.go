@@ -38,7 +38,7 @@ type crowd struct {
 
 func (crowd) Again(_ context.Context, caller lab.Caller) (lab.Caller, error) { return caller, nil }
 
-func (c crowd) Authenticate(ctx context.Context, r *http.Request, _ http.Header) (lab.Caller, error) {
+func (c crowd) Authenticate(ctx context.Context, r *http.Request, _ string, _ http.Header) (lab.Caller, error) {
 	bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	p, ok := c.people[bearer]
 	if !ok {

@@ -43,6 +43,7 @@ func (a *App) makeDoor(ctx context.Context, people *registrar.Registrar, deps De
 	}
 	a.guard.Door, err = door.New(door.Config{
 		Store: a.store, Allows: auth.Allows, Refused: people.RecordRefused,
+		Remote: func(r *http.Request) string { return remoteOf(r, a.cfg.Door.TrustedProxies) },
 		Start: func(ctx context.Context, intent lab.Intent, slug lab.Slug) error {
 			_, err := people.ActOnWorkspace(ctx, intent, string(slug), registrar.ActStart)
 			return err
@@ -126,14 +127,15 @@ func (a *App) doorAddress() (string, error) {
 // visitor says who is signed in at the console. Whoever must choose a password first
 // is nobody yet: the page to sign in sends them on to do that.
 func (a *App) visitor(r *http.Request, answer http.Header) (lab.Caller, string, error) {
-	visitor, err := a.people.Visitor(r.Context(), r, answer)
+	remote := remoteOf(r, a.cfg.API.TrustedProxies)
+	visitor, err := a.people.Visitor(r.Context(), r, remote, answer)
 	if err != nil {
 		return lab.Caller{}, "", err
 	}
 	if visitor.Session.PasswordDue {
 		return lab.Caller{}, "", lab.Errorf(lab.CodeUnauthenticated, "another password must be chosen first")
 	}
-	return visitor.Caller, remoteOf(r, a.cfg.API.TrustedProxies), nil
+	return visitor.Caller, remote, nil
 }
 
 // guarding runs the door's parts in g.

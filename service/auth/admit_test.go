@@ -225,6 +225,24 @@ func TestAnotherLoginThanTheAddress(t *testing.T) {
 	c.refused("a taken name", "belongs to somebody else")
 }
 
+func TestNobodyTakesTheLoginOfWhoIsEnrolledLater(t *testing.T) {
+	c := newCampus(t, func(r *auth.ProviderRules) { r.LoginClaim = "preferred_username" })
+	for name, person := range map[string]map[string]any{
+		"another's address": {"sub": "1", "preferred_username": "ana@example.org", "email": "eve@example.org", "email_verified": true, "groups": "cs101"},
+		"no address":        {"sub": "2", "preferred_username": "ana@example.org", "groups": "cs101"},
+	} {
+		c.school.Person(person)
+		c.refused(name, "nor another login")
+	}
+	c.school.Person(map[string]any{"sub": "3", "preferred_username": "ana@example.org", "email": "ana@example.org", "groups": "cs101"})
+	c.refused("an address that is not verified", "not verified")
+
+	c.school.Person(map[string]any{"sub": "4", "preferred_username": "ana@example.org", "email": "Ana@example.org", "email_verified": true, "groups": "cs101"})
+	if v := c.signsIn(); v.User.Login != "ana@example.org" || v.User.Subject != "4" {
+		t.Errorf("got %+v", v.User)
+	}
+}
+
 func TestWhoIsUninvitedGetsNoLinkEither(t *testing.T) {
 	c := newCampus(t)
 	c.user("ada@example.org", lab.RoleStudent, lab.PasswordNone)

@@ -102,7 +102,10 @@ func (r ProviderRules) read(claims map[string]any) meaning {
 	if m.login = m.email; r.LoginClaim != emailClaim {
 		m.login = one(claims, r.LoginClaim)
 	}
-	if !isLogin(m.login) {
+	// Whoever is enrolled with an address gets the account with that login: only its
+	// owner may have taken it.
+	another := strings.Contains(m.login, "@") && !strings.EqualFold(m.login, m.email)
+	if !isLogin(m.login) || another {
 		m.login = ""
 	}
 	if m.name = one(claims, r.NameClaim); !isName(m.name) {

@@ -14,7 +14,7 @@ import (
 // the operator's or a person's, or else by its session; and may give the browser a
 // new cookie by the answer's header. CodeUnauthenticated for nobody, CodeForbidden
 // (and ErrPasswordDue) for whoever must choose a password first.
-func (p *People) Authenticate(ctx context.Context, r *http.Request, answer http.Header) (lab.Caller, error) {
+func (p *People) Authenticate(ctx context.Context, r *http.Request, remote string, answer http.Header) (lab.Caller, error) {
 	token, given, err := bearer(r)
 	switch {
 	case err != nil:
@@ -29,7 +29,7 @@ func (p *People) Authenticate(ctx context.Context, r *http.Request, answer http.
 	if embedded(r) {
 		return hinted(lab.Caller{}, unauthenticated("another page has asked this: a session is not for it"))
 	}
-	visitor, err := p.Visitor(ctx, r, answer)
+	visitor, err := p.Visitor(ctx, r, remote, answer)
 	switch {
 	case err != nil:
 		return hinted(lab.Caller{}, err)

@@ -25,13 +25,16 @@ type PasswordHolds interface {
 	ReleasePassword(ctx context.Context, hold lab.PasswordHold) (bool, error)
 }
 
-// Giver gives people passwords, of each person one at a time. All must be set.
+// Giver gives people passwords, of each person one at a time. All but Turn must be set.
 type Giver struct {
 	Holds     PasswordHolds
 	Passwords Passwords
 	NewID     func() string
 	Now       func() time.Time
 	After     func(time.Duration) <-chan time.Time
+	// Turn waits until Vault may be asked; done, which may be called again, lets others
+	// ask it. Without one it may be asked at once.
+	Turn func(ctx context.Context) (done func(), err error)
 }
 
 // Give gives somebody a password, and has note write down that they have it, which
@@ -40,13 +43,16 @@ type Giver struct {
 // Who waits for the answer may leave: what was begun is ended. CodeConflict when
 // somebody else takes long, and of a temporary password for who has one of their own.
 func (g Giver) Give(ctx context.Context, userID, password string, temporary bool, note func(context.Context, lab.PasswordHold) error) error {
-	hold, err := g.hold(ctx, lab.PasswordHold{ID: g.NewID(), UserID: userID, Temporary: temporary})
+	hold, done, err := g.hold(ctx, lab.PasswordHold{ID: g.NewID(), UserID: userID, Temporary: temporary})
 	if err != nil {
 		return err
 	}
+	defer done()
 	begun, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveTimeout)
 	defer cancel()
-	if err := g.Passwords.SetPassword(begun, userID, password); err != nil {
+	err = g.Passwords.SetPassword(begun, userID, password)
+	done()
+	if err != nil {
 		if begun.Err() == nil { // else it may still come, and the hold ends by itself
 			g.release(ctx, hold)
 		}
@@ -57,21 +63,36 @@ func (g Giver) Give(ctx context.Context, userID, password string, temporary bool
 	return note(settling, hold)
 }
 
-// hold waits for a while until nobody else gives the person a password.
-func (g Giver) hold(ctx context.Context, hold lab.PasswordHold) (lab.PasswordHold, error) {
+// hold waits for a while until nobody else gives the person a password. The turn comes
+// first: a hold must not grow old while others have theirs. And nobody keeps a turn
+// while they wait for a hold, else one person could take all of them.
+func (g Giver) hold(ctx context.Context, hold lab.PasswordHold) (_ lab.PasswordHold, done func(), err error) {
 	for look := 1; ; look++ {
+		if done, err = g.turn(ctx); err != nil {
+			return hold, nil, err
+		}
 		at := g.Now()
 		hold.Until = at.Add(heldFor)
-		err := g.Holds.HoldPassword(ctx, hold, at)
+		if err = g.Holds.HoldPassword(ctx, hold, at); err == nil {
+			return hold, done, nil
+		}
+		done()
 		if lab.CodeOf(err) != lab.CodeConflict || look == givePatience || hold.Temporary {
-			return hold, err
+			return hold, nil, err
 		}
 		select {
 		case <-g.After(givePause):
 		case <-ctx.Done():
-			return hold, ctx.Err()
+			return hold, nil, ctx.Err()
 		}
 	}
+}
+
+func (g Giver) turn(ctx context.Context) (done func(), err error) {
+	if g.Turn == nil {
+		return func() {}, nil
+	}
+	return g.Turn(ctx)
 }
 
 // release ends a hold under which nothing was set. Where that fails it ends by itself.

@@ -2,6 +2,9 @@ package auth_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,6 +137,63 @@ type beforeTry struct {
 func (b beforeTry) TryLetter(ctx context.Context, letter lab.Letter, hash string) (bool, error) {
 	b.happens()
 	return b.LetterStore.TryLetter(ctx, letter, hash)
+}
+
+// held keeps everybody else from giving somebody a password.
+func (s *site) held(user lab.User) {
+	s.t.Helper()
+	s.must(s.store.HoldPassword(s.t.Context(), lab.PasswordHold{ID: s.id(), UserID: user.ID, Until: s.clock().Add(time.Minute)}, s.clock()))
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestWhoWaitsForAnotherPasswordTakesNobodysTurn(t *testing.T) {
+	s := newSite(t)
+	waits, over := make(chan struct{}), make(chan time.Time)
+	s.pause = func() <-chan time.Time {
+		waits <- struct{}{}
+		return over
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	for i := range auth.Turns {
+		login := fmt.Sprintf("p%d@example.org", i)
+		user, b := s.user(login, lab.RoleStudent, lab.PasswordOwn), s.browser()
+		s.must(second(b.signIn(login, right)))
+		visitor := b.mustVisitor()
+		s.held(user)
+		all.Go(func() {
+			if err := s.ChangePassword(ctx, visitor, b.visit(), right, chosen, false); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", login, err)
+			}
+		})
+		<-waits
+	}
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	s.must(second(s.browser().signIn("ada@example.org", right)))
+}
+
+func TestNobodyWaitsForAPasswordOfTheirOwn(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	s.must(second(b.signIn("ada@example.org", right)))
+	visitor := b.mustVisitor()
+	change := func(to string) error {
+		return s.ChangePassword(t.Context(), visitor, b.visit(), right, to, false)
+	}
+	s.pause = func() <-chan time.Time {
+		t.Error("it waits")
+		return time.After(0)
+	}
+	s.passwords.setting = func(string) {
+		s.passwords.setting = nil
+		s.wantCode(change("another one of hers"), lab.CodeConflict)
+	}
+	s.must(change(chosen))
+	s.must(second(s.browser().signIn("ada@example.org", chosen)))
 }
 
 func TestWhatWasNeverNotedKeepsOthersForAWhile(t *testing.T) {

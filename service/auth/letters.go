@@ -54,11 +54,11 @@ type LettersConfig struct {
 }
 
 const (
-	// letterPoll is how often it is looked whether a letter is due; invitations are
-	// wanted every few of these.
+	// letterPoll is how often it is looked whether a letter is due; some invitations
+	// are wanted every few of these.
 	letterPoll   = 2 * time.Second
-	letterBatch  = 50
 	inviteEveryN = 5
+	inviteBatch  = 50
 	// sendTimeout bounds the sending of one letter.
 	sendTimeout = time.Minute
 	// firstLetterRetry and lastLetterRetry bound the time to the next try.
@@ -120,26 +120,29 @@ func (l *Letters) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// round sends what is due.
+// round sends what is due. After each letter it is looked anew which comes next:
+// somebody may have asked for a link while many are invited.
 func (l *Letters) round(ctx context.Context, invite bool) error {
 	if invite {
-		if _, err := l.Store.WantInvitations(ctx, l.NewID, l.now(), letterBatch); err != nil {
+		if _, err := l.Store.WantInvitations(ctx, l.NewID, l.now(), inviteBatch); err != nil {
 			return err
 		}
 	}
-	due, err := l.Store.DueLetters(ctx, l.now(), letterBatch)
-	if err != nil {
-		return err
-	}
-	for _, letter := range due {
-		if err := l.try(ctx, letter); err != nil {
+	for {
+		due, err := l.Store.DueLetters(ctx, l.now(), 1)
+		if err != nil || len(due) == 0 {
 			return err
 		}
-		if !l.wait(ctx, time.Minute/time.Duration(l.PerMinute)) {
+		next := l.After(time.Minute / time.Duration(l.PerMinute))
+		if err := l.try(ctx, due[0]); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-next:
 		}
 	}
-	return nil
 }
 
 func (l *Letters) now() time.Time { return l.Now().UTC().Truncate(time.Microsecond) }
@@ -153,6 +156,7 @@ func (l *Letters) try(ctx context.Context, letter lab.Letter) error {
 	}
 	now := l.now()
 	if err != nil || !needed(letter, user, now) {
+		l.Log.InfoContext(ctx, "a letter that is not needed any more is not sent", "kind", letter.Kind, "user", letter.UserID, "asked_at", letter.AskedAt)
 		return l.Store.DropLetter(ctx, letter.ID)
 	}
 	secret, hash, err := l.secretOf(letter.Kind)

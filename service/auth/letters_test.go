@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,9 +23,14 @@ type mailer struct {
 	mu   sync.Mutex
 	sent []lab.Mail
 	err  error
+	// sending, where set, is called before each.
+	sending func(lab.Mail)
 }
 
 func (m *mailer) Send(_ context.Context, mail lab.Mail) error {
+	if m.sending != nil {
+		m.sending(mail)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err == nil {
@@ -182,6 +188,40 @@ func TestLettersGoOutAtABoundedSpeedUntilTheEnd(t *testing.T) {
 	}
 	if seconds < 2 {
 		t.Errorf("waited for %v", s.waited[:min(10, len(s.waited))])
+	}
+}
+
+func TestALinkIsMailedBeforeTheInvitationsThatWait(t *testing.T) {
+	s := newSite(t)
+	for _, login := range []string{"a@example.org", "b@example.org", "c@example.org"} {
+		s.user(login, lab.RoleStudent, lab.PasswordNone)
+	}
+	s.user("eve@example.org", lab.RoleStudent, lab.PasswordOwn)
+	m := &mailer{}
+	m.sending = func(lab.Mail) {
+		m.sending = nil
+		s.pass(time.Second)
+		s.must(s.AskReset(t.Context(), s.browser().visit(), "eve@example.org"))
+	}
+	s.must(s.letters(m).Once(t.Context()))
+	mails := m.all()
+	if len(mails) != 4 || mails[1].To != "eve@example.org" {
+		t.Fatalf("got %v", mails)
+	}
+	linkIn(t, mails[1])
+}
+
+func TestTheTimeThatSendingTakesIsPartOfThePause(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordNone)
+	m := &mailer{sending: func(lab.Mail) {
+		if !slices.Contains(s.waited, time.Second) {
+			t.Error("the pause begins after a letter is sent")
+		}
+	}}
+	s.must(s.letters(m).Once(t.Context()))
+	if len(m.all()) != 1 {
+		t.Errorf("got %v", m.all())
 	}
 }
 

@@ -205,5 +205,5 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 		}
 		return nil, err
 	}
-	return p.begin(ctx, user, visit, "link", false)
+	return p.begin(ctx, user, visit, entry{by: "link"})
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,11 +34,12 @@ type Store interface {
 	Post(ctx context.Context, userID string) (lab.Post, error)
 	Record(ctx context.Context, audit lab.Audit) error
 
-	BeginSession(ctx context.Context, session lab.Session, hash, device string, replaced []string, audit lab.Audit, ended func(lab.Session) lab.Audit) error
-	SessionOf(ctx context.Context, hash string) (session lab.Session, user lab.User, current bool, err error)
+	BeginSession(ctx context.Context, in lab.SignIn, audit lab.Audit, ended func(lab.Session) lab.Audit) error
+	SessionOf(ctx context.Context, hash string) (lab.Session, lab.User, lab.SessionToken, error)
+	SucceedTokens(ctx context.Context, sessionID, hash string, at time.Time) error
 	Session(ctx context.Context, id string) (lab.Session, error)
-	RotateSession(ctx context.Context, id, from, to string, at time.Time) (bool, error)
-	EndReused(ctx context.Context, hash string, replaced, at time.Time, audit func(lab.Session) lab.Audit) error
+	RotateSession(ctx context.Context, id string, since time.Time, to string, at time.Time) (bool, error)
+	EndReused(ctx context.Context, hash string, succeeded, at time.Time, audit func(lab.Session) lab.Audit) error
 	SeeSession(ctx context.Context, id string, at time.Time) error
 	Sessions(ctx context.Context, userID string, now time.Time, idle time.Duration, page lab.Page) (lab.List[lab.Session], error)
 	EndSession(ctx context.Context, intent lab.Intent, userID, id string, at time.Time, audit lab.Audit) error
@@ -46,7 +48,7 @@ type Store interface {
 	PasswordHolds
 	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
 
-	CreateToken(ctx context.Context, intent lab.Intent, token lab.APIToken, hash string, audit lab.Audit) error
+	CreateToken(ctx context.Context, intent lab.Intent, caller lab.Caller, token lab.APIToken, hash string, audit lab.Audit) error
 	Token(ctx context.Context, id string) (lab.APIToken, error)
 	TokenOf(ctx context.Context, hash string) (lab.APIToken, error)
 	Tokens(ctx context.Context, userID string, page lab.Page) (lab.List[lab.APIToken], error)
@@ -88,7 +90,7 @@ type Config struct {
 // The figures of sessions and tokens.
 const (
 	// rotation is how long a session keeps one token, grace how long it still takes
-	// the one before: of requests that were on their way.
+	// the one before once the next was seen: of requests that were on their way.
 	rotation = 15 * time.Minute
 	grace    = time.Minute
 	// seen is how exactly it is known when a session or a token was last used.
@@ -109,6 +111,8 @@ type People struct {
 	signIns *prometheus.CounterVec
 	// taken has something for each turn that is taken.
 	taken chan struct{}
+	// given has the ids of those who are given a password that they chose.
+	given sync.Map
 }
 
 // NewPeople makes it.

@@ -34,6 +34,8 @@ type passwords struct {
 	begun chan struct{}
 	// setting and wrote, where set, are called before and after each that is set.
 	setting, wrote func(password string)
+	// answered, where set, is called when a check is over whose answer is on its way.
+	answered func()
 	// busy is how many are looked at, most how many were at a time.
 	busy, most int
 }
@@ -65,6 +67,14 @@ func (p *passwords) CheckPassword(_ context.Context, userID, password string) er
 	if p.hold != nil {
 		<-p.hold
 	}
+	err := p.compare(userID, password)
+	if p.answered != nil {
+		p.answered()
+	}
+	return err
+}
+
+func (p *passwords) compare(userID, password string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy--
@@ -212,7 +222,7 @@ func (b *browser) signIn(login, password string) (due bool, err error) {
 // visitor asks who is signed in, and takes the cookie that comes with the answer.
 func (b *browser) visitor() (auth.Visitor, error) {
 	header := http.Header{}
-	v, err := b.s.Visitor(b.s.t.Context(), b.request(), header)
+	v, err := b.s.Visitor(b.s.t.Context(), b.request(), b.remote, header)
 	b.take((&http.Response{Header: header}).Cookies()...)
 	return v, err
 }

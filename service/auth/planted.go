@@ -13,6 +13,9 @@ const (
 	// mostCookies is how much of cookies a browser may send, in bytes: Bothy's own are
 	// less than 200. enoughCookies is how much is left it where there was more.
 	mostCookies, enoughCookies = 16 << 10, 4 << 10
+	// mostForgotten is how much one answer says of cookies to forget, in bytes: browsers
+	// take 256 KB of an answer's headers, and with more than that forget nothing.
+	mostForgotten = 64 << 10
 	// signInPath is where people sign in.
 	signInPath = "/sign-in"
 )
@@ -37,7 +40,8 @@ func (p *People) removePlanted(r *http.Request, answer http.Header) {
 
 // BoundCookies answers for a browser that sends more of cookies than Bothy takes: a
 // neighbouring host may have set them, to lock somebody out. It has the browser forget
-// the largest of them that are for a domain above this host, so that it can come back.
+// the largest of them that are for a domain above this host, so that it can come back;
+// where one answer has no room for all of them, more than once.
 // The server in front of it must read as much as browsers send, 800 KB.
 func BoundCookies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,33 +50,50 @@ func BoundCookies(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		for _, name := range largest(sent) {
-			for _, domain := range planted.Domains(r.Host) {
-				for _, path := range planted.Paths(r.URL.EscapedPath()) {
-					planted.Forget(w.Header(), name, domain, path)
-				}
-			}
-		}
+		forgetLargest(w.Header(), r, sent)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Connection", "close")
-		http.Error(w, "Another page has filled this browser with cookies for this domain. They are removed: load this page again.",
+		http.Error(w, "Another page has filled this browser with cookies for this domain. They are being removed: load this page again, until it comes.",
 			http.StatusRequestHeaderFieldsTooLarge)
 	})
 }
 
-// largest names those of the cookies sent without which the rest is little enough.
+// forgetLargest has a browser forget the largest of the cookies that it has sent, each
+// for all domains and paths or not at all, until the answer is full.
+func forgetLargest(answer http.Header, r *http.Request, sent string) {
+	size := 0
+	for _, name := range largest(sent) {
+		if size > mostForgotten {
+			return
+		}
+		forgotten := http.Header{}
+		for _, domain := range planted.Domains(r.Host) {
+			for _, path := range planted.Paths(r.URL.EscapedPath()) {
+				planted.Forget(forgotten, name, domain, path)
+			}
+		}
+		for _, line := range forgotten.Values("Set-Cookie") {
+			size += len(line)
+			answer.Add("Set-Cookie", line)
+		}
+	}
+}
+
+// largest names those of the cookies sent without which the rest is little enough. One
+// that has no name is always among them: what is sent of it may look as if it had one.
 func largest(sent string) []string {
 	cookies := strings.Split(sent, ";")
 	slices.SortFunc(cookies, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	var names []string
+	names := []string{""}
 	left := len(sent)
 	for _, c := range cookies {
 		if left <= enoughCookies {
 			break
 		}
 		left -= len(c) + 1
-		name, _, _ := strings.Cut(strings.TrimSpace(c), "=")
-		names = append(names, name)
+		if name, _, named := strings.Cut(strings.TrimSpace(c), "="); named {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

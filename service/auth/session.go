@@ -87,12 +87,21 @@ func (p *People) SignOutCookies() []*http.Cookie {
 // and gives the cookies that the browser is to keep. The session that the browser
 // had ends. CodeForbidden for who may not sign in any more.
 func (p *People) SignIn(ctx context.Context, user lab.User, visit Visit) ([]*http.Cookie, error) {
-	return p.begin(ctx, user, visit, "provider", false)
+	return p.begin(ctx, user, visit, entry{by: "provider"})
 }
 
-func (p *People) begin(ctx context.Context, user lab.User, visit Visit, by string, due bool) ([]*http.Cookie, error) {
+// entry is how somebody signs in.
+type entry struct {
+	by string
+	// due: with a temporary password.
+	due bool
+	// revision is the user's before their password was looked at, 0 where none was.
+	revision int64
+}
+
+func (p *People) begin(ctx context.Context, user lab.User, visit Visit, how entry) ([]*http.Cookie, error) {
 	if !user.Active() {
-		p.signIns.WithLabelValues(by, "disabled").Inc()
+		p.signIns.WithLabelValues(how.by, "disabled").Inc()
 		return nil, lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
 	}
 	token, err := p.secret()
@@ -105,21 +114,21 @@ func (p *People) begin(ctx context.Context, user lab.User, visit Visit, by strin
 	}
 	at := p.now()
 	session := lab.Session{
-		ID: p.NewID(), UserID: user.ID, PasswordDue: due, Remote: visit.Remote, Agent: visit.Agent,
+		ID: p.NewID(), UserID: user.ID, PasswordDue: how.due, Remote: visit.Remote, Agent: visit.Agent,
 		RotatedAt: at, CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(p.Lifetime),
 	}
-	replaced := make([]string, len(visit.sessions))
-	for i, token := range visit.sessions {
-		replaced[i] = hashOf(token)
+	in := lab.SignIn{Session: session, Hash: hashOf(token), Device: hashOf(device), Revision: how.revision}
+	for _, token := range visit.sessions {
+		in.Replaced = append(in.Replaced, hashOf(token))
 	}
 	ended := func(old lab.Session) lab.Audit {
 		return p.audit(actorOf(user, visit.Remote), "session.end", old.ID, map[string]any{"user": old.UserID, "replaced_by": session.ID})
 	}
-	audit := p.audit(actorOf(user, visit.Remote), "session.create", session.ID, map[string]any{"by": by, "agent": visit.Agent})
-	if err := p.Store.BeginSession(ctx, session, hashOf(token), hashOf(device), replaced, audit, ended); err != nil {
+	audit := p.audit(actorOf(user, visit.Remote), "session.create", session.ID, map[string]any{"by": how.by, "agent": visit.Agent})
+	if err := p.Store.BeginSession(ctx, in, audit, ended); err != nil {
 		return nil, fmt.Errorf("begin a session: %w", err)
 	}
-	p.signIns.WithLabelValues(by, "ok").Inc()
+	p.signIns.WithLabelValues(how.by, "ok").Inc()
 	return []*http.Cookie{p.cookie(sessionCookie, token, p.Lifetime), p.cookie(deviceCookie, device, DeviceAge)}, nil
 }
 
@@ -153,11 +162,11 @@ type Visitor struct {
 	Session lab.Session
 }
 
-// Visitor gives who is signed in with the browser that sent a request, also while
-// their password is due, and may give the browser a new cookie by the answer's
-// header, unless that is nil. CodeUnauthenticated for nobody, and for a browser that
+// Visitor gives who is signed in with the browser that sent a request from an address,
+// also while their password is due, and may give the browser a new cookie by the
+// answer's header, unless that is nil. CodeUnauthenticated for nobody, and for a browser that
 // sends the sessions of two: one of them was planted.
-func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Header) (Visitor, error) {
+func (p *People) Visitor(ctx context.Context, r *http.Request, remote string, answer http.Header) (Visitor, error) {
 	held := p.cookies(r, sessionCookie)
 	if len(held) > 1 && answer != nil {
 		p.removePlanted(r, answer)
@@ -167,7 +176,7 @@ func (p *People) Visitor(ctx context.Context, r *http.Request, answer http.Heade
 		h, err := p.holding(ctx, hashOf(token))
 		switch {
 		case lab.CodeOf(err) == lab.CodeUnauthenticated:
-			if err := p.reused(ctx, r, token); err != nil {
+			if err := p.reused(ctx, r, remote, token); err != nil {
 				return Visitor{}, err
 			}
 		case err != nil:
@@ -189,21 +198,20 @@ type holding struct {
 	hash    string
 	session lab.Session
 	user    lab.User
-	// current is false where the token has been replaced by another.
-	current bool
+	token   lab.SessionToken
 }
 
 // holding reads it, and changes nothing. CodeUnauthenticated where it is not good.
 func (p *People) holding(ctx context.Context, hash string) (holding, error) {
-	session, user, current, err := p.Store.SessionOf(ctx, hash)
+	session, user, token, err := p.Store.SessionOf(ctx, hash)
 	if err != nil {
 		return holding{}, orUnknown(err, "nobody is signed in")
 	}
 	now := p.now()
-	if !session.Live(now, p.Idle) || !user.Active() || !current && now.Sub(session.RotatedAt) >= grace {
+	if !session.Live(now, p.Idle) || !user.Active() || token.SucceededAt != nil && now.Sub(*token.SucceededAt) >= grace {
 		return holding{}, unauthenticated("nobody is signed in")
 	}
-	return holding{hash, session, user, current}, nil
+	return holding{hash, session, user, token}, nil
 }
 
 // visitor notes that a session is used.
@@ -213,9 +221,15 @@ func (p *People) visitor(ctx context.Context, h holding, answer http.Header) (Vi
 		return Visitor{}, err
 	}
 	caller.SessionID = h.session.ID
-	switch now := p.now(); {
-	case answer != nil && h.current && now.Sub(h.session.RotatedAt) >= rotation:
-		err = p.rotate(ctx, h.session, h.hash, now, answer)
+	now := p.now()
+	if h.token.Succeeds {
+		if err := p.Store.SucceedTokens(ctx, h.session.ID, h.hash, now); err != nil {
+			return Visitor{}, fmt.Errorf("note that a token is seen: %w", err)
+		}
+	}
+	switch {
+	case answer != nil && h.token.SucceededAt == nil && now.Sub(h.session.RotatedAt) >= rotation:
+		err = p.rotate(ctx, h.session, now, answer)
 	case now.Sub(h.session.SeenAt) >= seen:
 		err = p.Store.SeeSession(ctx, h.session.ID, now)
 	}
@@ -225,14 +239,14 @@ func (p *People) visitor(ctx context.Context, h holding, answer http.Header) (Vi
 	return Visitor{caller, h.user, h.session}, nil
 }
 
-// reused ends the session that a token is of which was replaced by another too long
-// ago to be on its way: two browsers have had it, and one of them stole it. Which
+// reused ends the session that a token is of whose successor was seen too long ago for
+// it to be on its way: two browsers have had it, and one of them stole it. Which
 // one is not to be told, so both sign in again.
-func (p *People) reused(ctx context.Context, r *http.Request, token string) error {
+func (p *People) reused(ctx context.Context, r *http.Request, remote, token string) error {
 	now := p.now()
 	err := p.Store.EndReused(ctx, hashOf(token), now.Add(-grace), now, func(s lab.Session) lab.Audit {
 		p.Log.WarnContext(ctx, "a session's token was used again that another had replaced", "session", s.ID, "user", s.UserID)
-		return p.audit(lab.Actor{Name: "nobody"}, "session.reuse", s.ID, map[string]any{"user": s.UserID, "agent": clean(r.UserAgent())})
+		return p.audit(lab.Actor{Name: "nobody", Remote: remote}, "session.reuse", s.ID, map[string]any{"user": s.UserID, "agent": clean(r.UserAgent())})
 	})
 	if err != nil {
 		return fmt.Errorf("look whether a token was used again: %w", err)
@@ -242,12 +256,12 @@ func (p *People) reused(ctx context.Context, r *http.Request, token string) erro
 
 // rotate puts another token in the place of the session's, unless another request
 // does just that.
-func (p *People) rotate(ctx context.Context, session lab.Session, from string, now time.Time, answer http.Header) error {
+func (p *People) rotate(ctx context.Context, session lab.Session, now time.Time, answer http.Header) error {
 	token, err := p.secret()
 	if err != nil {
 		return err
 	}
-	done, err := p.Store.RotateSession(ctx, session.ID, from, hashOf(token), now)
+	done, err := p.Store.RotateSession(ctx, session.ID, session.RotatedAt, hashOf(token), now)
 	if err == nil && done {
 		answer.Add("Set-Cookie", p.cookie(sessionCookie, token, session.ExpiresAt.Sub(now)).String())
 	}

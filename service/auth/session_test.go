@@ -62,6 +62,7 @@ func TestATokenIsReplacedAndTheOneBeforeIsGoodForAMinute(t *testing.T) {
 	if b.cookies["bothy_session"] == first {
 		t.Fatal("it was not replaced")
 	}
+	b.mustVisitor() // the next one has arrived
 	s.pass(time.Minute - time.Second)
 	late.mustVisitor()
 	if late.cookies["bothy_session"] != first {
@@ -71,6 +72,45 @@ func TestATokenIsReplacedAndTheOneBeforeIsGoodForAMinute(t *testing.T) {
 	s.pass(time.Second)
 	_, err = late.visitor()
 	s.wantCode(err, lab.CodeUnauthenticated)
+}
+
+func TestAnAnswerThatIsLostEndsNothing(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	b := s.browser()
+	_, err := b.signIn("ada@example.org", right)
+	s.must(err)
+	first := b.cookies["bothy_session"]
+	loses := func() string {
+		s.pass(15 * time.Minute)
+		answer := http.Header{}
+		_, err := s.Visitor(t.Context(), b.request(), b.remote, answer)
+		s.must(err)
+		return (&http.Response{Header: answer}).Cookies()[0].Value
+	}
+	lost := []string{loses(), loses()}
+	s.pass(14 * time.Minute)
+	b.mustVisitor()
+	if b.cookies["bothy_session"] != first {
+		t.Error("it was replaced again too early")
+	}
+	s.pass(time.Minute)
+	b.mustVisitor()
+	if b.cookies["bothy_session"] == first {
+		t.Fatal("it was not replaced again")
+	}
+	b.mustVisitor() // with the next one, and what was before counts no more
+	s.pass(time.Minute)
+	for _, old := range append(lost, first) {
+		late := &browser{s: s, cookies: map[string]string{"bothy_session": old}}
+		_, err = late.visitor()
+		s.wantCode(err, lab.CodeUnauthenticated)
+	}
+	_, err = b.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	if got := strings.Count(s.actions(), "session.reuse"); got != 1 {
+		t.Errorf("it is recorded %d times", got)
+	}
 }
 
 func TestASessionEndsWhenItIsNotUsedAndWhenItIsOld(t *testing.T) {
@@ -181,11 +221,11 @@ func TestANeighboursCookieDoesNotHideOnesOwn(t *testing.T) {
 	s.must(err)
 	r := s.browser().request()
 	r.Header.Set("Cookie", "bothy_session=planted; bothy_session="+b.cookies["bothy_session"])
-	if _, err := s.Visitor(t.Context(), r, http.Header{}); err != nil {
+	if _, err := s.Visitor(t.Context(), r, b.remote, http.Header{}); err != nil {
 		t.Error(err)
 	}
 	r.Header.Set("Cookie", strings.Repeat("bothy_session=planted; ", 50)+"bothy_session="+b.cookies["bothy_session"])
-	_, err = s.Visitor(t.Context(), r, http.Header{})
+	_, err = s.Visitor(t.Context(), r, b.remote, http.Header{})
 	s.wantCode(err, lab.CodeUnauthenticated)
 }
 
@@ -206,7 +246,7 @@ func TestOfTwoPeoplesSessionsNeitherCounts(t *testing.T) {
 			r.AddCookie(&http.Cookie{Name: "bothy_session", Value: c})
 		}
 		answer := http.Header{}
-		v, err := s.Visitor(t.Context(), r, answer)
+		v, err := s.Visitor(t.Context(), r, ada.remote, answer)
 		return v, answer, err
 	}
 	// What a neighbour has planted comes first: its path is longer, or it is older.
@@ -242,7 +282,7 @@ func TestOfTwoPeoplesSessionsNeitherCounts(t *testing.T) {
 	s.Secure = true
 	r := s.browser().request()
 	r.Header.Set("Cookie", "bothy_session="+own+"; bothy_session="+planted)
-	_, err = s.Visitor(t.Context(), r, http.Header{})
+	_, err = s.Visitor(t.Context(), r, ada.remote, http.Header{})
 	s.wantCode(err, lab.CodeUnauthenticated)
 }
 
@@ -261,7 +301,7 @@ func TestASessionIsNotForWhatAnotherPageAsks(t *testing.T) {
 			site, mode, _ := strings.Cut(header, " ")
 			r.Header.Set("Sec-Fetch-Site", site)
 			r.Header.Set("Sec-Fetch-Mode", mode)
-			if _, err := s.Authenticate(t.Context(), r, http.Header{}); lab.CodeOf(err) != want {
+			if _, err := s.Authenticate(t.Context(), r, b.remote, http.Header{}); lab.CodeOf(err) != want {
 				t.Errorf("%s: %v", header, err)
 			}
 		}
@@ -309,7 +349,7 @@ func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {
 		if !due {
 			t.Error("nothing is due")
 		}
-		_, err = s.Authenticate(ctx, browser.request(), http.Header{})
+		_, err = s.Authenticate(ctx, browser.request(), browser.remote, http.Header{})
 		s.wantCode(err, lab.CodeForbidden)
 	}
 	v := b.mustVisitor()
@@ -317,7 +357,7 @@ func TestWithATemporaryPasswordNothingOpensButTheChange(t *testing.T) {
 		s.wantCode(s.ChangePassword(ctx, v, b.visit(), "", bad, false), lab.CodeInvalid)
 	}
 	s.must(s.ChangePassword(ctx, v, b.visit(), "", "a new long password", false))
-	caller, err := s.Authenticate(ctx, b.request(), http.Header{})
+	caller, err := s.Authenticate(ctx, b.request(), b.remote, http.Header{})
 	s.must(err)
 	if caller.Name != "user:ada@example.org" {
 		t.Errorf("got %+v", caller)
@@ -346,6 +386,7 @@ func TestWhoComesWithAReplacedTokenEndsTheSession(t *testing.T) {
 	_, err = elsewhere.signIn("ada@example.org", right)
 	s.must(err)
 	thief := s.browser()
+	thief.remote = "198.51.100.7"
 	for name, value := range b.cookies {
 		thief.cookies[name] = value
 	}
@@ -361,8 +402,10 @@ func TestWhoComesWithAReplacedTokenEndsTheSession(t *testing.T) {
 	elsewhere.mustVisitor()
 	_, err = b.visitor() // is recorded once
 	s.wantCode(err, lab.CodeUnauthenticated)
-	if got := strings.Count(s.actions(), "session.reuse"); got != 1 {
-		t.Errorf("it is recorded %d times", got)
+	rows, err := s.store.Audits(t.Context(), lab.AuditFilter{Action: "session.reuse"}, lab.Page{Limit: 9})
+	s.must(err)
+	if len(rows.Items) != 1 || rows.Items[0].Actor.Remote != b.remote {
+		t.Errorf("the record has %+v", rows.Items)
 	}
 }
 

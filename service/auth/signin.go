@@ -88,7 +88,7 @@ func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, pas
 		return nil, false, fmt.Errorf("check a password: %w", err)
 	}
 	due = user.Password != lab.PasswordOwn
-	cookies, err = p.begin(ctx, user, visit, "password", due)
+	cookies, err = p.begin(ctx, user, visit, entry{by: "password", due: due, revision: user.Revision})
 	return cookies, due, err
 }
 

@@ -67,6 +67,24 @@ func TestNothingAtAllIsNoAttempt(t *testing.T) {
 }
 
 // Vault would lock somebody out after 50 failures.
+func TestAPasswordThatIsReplacedWhileItIsLookedAtSignsNobodyIn(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	ada, thief := s.browser(), s.browser()
+	_, err := ada.signIn("ada@example.org", right)
+	s.must(err)
+	s.passwords.answered = func() {
+		s.passwords.answered = nil // her own is not overtaken
+		s.must(s.ChangePassword(t.Context(), ada.mustVisitor(), ada.visit(), right, chosen, true))
+	}
+	_, err = thief.signIn("ada@example.org", right)
+	s.wantCode(err, lab.CodeConflict)
+	_, err = thief.visitor()
+	s.wantCode(err, lab.CodeUnauthenticated)
+	_, err = ada.signIn("ada@example.org", chosen)
+	s.must(err)
+}
+
 func TestAnAttackerLocksNobodyOutWhoHasSignedInBefore(t *testing.T) {
 	s := newSite(t)
 	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)

@@ -61,7 +61,7 @@ func (s *Static) byToken(bearer string) (lab.Caller, error) {
 
 // Authenticate gives who makes a request, by the Authorization header alone: what
 // People does for whom there are no people.
-func (s *Static) Authenticate(_ context.Context, r *http.Request, _ http.Header) (lab.Caller, error) {
+func (s *Static) Authenticate(_ context.Context, r *http.Request, _ string, _ http.Header) (lab.Caller, error) {
 	token, given, err := bearer(r)
 	if err == nil && !given {
 		err = unauthenticated("no token was sent")

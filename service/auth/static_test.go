@@ -15,13 +15,13 @@ const token = "correct-horse-battery-staple"
 
 // byBearer sends a token as a request does.
 func byBearer(t *testing.T, to interface {
-	Authenticate(ctx context.Context, r *http.Request, answer http.Header) (lab.Caller, error)
+	Authenticate(ctx context.Context, r *http.Request, remote string, answer http.Header) (lab.Caller, error)
 }, token string,
 ) (lab.Caller, error) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
-	return to.Authenticate(t.Context(), r, http.Header{})
+	return to.Authenticate(t.Context(), r, "192.0.2.1", http.Header{})
 }
 
 func TestAStaticTokenNamesItsActor(t *testing.T) {

@@ -38,7 +38,8 @@ type TokenInput struct {
 // password, CodeInvalid for a wrong one; whoever has none must have signed in just
 // before, CodeForbidden otherwise. Then it is as CreateToken.
 func (p *People) MakeToken(ctx context.Context, visitor Visitor, visit Visit, intent lab.Intent, in TokenInput, present string) (lab.APIToken, string, error) {
-	if _, err := p.newToken(ctx, visitor.Caller, in); err != nil {
+	token, err := p.newToken(ctx, visitor.Caller, in)
+	if err != nil {
 		return lab.APIToken{}, "", err // before a password is looked at
 	}
 	switch user := visitor.User; {
@@ -49,26 +50,28 @@ func (p *People) MakeToken(ctx context.Context, visitor Visitor, visit Visit, in
 	case p.now().Sub(visitor.Session.CreatedAt) >= fresh:
 		return lab.APIToken{}, "", lab.Errorf(lab.CodeForbidden, "you signed in too long ago to make a token").WithHint("sign out and in again, and make it then")
 	}
-	return p.createToken(ctx, visitor.Caller, intent, in)
+	return p.createToken(ctx, visitor.Caller, intent, token, in.User)
 }
 
 // CreateToken makes an API token and gives its text, which nobody is told again. A
-// token that is made with a token goes no further and lives no longer than that.
+// token that is made with a token goes no further and lives no longer than that, and
+// is revoked with it.
 // CodeForbidden for a session: MakeToken asks for more.
 func (p *People) CreateToken(ctx context.Context, caller lab.Caller, intent lab.Intent, in TokenInput) (lab.APIToken, string, error) {
 	if caller.SessionID != "" {
 		return lab.APIToken{}, "", lab.Errorf(lab.CodeForbidden, "a browser's session makes no tokens").
 			WithHint("open /tokens at this address, which asks for your password; or make it with a token that you have")
 	}
-	return p.createToken(ctx, caller, intent, in)
-}
-
-func (p *People) createToken(ctx context.Context, caller lab.Caller, intent lab.Intent, in TokenInput) (lab.APIToken, string, error) {
 	token, err := p.newToken(ctx, caller, in)
 	if err != nil {
 		return lab.APIToken{}, "", err
 	}
-	whose, err := p.whose(ctx, caller, in.User)
+	return p.createToken(ctx, caller, intent, token, in.User)
+}
+
+// createToken writes a token that newToken gave, for the caller or the user named.
+func (p *People) createToken(ctx context.Context, caller lab.Caller, intent lab.Intent, token lab.APIToken, of string) (lab.APIToken, string, error) {
+	whose, err := p.whose(ctx, caller, of)
 	if err == nil && whose == "" {
 		err = needsUser("user")
 	}
@@ -88,13 +91,13 @@ func (p *People) createToken(ctx context.Context, caller lab.Caller, intent lab.
 		"user": user.ID, "name": token.Name, "scope": token.Scope, "expires_at": token.ExpiresAt.Format(time.RFC3339),
 	})
 	text := TokenPrefix + secret
-	if err := p.Store.CreateToken(ctx, intent, token, hashOf(text), audit); err != nil {
+	if err := p.Store.CreateToken(ctx, intent, caller, token, hashOf(text), audit); err != nil {
 		return lab.APIToken{}, "", err
 	}
 	return token, text, nil
 }
 
-// newToken checks an input.
+// newToken makes a token of an input: nobody's yet, and written nowhere.
 func (p *People) newToken(ctx context.Context, caller lab.Caller, in TokenInput) (lab.APIToken, error) {
 	var fields []lab.Field
 	name := strings.TrimSpace(in.Name)
@@ -121,7 +124,7 @@ func (p *People) newToken(ctx context.Context, caller lab.Caller, in TokenInput)
 		return lab.APIToken{}, lab.Invalid("the token can't be made", fields...)
 	}
 	at := p.now()
-	token := lab.APIToken{ID: p.NewID(), Name: name, Scope: in.Scope, CreatedAt: at, ExpiresAt: at.AddDate(0, 0, in.Days)}
+	token := lab.APIToken{ID: p.NewID(), ParentID: caller.TokenID, Name: name, Scope: in.Scope, CreatedAt: at, ExpiresAt: at.AddDate(0, 0, in.Days)}
 	if caller.TokenID == "" {
 		return token, nil
 	}

@@ -139,6 +139,23 @@ func TestATokenMakesNoneThatIsMoreThanItself(t *testing.T) {
 	if child.ExpiresAt != parent.ExpiresAt {
 		t.Errorf("it lives until %s", child.ExpiresAt)
 	}
+	s.must(s.RevokeToken(t.Context(), ada, lab.Intent{}, parent.ID))
+	got, err := s.Token(t.Context(), ada, child.ID)
+	s.must(err)
+	if got.RevokedAt == nil {
+		t.Error("it outlives the one that it was made with")
+	}
+}
+
+func TestATokenThatWasRevokedMakesNone(t *testing.T) {
+	s := newSite(t)
+	ada := s.caller("ada@example.org", lab.RoleInstructor)
+	made, text := s.token(ada, auth.TokenInput{Name: "leaked", Scope: lab.TokenWrite})
+	thief, err := byBearer(t, s.People, text) // who is slow to say what it asks
+	s.must(err)
+	s.must(s.RevokeToken(t.Context(), ada, lab.Intent{}, made.ID))
+	_, _, err = s.CreateToken(t.Context(), thief, lab.Intent{}, auth.TokenInput{Name: "another"})
+	s.wantCode(err, lab.CodeUnauthenticated)
 }
 
 func TestATokenThatCannotBeIsRefusedWithAllThatIsWrong(t *testing.T) {

@@ -4098,8 +4098,9 @@ type ClientInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one. A browser's session
-	// makes none here: the page `/tokens` does, which asks for the password.
+	// token goes no further and lives no longer than that one, and is revoked with it.
+	// A browser's session makes none here: the page `/tokens` does, which asks for the
+	// password.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4111,8 +4112,9 @@ type ClientInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one. A browser's session
-	// makes none here: the page `/tokens` does, which asks for the password.
+	// token goes no further and lives no longer than that one, and is revoked with it.
+	// A browser's session makes none here: the page `/tokens` does, which asks for the
+	// password.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4121,7 +4123,7 @@ type ClientInterface interface {
 
 	// RevokeToken Revoke an API token
 	//
-	// Ends one of the caller's API tokens at once; an admin ends anybody's.
+	// Ends one of the caller's API tokens at once, and those that were made with it; an admin ends anybody's.
 	//
 	// Corresponds with DELETE /v1/tokens/{token} (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, token PathToken, params *RevokeTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5821,8 +5823,9 @@ func (c *Raw) ListTokens(ctx context.Context, params *ListTokensParams, reqEdito
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one. A browser's session
-// makes none here: the page `/tokens` does, which asks for the password.
+// token goes no further and lives no longer than that one, and is revoked with it.
+// A browser's session makes none here: the page `/tokens` does, which asks for the
+// password.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5844,8 +5847,9 @@ func (c *Raw) CreateTokenWithBody(ctx context.Context, params *CreateTokenParams
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one. A browser's session
-// makes none here: the page `/tokens` does, which asks for the password.
+// token goes no further and lives no longer than that one, and is revoked with it.
+// A browser's session makes none here: the page `/tokens` does, which asks for the
+// password.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5864,7 +5868,7 @@ func (c *Raw) CreateToken(ctx context.Context, params *CreateTokenParams, body C
 
 // RevokeToken Revoke an API token
 //
-// Ends one of the caller's API tokens at once; an admin ends anybody's.
+// Ends one of the caller's API tokens at once, and those that were made with it; an admin ends anybody's.
 //
 // Corresponds with DELETE /v1/tokens/{token} (the `RevokeToken` operationId).
 func (c *Raw) RevokeToken(ctx context.Context, token PathToken, params *RevokeTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -13299,8 +13303,9 @@ type ClientWithResponsesInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one. A browser's session
-	// makes none here: the page `/tokens` does, which asks for the password.
+	// token goes no further and lives no longer than that one, and is revoked with it.
+	// A browser's session makes none here: the page `/tokens` does, which asks for the
+	// password.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13312,8 +13317,9 @@ type ClientWithResponsesInterface interface {
 	// Makes a token with which a program acts in its user's name, within its scope.
 	// `token` is shown in this answer and never again; a request that is repeated
 	// with its `Idempotency-Key` is answered without it. A token that is made with a
-	// token goes no further and lives no longer than that one. A browser's session
-	// makes none here: the page `/tokens` does, which asks for the password.
+	// token goes no further and lives no longer than that one, and is revoked with it.
+	// A browser's session makes none here: the page `/tokens` does, which asks for the
+	// password.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13322,7 +13328,7 @@ type ClientWithResponsesInterface interface {
 
 	// RevokeTokenWithResponse Revoke an API token
 	//
-	// Ends one of the caller's API tokens at once; an admin ends anybody's.
+	// Ends one of the caller's API tokens at once, and those that were made with it; an admin ends anybody's.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17825,8 +17831,9 @@ func (c *ClientWithResponses) ListTokensWithResponse(ctx context.Context, params
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one. A browser's session
-// makes none here: the page `/tokens` does, which asks for the password.
+// token goes no further and lives no longer than that one, and is revoked with it.
+// A browser's session makes none here: the page `/tokens` does, which asks for the
+// password.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17844,8 +17851,9 @@ func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Contex
 // Makes a token with which a program acts in its user's name, within its scope.
 // `token` is shown in this answer and never again; a request that is repeated
 // with its `Idempotency-Key` is answered without it. A token that is made with a
-// token goes no further and lives no longer than that one. A browser's session
-// makes none here: the page `/tokens` does, which asks for the password.
+// token goes no further and lives no longer than that one, and is revoked with it.
+// A browser's session makes none here: the page `/tokens` does, which asks for the
+// password.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17860,7 +17868,7 @@ func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, param
 
 // RevokeTokenWithResponse Revoke an API token
 //
-// Ends one of the caller's API tokens at once; an admin ends anybody's.
+// Ends one of the caller's API tokens at once, and those that were made with it; an admin ends anybody's.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -105,10 +105,21 @@ func (l *loader) checkOrigins() {
 	}
 }
 
-// checkDoor wants a name resolved anew, so that another address needs no workspace's restart.
+// checkDoor holds the door's address apart from the workspaces': the door knows by it
+// who asks. And it wants a name resolved anew, so that another address needs no
+// workspace's restart.
 func (l *loader) checkDoor() {
 	u, err := url.Parse(l.config.Door.URL)
-	if err != nil || u.Host == "" || l.config.Door.Resolver != "" {
+	if err != nil || u.Host == "" {
+		return
+	}
+	labs, err := url.Parse(l.config.LabsURL)
+	if err == nil && (u.Hostname() == labs.Hostname() || strings.HasSuffix(u.Hostname(), "."+labs.Hostname())) {
+		l.fail(l.at("door.url", "labs_url"), "door.url", fmt.Sprintf("has a host of workspaces (%s)", u.Hostname()),
+			"write another name or address of the same machine: by that of workspaces visitors come")
+		return
+	}
+	if l.config.Door.Resolver != "" {
 		return
 	}
 	if _, err := netip.ParseAddr(u.Hostname()); err != nil {

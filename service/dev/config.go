@@ -4,6 +4,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -71,6 +72,11 @@ func (c Config) withDefaults() (Config, error) {
 			Name: "-router", Problem: fmt.Sprintf("%q is not a router", c.Stack.Router), Remedy: "use fabio or traefik",
 		})
 	}
+	if c.Offset < 0 || c.Offset > 9000 || c.Offset%1000 != 0 {
+		return c, lab.Invalid("no stack can be set beside another like this", lab.Field{
+			Name: "-offset", Problem: fmt.Sprintf("%d is not a multiple of 1000 from 0 to 9000", c.Offset), Remedy: "use 1000, for example",
+		})
+	}
 	if c.Port == 0 {
 		c.Port = DefaultPort
 	}
@@ -80,7 +86,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.SchoolPort += c.Offset
 	c.Stack = c.Stack.Offset(c.Offset)
-	c.Stack.GatewayPorts = []uint16{uint16(DefaultDoorPort + c.Offset)} //nolint:gosec // an offset is at most 9000
+	c.Stack.GatewayPorts = []uint16{uint16(DefaultDoorPort + c.Offset)}
 	if c.LogLevel == "" {
 		c.LogLevel = "info"
 	}
@@ -92,7 +98,36 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Toolchain.Report = func(e toolchain.Event) { c.Report(toolLine(e)) }
 	c.Stack.Report = func(e stack.Event) { c.Report(stackLine(e)) }
-	return c, nil
+	return c, c.checkBrowsersPorts()
+}
+
+// badPort tells of a port above 1023 whether browsers open no page at it: https://fetch.spec.whatwg.org/#port-blocking
+func badPort(port int) bool {
+	switch port {
+	case 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080:
+		return true
+	}
+	return false
+}
+
+// checkBrowsersPorts refuses pages at ports that no browser would open them at.
+func (c Config) checkBrowsersPorts() error {
+	var fields []lab.Field
+	for _, one := range []struct {
+		flag, what string
+		port       int
+	}{{"-http-port", "Bothy's console", c.Port}, {"-labs-port", "the workspaces", c.labsPort()}, {"-school-port", "the school", c.SchoolPort}} {
+		if badPort(one.port) {
+			fields = append(fields, lab.Field{
+				Name: one.flag, Problem: fmt.Sprintf("browsers refuse port %d, meant for %s", one.port, one.what),
+				Remedy: "choose another port with " + one.flag + ", or another -offset",
+			})
+		}
+	}
+	if len(fields) > 0 {
+		return lab.Invalid("a browser could not open every page", fields...)
+	}
+	return nil
 }
 
 // checkPorts finds a taken port before the stack is started for nothing.
@@ -160,10 +195,8 @@ func (c Config) doorListen(gateway netip.Addr) string {
 	return netip.AddrPortFrom(gateway, uint16(doorPort+c.Offset)).String() //nolint:gosec // G115: offsets are below 10,000
 }
 
-func (c Config) labsURL() string {
-	port := c.Stack.Ports.Labs
-	if port == 0 {
-		port = stack.DefaultPorts().Labs
-	}
-	return "http://labs.localhost:" + strconv.Itoa(port)
+func (c Config) labsURL() string { return "http://labs.localhost:" + strconv.Itoa(c.labsPort()) }
+
+func (c Config) labsPort() int {
+	return cmp.Or(c.Stack.Ports.Labs, stack.DefaultPorts().Labs)
 }

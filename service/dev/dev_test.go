@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestAddressesFollowTheChosenPorts(t *testing.T) {
 	}{
 		"the usual ones": {Config{}, "http://127.0.0.1:8080", "http://bothy.localhost:8080", "http://labs.localhost:9999"},
 		"chosen ones":    {Config{Port: 18080, Stack: stack.Config{Ports: stack.Ports{Labs: 19999}}}, "http://127.0.0.1:18080", "http://bothy.localhost:18080", "http://labs.localhost:19999"},
-		"a neighbour's":  {Config{Offset: 100}, "http://127.0.0.1:8180", "http://bothy.localhost:8180", "http://labs.localhost:10099"},
+		"a neighbour's":  {Config{Offset: 1000}, "http://127.0.0.1:9080", "http://bothy.localhost:9080", "http://labs.localhost:10999"},
 	}
 	for what, c := range cases {
 		t.Run(what, func(t *testing.T) {
@@ -146,6 +147,39 @@ func TestATakenPortIsFoundEarly(t *testing.T) {
 	}
 	if err := checkPorts(t.Context(), Config{Port: port}); err != nil {
 		t.Errorf("a free port: %v", err)
+	}
+}
+
+func TestPortsThatNoBrowserOpensAreRefused(t *testing.T) {
+	refused := func(c Config) (names []string) {
+		t.Helper()
+		_, err := c.withDefaults()
+		var coded *lab.Error
+		if errors.As(err, &coded) {
+			for _, f := range coded.Fields {
+				names = append(names, f.Name)
+			}
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	for _, one := range []struct {
+		name   string
+		config Config
+		want   []string
+	}{
+		{"the usual ones", Config{}, nil},
+		{"beside another", Config{Offset: 1000}, nil},
+		{"an offset that brings the console to 10080", Config{Offset: 2000}, []string{"-http-port"}},
+		{"by hand", Config{Port: 6000, SchoolPort: 6666, Stack: stack.Config{Ports: stack.Ports{Labs: 5060}}}, []string{"-http-port", "-labs-port", "-school-port"}},
+		{"an offset that makes places meet", Config{Offset: 10}, []string{"-offset"}},
+		{"an offset below zero", Config{Offset: -1000}, []string{"-offset"}},
+		{"an offset too far", Config{Offset: 10000}, []string{"-offset"}},
+	} {
+		if got := refused(one.config); !slices.Equal(got, one.want) {
+			t.Errorf("%s: %v, want %v", one.name, got, one.want)
+		}
 	}
 }
 

@@ -37,6 +37,8 @@ type shelf struct {
 	audits   []lab.Audit
 	// gone are the users who may not any more, out the sessions that ended.
 	gone, out []string
+	// cleanings is how often old rows were to be removed.
+	cleanings int
 	err       error
 }
 
@@ -115,7 +117,12 @@ func (*shelf) AskPresence(context.Context, time.Time, time.Time, time.Time, time
 	return 0, nil
 }
 
-func (*shelf) CleanDoor(context.Context, time.Time, time.Time) error { return nil }
+func (s *shelf) CleanDoor(context.Context, time.Time, time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cleanings++
+	return s.err
+}
 
 func (s *shelf) Workspace(_ context.Context, ref string) (lab.WorkspaceDetail, error) {
 	s.mu.Lock()
@@ -177,6 +184,7 @@ func newBench(t *testing.T, change ...func(*door.Config)) *bench {
 			b.refused = append(b.refused, refusal{actor, operation, target})
 			return nil
 		},
+		Remote: func(r *http.Request) string { return "from " + r.Header.Get("X-Forwarded-For") },
 		Sweeps: func() bool { return false }, Wake: func() {}, Logger: slog.New(slog.DiscardHandler),
 		NewID: func() string { return "id" }, Now: func() time.Time { return b.now },
 	}

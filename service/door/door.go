@@ -12,6 +12,7 @@ import (
 	"errors"
 	"html/template"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -71,6 +72,8 @@ type Config struct {
 	// Refused writes down that somebody asked at the console for a workspace that they
 	// may not open; nil for nowhere.
 	Refused func(ctx context.Context, actor lab.Actor, operation, target string) error
+	// Remote says from which address a visitor comes, whom a router may have sent.
+	Remote func(r *http.Request) string
 	// Start wants a workspace running.
 	Start func(ctx context.Context, intent lab.Intent, slug lab.Slug) error
 	// Sweeps says whether this instance is the one that ends passes; Wake is called
@@ -98,6 +101,8 @@ type Door struct {
 	labs   *url.URL
 	page   *template.Template
 	policy policies
+	// cleaned is when old tickets and passes were last removed: Run's alone.
+	cleaned time.Time
 
 	mu sync.Mutex
 	// seen are the sessions that were seen since they were last written.
@@ -269,25 +274,19 @@ func (d *Door) admission(ctx context.Context, v visit) (lab.Admission, error) {
 }
 
 // Run writes when sessions were seen, and where this instance is the one to do so
-// ends the passes that count no more, and asks who is still there before a session
-// ends for not being used. Until ctx ends, which is no error.
+// ends the passes that count no more, asks who is still there before a session ends
+// for not being used, and removes what is old. Until ctx ends, which is no error.
 func (d *Door) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweep)
 	defer ticker.Stop()
-	var cleaned time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
-		if err := errors.Join(d.touchSessions(ctx), d.endPasses(ctx), d.askPresence(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(d.touchSessions(ctx), d.endPasses(ctx), d.askPresence(ctx), d.clean(ctx)); err != nil && ctx.Err() == nil {
 			d.cfg.Logger.WarnContext(ctx, "passes can't be looked after", "error", err)
-		}
-		if now := d.now(); d.cfg.Sweeps() && now.Sub(cleaned) > kept {
-			if err := d.cfg.Store.CleanDoor(ctx, now.Add(-kept), now.Add(-unused)); err == nil {
-				cleaned = now
-			}
 		}
 	}
 }
@@ -333,6 +332,19 @@ func (d *Door) askPresence(ctx context.Context) error {
 	if n > 0 {
 		d.cfg.Logger.InfoContext(ctx, "sessions have gone unseen for long: their editors are made to connect anew", "passes", n)
 		d.cfg.Wake()
+	}
+	return err
+}
+
+// clean removes what is kept for a while after its end; what can't be removed now is tried again.
+func (d *Door) clean(ctx context.Context) error {
+	now := d.now()
+	if !d.cfg.Sweeps() || now.Sub(d.cleaned) <= kept {
+		return nil
+	}
+	err := d.cfg.Store.CleanDoor(ctx, now.Add(-kept), now.Add(-unused))
+	if err == nil {
+		d.cleaned = now
 	}
 	return err
 }

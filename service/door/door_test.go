@@ -1,13 +1,17 @@
 package door_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bothylabs/bothy/service/door"
@@ -218,9 +222,10 @@ func TestAVisitStartsAStoppedWorkspace(t *testing.T) {
 	if text := r.body; r.status != http.StatusServiceUnavailable || len(b.started) > 0 || strings.Contains(text, "refresh") || !strings.Contains(text, `href="/`+slug+`/x"`) {
 		t.Errorf("the entrance: %d, started %d\n%s", r.status, len(b.started), text)
 	}
-	r = b.request(b.Labs(), labs+"/"+slug+"/x?y=z", page...)
+	r = b.request(b.Labs(), labs+"/"+slug+"/x?y=z", append(page, "X-Forwarded-For", "192.0.2.8")...)
 	text := r.body
-	if r.status != http.StatusServiceUnavailable || len(b.started) != 1 || b.started[0].Actor.Name != "user:ada" {
+	who := lab.Actor{Name: "user:ada", UserID: "u-ada", Role: lab.RoleStudent, Remote: "from 192.0.2.8"}
+	if r.status != http.StatusServiceUnavailable || len(b.started) != 1 || b.started[0].Actor != who {
 		t.Errorf("a visit: %d, started %+v", r.status, b.started)
 	}
 	if !strings.Contains(text, `content="2; url=/`+slug+`/-/enter?to=/x?y=z"`) || strings.Contains(text, "<script") {
@@ -246,6 +251,44 @@ func TestWithoutAPassEverySlugLooksTheSame(t *testing.T) {
 	}
 	for _, at := range []string{labs + "/", labs + "/favicon.ico", "https://bothy.example.org/v1/status", "https://a.b.labs.example.org/", "http://10.0.0.1/"} {
 		b.want(b.request(b.Labs(), at, page...), 404, "")
+	}
+}
+
+// What is old is removed once a day; where that fails the log says so, and it is tried again.
+func TestThatOldRowsStayIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := newBench(t, func(c *door.Config) {
+			c.Sweeps = func() bool { return true }
+			c.Now, c.Logger = time.Now, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		b.shelf.err = lab.Errorf(lab.CodeUnavailable, "the disk is full")
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		if err := b.Door.Run(ctx); err != nil || !strings.Contains(log.String(), "the disk is full") {
+			t.Errorf("%v, %q", err, &log)
+		}
+		log.Reset()
+		b.shelf.err = nil
+		ctx, cancel = context.WithTimeout(t.Context(), 23*time.Hour)
+		defer cancel()
+		if err := b.Door.Run(ctx); err != nil || b.shelf.cleanings != 2 || log.Len() > 0 {
+			t.Errorf("%v, %d times, %q", err, b.shelf.cleanings, &log)
+		}
+	})
+}
+
+// What NGINX asks is told what the browser has sent; a page that leads a browser there
+// by the labs origin would have it be somebody new, whose it was forgotten.
+func TestWhatNGINXAsksIsNoPathOfVisitors(t *testing.T) {
+	b := newBench(t)
+	b.come("/")
+	for _, host := range []string{labs, "https://LABS.example.org:8443", own} {
+		for _, path := range []string{"/-/door/enter/shared/" + slug + "?open=&to=/", "/-/door/check/shared/" + slug, "/-/door/health"} {
+			if r := b.browse(http.MethodGet, host+path); r.status != 404 && r.status != 401 || len(r.cookies) > 0 {
+				t.Errorf("%s%s: %d, %v", host, path, r.status, r.cookies)
+			}
+		}
 	}
 }
 

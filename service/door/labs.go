@@ -23,12 +23,15 @@ const (
 	// Cookies of passes. A browser takes the second only over HTTPS, for this host alone.
 	cookieShared = "bothy_pass"
 	cookieOwn    = "__Host-bothy_pass"
-	// most is how many passes of one request are looked at.
+	// most is how many passes of one request are looked at: of a visitor's the last, for
+	// browsers send first what is set for longer paths, and there nobody removes it.
 	most = 8
 )
 
 // Labs answers on the door's own listener: to the workspaces' NGINX, and to visitors
-// of workspaces that no router has a route for.
+// of workspaces that no router has a route for. NGINX comes by an address of the door's,
+// visitors by one of workspaces'. What NGINX asks is no path for them: it says there
+// what the browser has sent, and an entrance that is told of nothing names it anew.
 func (d *Door) Labs() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathHealth, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
@@ -49,7 +52,7 @@ func (d *Door) Labs() http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if strings.HasPrefix(r.URL.Path, "/-/door/") {
+		if _, visits := d.hostAt(r); !visits && strings.HasPrefix(r.URL.Path, "/-/door/") {
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -221,13 +224,14 @@ func (d *Door) absent(w http.ResponseWriter, r *http.Request, v visit, path stri
 // place finds out which workspace a visitor means, and the path inside it as the
 // browser wrote it, "" where not even its first slash is there.
 func (d *Door) place(r *http.Request) (visit, string, bool) {
-	host, labsHost := strings.ToLower(hostOf(r.Host)), strings.ToLower(d.labs.Hostname())
+	name, ok := d.hostAt(r)
+	if !ok {
+		return visit{}, "", false
+	}
 	path := r.URL.EscapedPath()
-	v := visit{host: lab.HostShared, passes: passesOf(r), browser: d.browserOf(r)}
-	name := ""
-	if own, ok := strings.CutSuffix(host, "."+labsHost); ok {
-		v.host, name = lab.HostOwn, own
-	} else if host == labsHost {
+	v := visit{host: lab.HostOwn, passes: passesOf(r), browser: d.browserOf(r)}
+	if name == "" {
+		v.host = lab.HostShared
 		first, rest, below := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 		name, path = first, ""
 		if below {
@@ -237,6 +241,16 @@ func (d *Door) place(r *http.Request) (visit, string, bool) {
 	slug, err := lab.ParseSlug(name)
 	v.slug = slug
 	return v, path, err == nil
+}
+
+// hostAt says whether a request is for a host of workspaces, and what its name has
+// before that of the host that they share, "" for that one.
+func (d *Door) hostAt(r *http.Request) (name string, ok bool) {
+	host, shared := strings.ToLower(hostOf(r.Host)), strings.ToLower(d.labs.Hostname())
+	if host == shared {
+		return "", true
+	}
+	return strings.CutSuffix(host, "."+shared)
 }
 
 func hostOf(hostport string) string {
@@ -250,11 +264,11 @@ func hostOf(hostport string) string {
 func passesOf(r *http.Request) []string {
 	var passes []string
 	for _, c := range r.Cookies() {
-		if (c.Name == cookieShared || c.Name == cookieOwn) && c.Value != "" && len(passes) < most {
+		if (c.Name == cookieShared || c.Name == cookieOwn) && c.Value != "" {
 			passes = append(passes, c.Value)
 		}
 	}
-	return passes
+	return passes[max(0, len(passes)-most):]
 }
 
 // navigates says that a browser is to show the answer as a page: the same as the

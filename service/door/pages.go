@@ -159,7 +159,7 @@ func (d *Door) wake(r *http.Request, v visit, workspace lab.WorkspaceDetail) err
 	if err != nil {
 		return err
 	}
-	intent := lab.Intent{Actor: lab.Actor{Name: found.Actor, UserID: found.UserID, Role: found.Role, Remote: hostOf(r.RemoteAddr)}}
+	intent := lab.Intent{Actor: lab.Actor{Name: found.Actor, UserID: found.UserID, Role: found.Role, Remote: d.cfg.Remote(r)}}
 	err = d.cfg.Start(r.Context(), intent, workspace.Slug)
 	if err != nil {
 		d.cfg.Logger.WarnContext(r.Context(), "a visit can't start its workspace", "workspace", workspace.Slug, "error", err)

@@ -54,6 +54,18 @@ func TestAPlantedBrowserIsForgottenToo(t *testing.T) {
 	}
 }
 
+// For longer paths than the entrance's there may be any number, which browsers send first.
+func TestPassesOfLongerPathsKeepNobodyOut(t *testing.T) {
+	b := newBench(t)
+	pass, _ := b.come("/")
+	planted := strings.Repeat("bothy_pass=planted; ", 20)
+	known := browserCookie + "=" + b.cookie(labs, browserCookie)
+	at := labs + "/" + slug + "/stable-1/editor.js"
+	if r := b.request(b.Labs(), at, "Cookie", planted+"bothy_pass="+pass.Value+"; "+known); r.status != http.StatusServiceUnavailable {
+		t.Errorf("%d: the door's own pass is not found", r.status)
+	}
+}
+
 func forgotten(t *testing.T, cookies []*http.Cookie) map[string]bool {
 	t.Helper()
 	removed := map[string]bool{}

@@ -6,6 +6,7 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -41,7 +42,7 @@ type Store interface {
 	AbandonSecrets(ctx context.Context, epoch int64) error
 	SecretVersions(ctx context.Context, owner lab.SecretOwner) (map[string]string, error)
 	SecretKeys(ctx context.Context, owner lab.SecretOwner) ([]string, error)
-	SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToPrune, error)
+	SecretsToPrune(ctx context.Context, after lab.SecretOwner, limit int) ([]lab.SecretsToPrune, error)
 	Pruned(ctx context.Context, epoch int64, done lab.SecretsToPrune) error
 	WorkspacesWithoutSecrets(ctx context.Context, after string, limit int) ([]lab.WorkspaceSecrets, error)
 	SecretsOfWorkspace(ctx context.Context, slug lab.Slug) (lab.WorkspaceSecrets, error)
@@ -55,7 +56,9 @@ type Vault interface {
 	EnablePerson(ctx context.Context, userID string) error
 	Secrets(ctx context.Context, owner lab.SecretOwner) (map[string]string, error)
 	PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep func(context.Context) ([]string, error)) error
-	EnsureWorkspaceSecret(ctx context.Context, jobID string) error
+	DeleteSecrets(ctx context.Context, owner lab.SecretOwner) error
+	HasWorkspaceSecret(ctx context.Context, jobID string) (bool, error)
+	MakeWorkspaceSecret(ctx context.Context, jobID string, values map[string]string) (made bool, err error)
 	SetWorkspaceSecrets(ctx context.Context, jobID string, values map[string]string, remove []string) error
 	DeleteWorkspaceSecret(ctx context.Context, jobID string) error
 }
@@ -79,6 +82,7 @@ type Keyring struct {
 	wake  chan struct{}
 	done  *prometheus.CounterVec
 	epoch atomic.Int64
+	paths paths
 }
 
 // New makes a keyring. It does nothing before Run.
@@ -90,7 +94,7 @@ func New(cfg Config) (*Keyring, error) {
 		cfg.Workers = defaultWorkers
 	}
 	k := &Keyring{
-		cfg: cfg, wake: make(chan struct{}, 1),
+		cfg: cfg, wake: make(chan struct{}, 1), paths: paths{held: map[string]chan struct{}{}},
 		done: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bothy_keyring_actions_total", Help: "What Vault was told: disable, enable, prune, workspace; ok or the code of the error.",
 		}, []string{"kind", "result"}),
@@ -153,24 +157,58 @@ func (k *Keyring) Run(ctx context.Context) error {
 // pass does all that is to be done. What fails is left for the next one and does
 // not keep the rest waiting, unless Vault or the database is away.
 func (k *Keyring) pass(ctx context.Context) error {
+	var failed error
 	for _, step := range []func(context.Context) error{k.people, k.prune, k.workspaces} {
-		if err := step(ctx); err != nil {
+		err := step(ctx)
+		if stops(err) {
 			return err
 		}
+		failed = errors.Join(failed, err)
 	}
-	return nil
+	return failed
 }
 
-// each does one thing for all of a list. It gives the last error, and stops at one
-// that the next thing would meet as well.
-func each[T any](ctx context.Context, workers int, all []T, do func(context.Context, T) error) error {
+// stops says whether whatever comes next would meet an error as well: Vault or the
+// database is away, or another instance tells Vault.
+func stops(err error) bool {
+	code := lab.CodeOf(err)
+	return code == lab.CodeUnavailable || code == lab.CodeConflict
+}
+
+// paged does something for all that read gives, a page at a time. It gives the last
+// error, and ends at one that stops.
+func paged[T any](ctx context.Context, read func(ctx context.Context, after T, limit int) ([]T, error), do func(context.Context, []T) error) error {
+	var after T
+	var last error
+	for {
+		page, err := read(ctx, after, batch)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return last
+		}
+		after = page[len(page)-1]
+		err = do(ctx, page)
+		if stops(err) {
+			return err
+		}
+		if err != nil {
+			last = err
+		}
+	}
+}
+
+// each does one thing for all of a page. It gives the last error, and ends at one
+// that stops.
+func each[T any](ctx context.Context, workers int, page []T, do func(context.Context, T) error) error {
 	var last atomic.Value
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
-	for _, one := range all {
+	for _, one := range page {
 		group.Go(func() error {
 			err := do(ctx, one)
-			if code := lab.CodeOf(err); code == lab.CodeUnavailable || code == lab.CodeConflict {
+			if stops(err) {
 				return err
 			}
 			if err != nil {
@@ -198,19 +236,11 @@ func (k *Keyring) told(kind string, err error) error {
 }
 
 func (k *Keyring) people(ctx context.Context) error {
-	var last error
-	for after := ""; ; {
-		people, err := k.cfg.Store.PeopleToSettle(ctx, after, batch)
-		if err != nil || len(people) == 0 {
-			return firstOf(err, last)
-		}
-		after = people[len(people)-1].ID
-		if err := each(ctx, k.cfg.Workers, people, k.settle); lab.CodeOf(err) == lab.CodeUnavailable || lab.CodeOf(err) == lab.CodeConflict {
-			return err
-		} else if err != nil {
-			last = err
-		}
-	}
+	return paged(ctx, func(ctx context.Context, after lab.PersonToSettle, limit int) ([]lab.PersonToSettle, error) {
+		return k.cfg.Store.PeopleToSettle(ctx, after.ID, limit)
+	}, func(ctx context.Context, page []lab.PersonToSettle) error {
+		return each(ctx, k.cfg.Workers, page, k.settle)
+	})
 }
 
 // settle tells Vault of one person. That it is about to is written first: whatever
@@ -235,65 +265,82 @@ func (k *Keyring) prune(ctx context.Context) error {
 	if err := k.cfg.Store.AbandonSecrets(ctx, k.epoch.Load()); err != nil {
 		return err
 	}
-	for {
-		owners, err := k.cfg.Store.SecretsToPrune(ctx, batch)
-		if err != nil || len(owners) == 0 {
-			return err
-		}
-		if err := each(ctx, k.cfg.Workers, owners, func(ctx context.Context, owner lab.SecretsToPrune) error {
-			keep := func(ctx context.Context) ([]string, error) {
-				if owner.Gone {
-					return nil, nil
-				}
-				return k.cfg.Store.SecretKeys(ctx, owner.Owner)
-			}
-			if err := k.told("prune", k.cfg.Vault.PruneSecrets(ctx, owner.Owner, keep)); err != nil {
-				return fmt.Errorf("prune the secrets of %s %s: %w", owner.Owner.Kind, owner.Owner.ID, err)
-			}
-			return k.cfg.Store.Pruned(ctx, k.epoch.Load(), owner)
-		}); err != nil {
-			return err
+	return paged(ctx, func(ctx context.Context, after lab.SecretsToPrune, limit int) ([]lab.SecretsToPrune, error) {
+		return k.cfg.Store.SecretsToPrune(ctx, after.Owner, limit)
+	}, func(ctx context.Context, page []lab.SecretsToPrune) error {
+		return each(ctx, k.cfg.Workers, page, k.pruneOwner)
+	})
+}
+
+// pruneOwner rids Vault of the values of an owner's secrets that are good for nothing.
+func (k *Keyring) pruneOwner(ctx context.Context, due lab.SecretsToPrune) error {
+	prune := k.cfg.Vault.DeleteSecrets
+	if !due.Gone {
+		prune = func(ctx context.Context, owner lab.SecretOwner) error {
+			return k.cfg.Vault.PruneSecrets(ctx, owner, func(ctx context.Context) ([]string, error) {
+				return k.cfg.Store.SecretKeys(ctx, owner)
+			})
 		}
 	}
+	if err := k.told("prune", prune(ctx, due.Owner)); err != nil {
+		return fmt.Errorf("prune the secrets of %s %s: %w", due.Owner.Kind, due.Owner.ID, err)
+	}
+	return k.cfg.Store.Pruned(ctx, k.epoch.Load(), due)
 }
 
 func (k *Keyring) workspaces(ctx context.Context) error {
-	var last error
-	for after := ""; ; {
-		all, err := k.cfg.Store.WorkspacesWithoutSecrets(ctx, after, batch)
-		if err != nil || len(all) == 0 {
-			return firstOf(err, last)
-		}
-		after = all[len(all)-1].WorkspaceID
-		// What a class of hundreds shares is read once.
-		shared, err := k.shared(ctx, all)
+	return paged(ctx, func(ctx context.Context, after lab.WorkspaceSecrets, limit int) ([]lab.WorkspaceSecrets, error) {
+		return k.cfg.Store.WorkspacesWithoutSecrets(ctx, after.WorkspaceID, limit)
+	}, func(ctx context.Context, page []lab.WorkspaceSecrets) error {
+		shared, err := k.shared(ctx, page)
 		if err != nil {
 			return err
 		}
-		err = each(ctx, k.cfg.Workers, all, func(ctx context.Context, w lab.WorkspaceSecrets) error { return k.write(ctx, w, shared) })
-		if lab.CodeOf(err) == lab.CodeUnavailable || lab.CodeOf(err) == lab.CodeConflict {
-			return err
-		} else if err != nil {
-			last = err
-		}
-	}
+		return each(ctx, k.cfg.Workers, page, func(ctx context.Context, w lab.WorkspaceSecrets) error { return k.update(ctx, w, shared) })
+	})
 }
 
-// values are secrets by their owner.
-type values map[lab.SecretOwner]map[string]string
+// update writes the secrets of a workspace that was due when the owners' were read.
+func (k *Keyring) update(ctx context.Context, due lab.WorkspaceSecrets, shared readings) error {
+	return k.paths.alone(ctx, due.Slug.JobID(), func() error {
+		w, err := k.cfg.Store.SecretsOfWorkspace(ctx, due.Slug)
+		switch {
+		case lab.CodeOf(err) == lab.CodeNotFound:
+			return nil // it is deleted, and its path is to stay so
+		case err != nil:
+			return err
+		case w.Changes == w.Done:
+			return nil // it has started meanwhile
+		case w.Changes != due.Changes:
+			shared = nil
+		}
+		return k.write(ctx, w, shared)
+	})
+}
 
-func (k *Keyring) shared(ctx context.Context, all []lab.WorkspaceSecrets) (values, error) {
-	shared := values{}
-	for _, w := range all {
+// readings are what came of reading the secrets of owners.
+type readings map[lab.SecretOwner]reading
+
+// reading is an owner's secrets by name, or why they can't be read.
+type reading struct {
+	values map[string]string
+	err    error
+}
+
+// shared reads what a class of hundreds shares once. An owner who can't be read
+// keeps no other's workspaces waiting; the error is one that stops.
+func (k *Keyring) shared(ctx context.Context, page []lab.WorkspaceSecrets) (readings, error) {
+	shared := readings{}
+	for _, w := range page {
 		for _, owner := range w.Owners {
 			if _, known := shared[owner]; known || owner.Kind == lab.SecretOfStudent {
 				continue
 			}
-			of, err := k.inForce(ctx, owner)
-			if err != nil {
+			values, err := k.inForce(ctx, owner)
+			if stops(err) {
 				return nil, err
 			}
-			shared[owner] = of
+			shared[owner] = reading{values, err}
 		}
 	}
 	return shared, nil
@@ -330,63 +377,73 @@ func (k *Keyring) inForce(ctx context.Context, owner lab.SecretOwner) (map[strin
 	}
 }
 
-// write takes the secrets of a workspace's owners to its path. The names are
-// written down before they may be there, so that none stays that nobody knows.
-func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared values) error {
+// write takes the secrets of a workspace's owners to its path, and makes that with
+// all of them at once where it is gone. The names are written down before they may be
+// there, so that none stays that nobody knows. Nobody else may work on the path, from
+// before w was read.
+func (k *Keyring) write(ctx context.Context, w lab.WorkspaceSecrets, shared readings) error {
 	merged := map[string]string{}
 	for _, owner := range w.Owners {
 		of, known := shared[owner]
 		if !known {
-			var err error
-			if of, err = k.inForce(ctx, owner); err != nil {
-				return err
-			}
+			of.values, of.err = k.inForce(ctx, owner)
 		}
-		maps.Copy(merged, of)
+		if of.err != nil {
+			return fmt.Errorf("write the secrets of workspace %s: %w", w.Slug, of.err)
+		}
+		maps.Copy(merged, of.values)
 	}
-	names := slices.Collect(maps.Keys(merged))
+	names := slices.Sorted(maps.Keys(merged))
+	if w.Done == w.Changes && slices.Equal(names, w.Names) {
+		return k.put(ctx, w, merged, nil) // all is written down as it is
+	}
 	remove := slices.DeleteFunc(slices.Clone(w.Names), func(name string) bool { _, stays := merged[name]; return stays })
 	if err := k.cfg.Store.BeginWorkspaceSecrets(ctx, k.epoch.Load(), w.WorkspaceID, append(slices.Clone(remove), names...)); err != nil {
 		return err
 	}
-	err := k.cfg.Vault.EnsureWorkspaceSecret(ctx, w.Slug.JobID())
-	if err == nil {
-		err = k.cfg.Vault.SetWorkspaceSecrets(ctx, w.Slug.JobID(), merged, remove)
-	}
-	if err := k.told("workspace", err); err != nil {
-		return fmt.Errorf("write the secrets of workspace %s: %w", w.Slug, err)
+	if err := k.put(ctx, w, merged, remove); err != nil {
+		return err
 	}
 	k.cfg.Logger.InfoContext(ctx, "a workspace has its secrets", "workspace", w.Slug, "names", len(names), "removed", len(remove))
 	return k.cfg.Store.WroteWorkspaceSecrets(ctx, k.epoch.Load(), w.WorkspaceID, names, w.Changes)
 }
 
-// EnsureWorkspaceSecret gives a workspace that is about to start its own credential
-// and all secrets that are for it. It takes a job id as lab.Slug gives it.
-func (k *Keyring) EnsureWorkspaceSecret(ctx context.Context, jobID string) error {
-	if err := k.cfg.Vault.EnsureWorkspaceSecret(ctx, jobID); err != nil {
-		return err
+// put writes values to a workspace's path, and takes the names in remove from it.
+func (k *Keyring) put(ctx context.Context, w lab.WorkspaceSecrets, values map[string]string, remove []string) error {
+	made, err := k.cfg.Vault.MakeWorkspaceSecret(ctx, w.Slug.JobID(), values)
+	if err == nil && !made {
+		err = k.cfg.Vault.SetWorkspaceSecrets(ctx, w.Slug.JobID(), values, remove)
 	}
+	if err := k.told("workspace", err); err != nil {
+		return fmt.Errorf("write the secrets of workspace %s: %w", w.Slug, err)
+	}
+	return nil
+}
+
+// EnsureWorkspaceSecret gives a workspace that is about to start its own credential
+// and all secrets that are for it, whatever has become of its path. It takes a job id
+// as lab.Slug gives it.
+func (k *Keyring) EnsureWorkspaceSecret(ctx context.Context, jobID string) error {
 	slug, err := lab.ParseSlug(strings.TrimPrefix(jobID, lab.Slug("").JobID()))
 	if err != nil {
 		return err
 	}
-	w, err := k.cfg.Store.SecretsOfWorkspace(ctx, slug)
-	if err != nil || w.Changes == w.Done {
-		return err
-	}
-	return k.write(ctx, w, nil)
-}
-
-// DeleteWorkspaceSecret deletes all that a workspace's path has.
-func (k *Keyring) DeleteWorkspaceSecret(ctx context.Context, jobID string) error {
-	return k.cfg.Vault.DeleteWorkspaceSecret(ctx, jobID)
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
+	return k.paths.alone(ctx, jobID, func() error {
+		w, err := k.cfg.Store.SecretsOfWorkspace(ctx, slug)
 		if err != nil {
 			return err
 		}
-	}
-	return nil
+		if w.Changes == w.Done {
+			if there, err := k.cfg.Vault.HasWorkspaceSecret(ctx, jobID); err != nil || there {
+				return err
+			}
+		}
+		return k.write(ctx, w, nil)
+	})
+}
+
+// DeleteWorkspaceSecret deletes all that the path has of a workspace that is being
+// deleted.
+func (k *Keyring) DeleteWorkspaceSecret(ctx context.Context, jobID string) error {
+	return k.paths.alone(ctx, jobID, func() error { return k.cfg.Vault.DeleteWorkspaceSecret(ctx, jobID) })
 }

@@ -28,16 +28,18 @@ type world struct {
 	prune  []lab.SecretsToPrune
 	// versions are in force; of owners that are not here, all that Vault holds.
 	versions map[lab.SecretOwner]map[string]string
-	// replaced, where set, is done once between two readings.
-	replaced func()
-	due      map[string]lab.WorkspaceSecrets
+	// before are done before as many readings of Vault, each once.
+	before []func()
+	due    map[string]lab.WorkspaceSecrets
 
 	disabled map[string]bool
 	owners   map[lab.SecretOwner]map[string]string
 	paths    map[string]map[string]string
-	// fails is what Vault answers everything with, where it is not nil.
-	fails error
-	reads int
+	// fails is what Vault answers everything with, where it is not nil; refused are
+	// the people, owners and job ids that it refuses, by their ids.
+	fails   error
+	refused map[string]bool
+	reads   int
 }
 
 func newWorld() *world {
@@ -45,6 +47,14 @@ func newWorld() *world {
 		due: map[string]lab.WorkspaceSecrets{}, disabled: map[string]bool{},
 		owners: map[lab.SecretOwner]map[string]string{}, paths: map[string]map[string]string{},
 	}
+}
+
+// answer is Vault's, to what is asked about the one with this id.
+func (w *world) answer(id string) error {
+	if w.refused[id] {
+		return lab.Errorf(lab.CodeRefused, "not %s", id)
+	}
+	return w.fails
 }
 
 func (w *world) ClaimKeys(context.Context) (int64, error) {
@@ -115,10 +125,19 @@ func (w *world) SecretKeys(ctx context.Context, owner lab.SecretOwner) ([]string
 	return keys, err
 }
 
-func (w *world) SecretsToPrune(context.Context, int) ([]lab.SecretsToPrune, error) {
+// place sorts owners.
+func place(o lab.SecretOwner) string { return string(o.Kind) + "/" + o.ID }
+
+func (w *world) SecretsToPrune(_ context.Context, after lab.SecretOwner, limit int) ([]lab.SecretsToPrune, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.prune), nil
+	var due []lab.SecretsToPrune
+	for _, p := range w.prune {
+		if place(p.Owner) > place(after) && len(due) < limit {
+			due = append(due, p)
+		}
+	}
+	return due, nil
 }
 
 func (w *world) Pruned(_ context.Context, epoch int64, done lab.SecretsToPrune) error {
@@ -175,53 +194,81 @@ func (w *world) EnablePerson(_ context.Context, id string) error  { return w.per
 func (w *world) person(id string, disabled bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails == nil {
+	err := w.answer(id)
+	if err == nil {
 		w.disabled[id] = disabled
 	}
-	return w.fails
+	return err
 }
 
 func (w *world) Secrets(_ context.Context, owner lab.SecretOwner) (map[string]string, error) {
 	w.mu.Lock()
+	before := w.before
+	w.before = before[min(1, len(before)):]
+	w.mu.Unlock()
+	if len(before) > 0 {
+		before[0]()
+	}
+	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reads++
-	if w.replaced != nil {
-		w.replaced()
-		w.replaced = nil
-	}
-	return maps.Clone(w.owners[owner]), w.fails
+	return maps.Clone(w.owners[owner]), w.answer(owner.ID)
 }
 
 func (w *world) PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep func(context.Context) ([]string, error)) error {
 	keys, err := keep(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails == nil {
+	if err = errors.Join(w.answer(owner.ID), err); err == nil {
 		maps.DeleteFunc(w.owners[owner], func(key, _ string) bool { return !slices.Contains(keys, key) })
 	}
-	return errors.Join(w.fails, err)
+	return err
 }
 
-func (w *world) EnsureWorkspaceSecret(_ context.Context, jobID string) error {
+func (w *world) DeleteSecrets(_ context.Context, owner lab.SecretOwner) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails == nil && w.paths[jobID] == nil {
-		w.paths[jobID] = map[string]string{"WORKSPACE_SECRET": "its own"}
+	err := w.answer(owner.ID)
+	if err == nil {
+		delete(w.owners, owner)
 	}
-	return w.fails
+	return err
+}
+
+func (w *world) HasWorkspaceSecret(_ context.Context, jobID string) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.paths[jobID] != nil, w.answer(jobID)
+}
+
+func (w *world) MakeWorkspaceSecret(_ context.Context, jobID string, values map[string]string) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.answer(jobID); err != nil || w.paths[jobID] != nil {
+		return false, err
+	}
+	w.paths[jobID] = map[string]string{"WORKSPACE_SECRET": "its own"}
+	maps.Copy(w.paths[jobID], values)
+	return true, nil
 }
 
 func (w *world) SetWorkspaceSecrets(_ context.Context, jobID string, values map[string]string, remove []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails == nil {
+	err := w.answer(jobID)
+	if err == nil {
 		maps.Copy(w.paths[jobID], values)
 		maps.DeleteFunc(w.paths[jobID], func(name, _ string) bool { return slices.Contains(remove, name) })
 	}
-	return w.fails
+	return err
 }
 
-func (w *world) DeleteWorkspaceSecret(context.Context, string) error { return w.fails }
+func (w *world) DeleteWorkspaceSecret(_ context.Context, jobID string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.paths, jobID)
+	return w.answer(jobID)
+}
 
 func course(id string) lab.SecretOwner  { return lab.SecretOwner{Kind: lab.SecretOfCourse, ID: id} }
 func class(id string) lab.SecretOwner   { return lab.SecretOwner{Kind: lab.SecretOfClass, ID: id} }
@@ -242,6 +289,16 @@ func (w *world) keyring(t *testing.T) *keyring.Keyring {
 		t.Fatal(err)
 	}
 	return k
+}
+
+// change changes what a workspace's owners have, and what else a test knows of.
+func (w *world) change(id string, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do()
+	one := w.due[id]
+	one.Changes++
+	w.due[id] = one
 }
 
 // running runs a keyring until the test is over, and gives it after its first pass.
@@ -328,20 +385,60 @@ func TestWhatVaultCanNotTakeWhileItIsAwayIsDoneAfter(t *testing.T) {
 func TestOneThatVaultRefusesKeepsNobodyElseWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		w.people = []lab.PersonToSettle{{ID: "ana", Disabled: true}}
-		w.fails = lab.Errorf(lab.CodeRefused, "no")
-		w.workspace("ben", 1)
+		w.people = []lab.PersonToSettle{{ID: "ana", Disabled: true}, {ID: "ben", Disabled: true}}
+		w.prune = []lab.SecretsToPrune{{Owner: course("gone"), Gone: true}, {Owner: course("left"), Gone: true}}
+		for _, id := range []string{"eve", "fay", "kim", "lea", "zoe"} {
+			w.owners[student(id)] = map[string]string{"A": id}
+			w.workspace(id, 1)
+		}
+		w.owners[class("s27")] = map[string]string{"B": "class"}
+		lea := w.due["lea"]
+		lea.Owners[1] = class("s27")
+		w.due["lea"] = lea
+		// One person, one owner who is gone, a student, a class and a workspace's path.
+		w.refused = map[string]bool{"ana": true, "gone": true, "fay": true, "s27": true, "bothy-f26-py-kim": true}
 		k := w.running(t)
-		if !slices.Contains(w.began, "ana") || w.disabled["ana"] {
-			t.Fatalf("it was not tried: %+v", w)
+		waiting := func() (ids []string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, p := range w.people {
+				ids = append(ids, p.ID)
+			}
+			for _, p := range w.prune {
+				ids = append(ids, p.Owner.ID)
+			}
+			for _, id := range slices.Sorted(maps.Keys(w.due)) {
+				if w.due[id].Done == 0 {
+					ids = append(ids, id)
+				}
+			}
+			return ids
+		}
+		if diff := cmp.Diff([]string{"ana", "gone", "fay", "kim", "lea"}, waiting()); diff != "" {
+			t.Errorf("waiting: %s", diff)
 		}
 		w.mu.Lock()
-		w.fails = nil
+		w.refused = nil
 		w.mu.Unlock()
 		k.Wake()
 		synctest.Wait()
-		if !w.disabled["ana"] || w.due["ben"].Done != 1 {
-			t.Errorf("after all: %+v", w)
+		if left := waiting(); left != nil {
+			t.Errorf("after all %v wait", left)
+		}
+	})
+}
+
+func TestOfAnOwnerWhoIsGoneNoValueIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.owners[course("py")] = map[string]string{"A.1": "old", "A.2": "in force"}
+		w.versions = map[lab.SecretOwner]map[string]string{course("py"): {"A": "2"}, course("gone"): {"A": "1"}}
+		w.owners[course("gone")] = map[string]string{"A.1": "in force before"}
+		w.prune = []lab.SecretsToPrune{{Owner: course("gone"), Gone: true}, {Owner: course("py"), Changes: 2}}
+		w.running(t)
+		want := map[lab.SecretOwner]map[string]string{course("py"): {"A.2": "in force"}}
+		if diff := cmp.Diff(want, w.owners); diff != "" || len(w.prune) != 0 {
+			t.Errorf("left to prune %v, in Vault: %s", w.prune, diff)
 		}
 	})
 }
@@ -370,6 +467,28 @@ func TestAWorkspaceThatStartsHasItsSecrets(t *testing.T) {
 	}
 }
 
+func TestAWorkspaceWhosePathIsGoneHasAllOfItsSecretsOnceItStarts(t *testing.T) {
+	w := newWorld()
+	w.owners[class("f26")] = map[string]string{"A": "class"}
+	w.workspace("ana", 1)
+	k := w.keyring(t)
+	if err := k.Claim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"WORKSPACE_SECRET": "its own", "A": "class"}, w.paths["bothy-f26-py-ana"]); diff != "" {
+			t.Error(diff)
+		}
+		if one := w.due["ana"]; one.Done != 1 || !slices.Equal(one.Names, []string{"A"}) {
+			t.Errorf("recorded: %+v", one)
+		}
+		delete(w.paths, "bothy-f26-py-ana") // by another hand
+	}
+}
+
 func TestAnInstanceThatWasReplacedRecordsNothing(t *testing.T) {
 	w := newWorld()
 	w.workspace("ana", 1)
@@ -381,7 +500,7 @@ func TestAnInstanceThatWasReplacedRecordsNothing(t *testing.T) {
 	if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); lab.CodeOf(err) != lab.CodeConflict {
 		t.Errorf("got %v", err)
 	}
-	if len(w.paths["bothy-f26-py-ana"]) != 1 {
+	if len(w.paths) != 0 {
 		t.Errorf("it wrote: %v", w.paths)
 	}
 }
@@ -396,10 +515,10 @@ func TestOnlyValuesInForceReachAWorkspace(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Another value comes into force, and the one before is pruned, while it is read.
-	w.replaced = func() {
+	w.before = []func(){func() {
 		w.owners[student("ana")] = map[string]string{"A.3": "new", "C": "of earlier"}
 		w.versions[student("ana")]["A"] = "3"
-	}
+	}}
 	if err := k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana"); err != nil {
 		t.Fatal(err)
 	}
@@ -407,4 +526,77 @@ func TestOnlyValuesInForceReachAWorkspace(t *testing.T) {
 	if diff := cmp.Diff(want, w.paths["bothy-f26-py-ana"]); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestNothingIsWrittenForAWorkspaceThatIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// Deleted when a pass knows of it, and reads what it shares or what is its own.
+		for name, owner := range map[string]lab.SecretOwner{"shared": class("f26"), "own": student("ana")} {
+			w := newWorld()
+			w.owners[owner] = map[string]string{"A": "1"}
+			w.workspace("ana", 1)
+			reading := make(chan struct{})
+			w.before = []func(){func() { <-reading }}
+			k := w.running(t)
+			w.mu.Lock()
+			delete(w.due, "ana")
+			w.mu.Unlock()
+			deleted := make(chan error, 1)
+			go func() { deleted <- k.DeleteWorkspaceSecret(t.Context(), "bothy-f26-py-ana") }()
+			synctest.Wait()
+			close(reading)
+			synctest.Wait()
+			if err := <-deleted; err != nil || len(w.paths) != 0 {
+				t.Errorf("%s: left %v, %v", name, w.paths, err)
+			}
+		}
+	})
+}
+
+func TestASecretThatIsDeletedWhileItsWorkspaceStartsDoesNotStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.owners[class("f26")] = map[string]string{"X": "deleted"}
+		w.owners[student("ana")] = map[string]string{"A": "1"}
+		w.workspace("ana", 1)
+		// The pass has read the class's when it is held, the start what is left of them.
+		pass, start := make(chan struct{}), make(chan struct{})
+		w.before = []func(){func() {}, func() { <-pass }, func() { <-start }}
+		k := w.running(t)
+		w.change("ana", func() { delete(w.owners, class("f26")) })
+		started := make(chan error, 1)
+		go func() { started <- k.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ana") }()
+		synctest.Wait()
+		close(pass)
+		synctest.Wait()
+		close(start)
+		if err := <-started; err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"WORKSPACE_SECRET": "its own", "A": "1"}, w.paths["bothy-f26-py-ana"]); diff != "" {
+			t.Error(diff)
+		}
+		if one := w.due["ana"]; one.Done != 2 || !slices.Equal(one.Names, []string{"A"}) {
+			t.Errorf("recorded: %+v", one)
+		}
+	})
+}
+
+func TestAChangeWhileAPassReadsWhatIsSharedReachesAWorkspace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.owners[course("py")] = map[string]string{"A": "old"}
+		w.owners[class("f26")] = map[string]string{"B": "1"}
+		w.workspace("ana", 1)
+		// The course's were read when the second reading begins.
+		w.before = []func(){func() {}, func() {
+			w.change("ana", func() { w.owners[course("py")] = map[string]string{"A": "new"} })
+		}}
+		w.running(t)
+		time.Sleep(time.Minute) // of the bubble's clock
+		synctest.Wait()
+		if got := w.paths["bothy-f26-py-ana"]["A"]; got != "new" {
+			t.Errorf("it has the %s value, and counts as %+v", got, w.due["ana"])
+		}
+	})
 }

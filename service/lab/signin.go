@@ -27,6 +27,28 @@ func (s Session) Live(now time.Time, idle time.Duration) bool {
 	return s.EndedAt == nil && now.Before(s.ExpiresAt) && now.Sub(s.SeenAt) < idle
 }
 
+// SessionToken is what a browser's token is to its session, which gives another one
+// from time to time. An answer may be lost with the token that it gives: until one of
+// the later ones has been seen, an earlier one is as good.
+type SessionToken struct {
+	// SucceededAt is when a later one was first seen; nil for not yet.
+	SucceededAt *time.Time
+	// Succeeds: there are earlier ones that this one has not been seen after.
+	Succeeds bool
+}
+
+// SignIn is a session that begins.
+type SignIn struct {
+	Session Session
+	// Hash is of the session's token, Device of the one that the browser is known by,
+	// and Replaced are of the tokens of the sessions that the browser had, which end.
+	Hash, Device string
+	Replaced     []string
+	// Revision is what the user's was before their password was looked at: the one that
+	// was right then may not be any more. 0 where none was looked at.
+	Revision int64
+}
+
 // PasswordHold keeps all others from giving somebody a password while one does, up
 // to a moment. Vault keeps what comes last: without it, a temporary password could
 // take the place of one that its owner has chosen in the same second.
@@ -50,6 +72,8 @@ type APIToken struct {
 	UserID string
 	// Login is its user's.
 	Login string
+	// ParentID is the token that it was made with and is revoked with, "" for none.
+	ParentID string
 	// Name is what its user calls it.
 	Name      string
 	Scope     TokenScope

@@ -26,7 +26,7 @@ const maxForm = 16 << 10
 // People knows who is signed in.
 type People interface {
 	VisitOf(r *http.Request, remote string) auth.Visit
-	Visitor(ctx context.Context, r *http.Request, answer http.Header) (auth.Visitor, error)
+	Visitor(ctx context.Context, r *http.Request, remote string, answer http.Header) (auth.Visitor, error)
 	SignInWithPassword(ctx context.Context, visit auth.Visit, login, password string) (cookies []*http.Cookie, due bool, err error)
 	SignOutCookies() []*http.Cookie
 	ChangePassword(ctx context.Context, visitor auth.Visitor, visit auth.Visit, present, chosen string, tokens bool) error
@@ -215,7 +215,7 @@ const visitorKey = "bothy/visitor"
 
 // visitor lets those through who are signed in, and sends all others to do that.
 func (h *handler) visitor(c *gin.Context) {
-	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
+	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.ClientIP(), c.Writer.Header())
 	switch {
 	case lab.CodeOf(err) == lab.CodeUnauthenticated:
 		to := "/sign-in"

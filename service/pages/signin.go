@@ -30,7 +30,7 @@ func (h *handler) signIn(c *gin.Context, status int, v view, login, to string) {
 
 func (h *handler) getSignIn(c *gin.Context) {
 	to := within(c.Query("to"))
-	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.Writer.Header())
+	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.ClientIP(), c.Writer.Header())
 	switch {
 	case err == nil && visitor.Session.PasswordDue:
 		h.seeOther(c, due(to))
@@ -79,7 +79,7 @@ func set(c *gin.Context, cookies []*http.Cookie) {
 
 // postSignOut signs out here; the browser forgets the cookie whatever happens.
 func (h *handler) postSignOut(c *gin.Context) {
-	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, nil)
+	visitor, err := h.People.Visitor(c.Request.Context(), c.Request, c.ClientIP(), nil)
 	if err == nil {
 		c.Set(visitorKey, visitor)
 		err = h.People.EndSession(c.Request.Context(), visitor.Caller, intent(c, "endSession"), visitor.Session.ID)

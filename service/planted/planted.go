@@ -15,12 +15,17 @@ const maxPaths = 16
 
 // Forget has a browser forget the cookie of a name, a domain and a path. The domain ""
 // is the answering host alone. The name may be one that http.Cookie doesn't write, as
-// long as a browser has sent it.
+// long as a browser has sent it; "" is the cookie without a name, which is set by a
+// value alone (RFC 6265bis, section 5.6), and by none at all not.
 func Forget(answer http.Header, name, domain, path string) {
+	pair := name + "="
+	if name == "" {
+		pair = "forgotten"
+	}
 	if domain != "" {
 		domain = "; Domain=" + domain
 	}
-	answer.Add("Set-Cookie", fmt.Sprintf("%s=; Path=%s%s; Max-Age=0", name, path, domain))
+	answer.Add("Set-Cookie", fmt.Sprintf("%s; Path=%s%s; Max-Age=0", pair, path, domain))
 }
 
 // Domains gives the domains above a host that a cookie may be for, the nearest first.

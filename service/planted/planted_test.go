@@ -50,7 +50,10 @@ func TestForgottenIsWhatHasTheSameNameDomainAndPath(t *testing.T) {
 	answer := http.Header{}
 	planted.Forget(answer, "bothy_session", "school.example", "/ada/")
 	planted.Forget(answer, "bothy_pass", "", "/")
-	want := []string{"bothy_session=; Path=/ada/; Domain=school.example; Max-Age=0", "bothy_pass=; Path=/; Max-Age=0"}
+	planted.Forget(answer, "", "school.example", "/")
+	want := []string{
+		"bothy_session=; Path=/ada/; Domain=school.example; Max-Age=0", "bothy_pass=; Path=/; Max-Age=0", "forgotten; Path=/; Domain=school.example; Max-Age=0",
+	}
 	if got := answer["Set-Cookie"]; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

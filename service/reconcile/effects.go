@@ -115,6 +115,9 @@ func (e effects) restart(ctx context.Context, item Item, allocID string) error {
 	if err := e.announce(ctx, item, lab.PhaseStarting, "being restarted"); err != nil {
 		return err
 	}
+	if err := e.cfg.Secrets.EnsureWorkspaceSecret(ctx, item.Slug.JobID()); err != nil {
+		return fmt.Errorf("ensure secrets: %w", err)
+	}
 	if allocID == "" {
 		if err := e.cfg.Nomad.Reschedule(ctx, item.Slug.JobID()); err != nil {
 			return fmt.Errorf("reschedule job: %w", err)

@@ -257,6 +257,32 @@ func TestARefusedUpdateLeavesWhatRunsAsItIs(t *testing.T) {
 	})
 }
 
+func TestWhatRestartsHasItsSecretsWhereTheyWereLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.add(1, lab.DesiredRunning)
+		l := live(t, w)
+		defer l.stop(t)
+		l.pass(2 * time.Second)
+		job := w.items["w1"].Slug.JobID()
+		w.do(func() {
+			delete(w.secrets, job)
+			w.items["w1"].RestartsWanted++
+			w.refuse = func(op, _ string) error {
+				if op == "restart" && !w.secrets[job] {
+					t.Error("it restarts without its secrets")
+				}
+				return nil
+			}
+		})
+		l.Wake()
+		l.pass(10 * time.Second)
+		if item := w.items["w1"]; item.Submitted.RestartsDone != 1 || !w.secrets[job] {
+			t.Errorf("restarts done: %d, secrets: %v", item.Submitted.RestartsDone, w.secrets[job])
+		}
+	})
+}
+
 func TestAChangeByAnotherHandIsShownAndLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -89,7 +89,7 @@ func (s *Store) DeleteCohort(ctx context.Context, intent lab.Intent, id string, 
 		}
 		tx.tellCohort(lab.EventCohortDeleted, cohort)
 		_, err = tx.exec(ctx, `DELETE FROM cohorts WHERE id = ?`, id)
-		return alsoDisabled(audit, lapsed), err
+		return lapsed.with(audit), err
 	})
 }
 

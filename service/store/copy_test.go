@@ -30,9 +30,9 @@ func (f *fixture) lived(n int) {
 		f.must(second(f.Appoint(ctx, somebody(), to, id, []string{teacher.ID}, f.audit("appoint", id))))
 	}
 	session := f.newSession(teacher)
-	f.must(f.BeginSession(ctx, session, "hash", "device", nil, f.audit("session.create", teacher.ID), nil))
-	f.must(second(f.RotateSession(ctx, session.ID, "hash", "next", f.now)))
-	f.must(f.CreateToken(ctx, somebody(), f.newToken(teacher), "hash", f.audit("token.create", teacher.ID)))
+	f.must(f.BeginSession(ctx, lab.SignIn{Session: session, Hash: "hash", Device: "device"}, f.audit("session.create", teacher.ID), nil))
+	f.must(second(f.RotateSession(ctx, session.ID, session.RotatedAt, "next", f.now)))
+	f.must(f.CreateToken(ctx, somebody(), lab.Caller{}, f.newToken(teacher), "hash", f.audit("token.create", teacher.ID)))
 	f.must(f.AskLetter(ctx, f.newLetter(teacher), f.audit("password.ask", teacher.ID)))
 	f.must(f.Spend(ctx, "reset:teacher", 1, time.Hour, f.now))
 	f.must(second(f.Appoint(ctx, somebody(), lab.TrustClass, class.ID, []string{helper.ID}, f.audit("appoint", class.ID))))
@@ -79,8 +79,8 @@ func (f *fixture) lived(n int) {
 func (f *fixture) visited(w lab.Workspace, by lab.User) {
 	f.t.Helper()
 	raw := openRaw(f.t, f.db, f.where)
-	_, err := raw.ExecContext(f.t.Context(), raw.Rebind(`INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
-		VALUES ('s', 'h', '', 0, ?, 0, '', '', 0, 0, 0)`), by.ID)
+	_, err := raw.ExecContext(f.t.Context(), raw.Rebind(`INSERT INTO sessions (id, hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+		VALUES ('s', 'h', 0, ?, 0, '', '', 0, 0, 0)`), by.ID)
 	f.must(err)
 	entry := lab.Entry{WorkspaceID: w.ID, Host: lab.HostOwn, LooksIn: true, UserID: by.ID, SessionID: "s", Actor: "user:t", Role: by.Role}
 	f.must(f.AddTicket(f.t.Context(), lab.Ticket{Hash: "t", Entry: entry, CreatedAt: f.now, ExpiresAt: f.now.Add(time.Minute)}))

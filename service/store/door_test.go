@@ -36,8 +36,8 @@ func newGuarded(f *fixture) guarded {
 	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustCohort, g.cohort.ID, []string{g.teacher.ID}, f.audit("appoint", g.cohort.ID))))
 	f.must(second(f.Appoint(f.t.Context(), somebody(), lab.TrustClass, g.class.ID, []string{g.helper.ID}, f.audit("appoint", g.class.ID))))
 	for _, u := range []lab.User{g.student, g.teacher, g.helper, g.stranger, g.admin} {
-		g.exec(`INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
-			VALUES (?, ?, '', 0, ?, 0, '', '', 0, ?, ?)`, "session-"+u.ID, "hash-"+u.ID, u.ID, g.now.UnixMicro(), g.now.Add(8*time.Hour).UnixMicro())
+		g.exec(`INSERT INTO sessions (id, hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+			VALUES (?, ?, 0, ?, 0, '', '', 0, ?, ?)`, "session-"+u.ID, "hash-"+u.ID, u.ID, g.now.UnixMicro(), g.now.Add(8*time.Hour).UnixMicro())
 	}
 	return g
 }
@@ -154,7 +154,11 @@ func TestAPassCountsForAsLongAsItsHolderMay(t *testing.T) {
 		"disabled": {who: func(g guarded) lab.User { return g.student }, lives: true, change: func(g guarded) {
 			g.exec(`UPDATE users SET disabled_at = ? WHERE id = ?`, g.now.UnixMicro(), g.student.ID)
 		}},
-		"withdrawn": {who: func(g guarded) lab.User { return g.student }, lives: true, change: func(g guarded) {
+		"withdrawn": {who: func(g guarded) lab.User { return g.student }, change: func(g guarded) {
+			g.must(second(g.Withdraw(g.t.Context(), somebody(), g.enrolled.ID, g.now, g.audit("student.withdraw", g.enrolled.ID))))
+		}},
+		"withdrawn, and a student elsewhere": {who: func(g guarded) lab.User { return g.student }, lives: true, change: func(g guarded) {
+			g.join(g.fixture.cohort("elsewhere"), g.student.Login)
 			g.must(second(g.Withdraw(g.t.Context(), somebody(), g.enrolled.ID, g.now, g.audit("student.withdraw", g.enrolled.ID))))
 		}},
 		"the cohort taken away": {who: func(g guarded) lab.User { return g.teacher }, lives: true, change: func(g guarded) {
@@ -216,7 +220,7 @@ func TestAPassEndsWithTheTokenThatItWasAskedForWith(t *testing.T) {
 			onEach(t, func(t *testing.T, f *fixture) {
 				g := newGuarded(f)
 				token := lab.APIToken{ID: "token", UserID: g.teacher.ID, Name: "ci", Scope: lab.TokenOperate, CreatedAt: g.now, ExpiresAt: g.now.Add(time.Hour)}
-				g.must(g.CreateToken(t.Context(), somebody(), token, "hash of a token", g.audit("token.create", token.ID)))
+				g.must(g.CreateToken(t.Context(), somebody(), lab.Caller{}, token, "hash of a token", g.audit("token.create", token.ID)))
 				entry := g.entry(g.teacher)
 				entry.SessionID, entry.TokenID = "", token.ID
 				pass := g.enter(entry)

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -111,6 +110,9 @@ func erase(ctx context.Context, tx session, who identity, at time.Time) (after m
 	if err := erasable(ctx, tx, who); err != nil {
 		return nil, nil, err
 	}
+	if who, err = formerly(ctx, tx, who); err != nil {
+		return nil, nil, err
+	}
 	withdrawn, err := endMemberships(ctx, tx, who, at)
 	if err != nil {
 		return nil, nil, err
@@ -186,6 +188,9 @@ func eraseRows(ctx context.Context, tx session, who identity, withdrawn map[stri
 			return err
 		}
 		counts["students"] += n
+	}
+	if _, err := shutOut(ctx, tx, who.users, at); err != nil { // with tokens that others have of them
+		return err
 	}
 	for _, id := range who.users {
 		n, err := tx.exec(ctx, `UPDATE users SET name = ?, login = ?, login_key = ?, email = '', issuer = '', subject = '', search = ?,
@@ -271,120 +276,4 @@ func holding(text string) string {
 		return text // a string is always JSON
 	}
 	return `%` + likely(string(quoted[1:len(quoted)-1])) + `%`
-}
-
-// eraseRecord replaces names and addresses in the record of changes: in rows about
-// the person, by them, and in any that has one of the addresses in it.
-func eraseRecord(ctx context.Context, tx session, who identity, counts map[string]int64) error {
-	if _, err := tx.exec(ctx, `UPDATE audit_guard SET erasing = TRUE`); err != nil {
-		return err
-	}
-	where, args, _, err := personalTables()[len(personalTables())-1].condition(who)
-	if err != nil {
-		return err
-	}
-	for _, text := range slices.Concat(who.emails, who.logins) {
-		where += ` OR lower(detail) LIKE ? ESCAPE '\' OR lower(state_before) LIKE ? ESCAPE '\' OR lower(state_after) LIKE ? ESCAPE '\'`
-		pattern := strings.ToLower(holding(text))
-		args = append(args, pattern, pattern, pattern)
-	}
-	var rows []auditRow
-	if err := tx.list(ctx, &rows, selectAudit+where+` ORDER BY id`, args...); err != nil {
-		return err
-	}
-	for _, r := range rows {
-		after := r
-		after.ActorName, after.ActorRemote = who.without("", r.ActorName), remoteOf(r, who)
-		after.Detail, after.Before, after.After = who.scrub(r.Detail), who.scrub(r.Before), who.scrub(r.After)
-		if reflect.DeepEqual(r, after) {
-			continue
-		}
-		n, err := tx.exec(ctx, `UPDATE audit SET actor_name = ?, actor_remote = ?, detail = ?, state_before = ?, state_after = ? WHERE id = ?`,
-			after.ActorName, after.ActorRemote, after.Detail, after.Before, after.After, r.ID)
-		if err != nil {
-			return err
-		}
-		counts["audit"] += n
-	}
-	_, err = tx.exec(ctx, `UPDATE audit_guard SET erasing = FALSE`)
-	return err
-}
-
-// remoteOf is where an act came from, unless it was the person's own.
-func remoteOf(r auditRow, who identity) string {
-	if slices.Contains(who.users, r.ActorUser) && r.ActorUser != "" {
-		return ""
-	}
-	return r.ActorRemote
-}
-
-// without gives a text that stands under a name without the person's names, addresses
-// and logins. Logins may be ordinary words: they count where logins stand.
-func (i identity) without(under, text string) string {
-	if slices.Contains(i.names, text) {
-		return erasedName
-	}
-	for _, login := range i.logins {
-		if text == "user:"+login || strings.HasPrefix(text, "token:"+login+"/") || strings.Contains(under, "login") && strings.EqualFold(text, login) {
-			return erasedName
-		}
-	}
-	for _, email := range i.emails {
-		if has(strings.ToLower(text), strings.ToLower(email)) {
-			return erasedName
-		}
-	}
-	return text
-}
-
-// has says whether a text has an address in it, and not only one that ends or begins
-// like it. Both are lower case.
-func has(text, email string) bool {
-	letter := func(at int) bool {
-		return at >= 0 && at < len(text) && (text[at] >= 'a' && text[at] <= 'z' || text[at] >= '0' && text[at] <= '9' || text[at] >= 0x80)
-	}
-	among := func(at int, signs string) bool {
-		return at >= 0 && at < len(text) && strings.IndexByte(signs, text[at]) >= 0
-	}
-	for from := 0; ; from++ {
-		at := strings.Index(text[from:], email)
-		if at < 0 {
-			return false
-		}
-		from += at
-		end := from + len(email)
-		longer := letter(from-1) || among(from-1, "._%+-") || letter(end) || among(end, "-") || among(end, ".") && letter(end+1)
-		if !longer {
-			return true
-		}
-	}
-}
-
-// scrub gives an object with every text in it replaced.
-func (i identity) scrub(object map[string]any) map[string]any {
-	if object == nil {
-		return nil
-	}
-	out := make(map[string]any, len(object))
-	for name, value := range object {
-		out[name] = i.scrubbed(name, value)
-	}
-	return out
-}
-
-func (i identity) scrubbed(under string, value any) any {
-	switch v := value.(type) {
-	case string:
-		return i.without(under, v)
-	case map[string]any:
-		return i.scrub(v)
-	case []any:
-		out := make([]any, len(v))
-		for n, one := range v {
-			out[n] = i.scrubbed(under, one)
-		}
-		return out
-	default:
-		return value
-	}
 }

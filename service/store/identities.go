@@ -29,8 +29,9 @@ func (s *Store) Meet(
 		case after == *known.User:
 			return audit, nil
 		}
-		met, err = writeUser(ctx, tx, *known.User, after)
-		return audit, err
+		var ended access
+		met, ended, err = writeUser(ctx, tx, *known.User, after)
+		return ended.with(audit), err
 	})
 	return met, err
 }

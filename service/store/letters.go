@@ -144,10 +144,11 @@ func wantLetters(ctx context.Context, tx session, whom lab.Invitees, rows []lett
 	return err
 }
 
-// DueLetters gives the letters that are to be sent by now, the oldest first.
+// DueLetters gives the letters that are to be sent by now: first the links, for which
+// somebody waits, and of each kind the oldest first.
 func (s *Store) DueLetters(ctx context.Context, now time.Time, limit int) ([]lab.Letter, error) {
 	var rows []letterRow
-	if err := s.reader().list(ctx, &rows, selectLetters+`WHERE sent_at IS NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?`, stamp(now), limit); err != nil {
+	if err := s.reader().list(ctx, &rows, selectLetters+`WHERE sent_at IS NULL AND due_at <= ? ORDER BY kind <> 'reset', due_at, id LIMIT ?`, stamp(now), limit); err != nil {
 		return nil, s.failed(ctx, "list the letters that are due", err)
 	}
 	return convert(rows, letterRow.letter), nil

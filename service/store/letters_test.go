@@ -71,6 +71,29 @@ func TestInvitationsAreWantedAFewAtATime(t *testing.T) {
 	})
 }
 
+func TestLinksAreDueBeforeInvitations(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		f.user("ada@example.org", lab.RoleStudent)
+		wantEqual(t, f.invite(10), 1)
+		f.now = f.now.Add(time.Minute)
+		bob := f.newLetter(f.user("bob@example.org", lab.RoleStudent))
+		f.must(f.AskLetter(ctx, bob, f.audit("password.ask", bob.UserID)))
+		f.now = f.now.Add(time.Minute)
+		eve := f.newLetter(f.user("eve@example.org", lab.RoleStudent))
+		f.must(f.AskLetter(ctx, eve, f.audit("password.ask", eve.UserID)))
+
+		var users []string
+		for _, letter := range f.due() {
+			users = append(users, letter.UserID)
+		}
+		ada, err := f.User(ctx, "ada@example.org")
+		f.must(err)
+		wantEqual(t, users, []string{bob.UserID, eve.UserID, ada.ID})
+	})
+}
+
 func TestALinkIsGoodOnceAndForAWhile(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {

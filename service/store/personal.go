@@ -44,6 +44,8 @@ type identity struct {
 	// names are what the person is called, emails their addresses, logins what they
 	// sign in with.
 	names, emails, logins []string
+	// own are those of the emails that nobody else has. Who erases gathers them.
+	own []string
 }
 
 // personalTables are all tables that say something about people, each before those
@@ -126,14 +128,15 @@ func (s *Store) personal(ctx context.Context, who identity, err error) (lab.Pers
 	return data, nil
 }
 
-// identifyStudent finds who a student is: all students of the same user, or of the same address.
+// identifyStudent finds who a student is: all students of the same user, and those of
+// the same address that are nobody's.
 func identifyStudent(ctx context.Context, tx session, studentID string) (identity, error) {
 	student, err := findStudent(ctx, tx, studentID)
 	if err != nil {
 		return identity{}, err
 	}
 	var rows []studentRow
-	err = tx.list(ctx, &rows, selectStudents+`WHERE id = ? OR user_id = ? AND user_id <> '' OR email_key = ? ORDER BY id`+tx.locks.own,
+	err = tx.list(ctx, &rows, selectStudents+`WHERE id = ? OR user_id = ? AND user_id <> '' OR user_id = '' AND email_key = ? ORDER BY id`+tx.locks.own,
 		studentID, student.UserID, emailKey(student.Email))
 	if err != nil {
 		return identity{}, err
@@ -215,17 +218,23 @@ func (t personalTable) condition(who identity) (where string, args []any, some b
 	return where, args, some, nil
 }
 
-// actors gives the condition that a row's actor is the person: by session or token.
+// actors gives the condition that a row's actor is the person.
 func (t personalTable) actors(who identity) (where string, args []any) {
 	if t.actor == "" {
 		return "", nil
 	}
 	var all []string
 	for _, login := range who.logins {
-		all = append(all, t.actor+` = ? OR `+t.actor+` LIKE ? ESCAPE '\'`)
-		args = append(args, "user:"+login, likely("token:"+login+"/")+"%")
+		all = append(all, t.actor+` IN (?, ?) OR `+t.actor+` LIKE ? ESCAPE '\'`)
+		args = append(args, "user:"+login, "provider:"+login, likely("token:"+login+"/")+"%")
 	}
 	return strings.Join(all, ` OR `), args
+}
+
+// actsAs says whether an actor's name is of who has a login: by a session, as a provider
+// says, or by a token.
+func actsAs(actor, login string) bool {
+	return actor == "user:"+login || actor == "provider:"+login || strings.HasPrefix(actor, "token:"+login+"/")
 }
 
 func personalRows(ctx context.Context, tx session, t personalTable, who identity) (out []map[string]any, err error) {

@@ -67,20 +67,62 @@ func addPersons(ctx context.Context, tx session, enrolled, students []lab.Studen
 }
 
 // lapse disables those of the users who are students and have no membership any
-// more, and gives how many. Who enrolls them at the same time waits, or is waited for.
-func lapse(ctx context.Context, tx session, users []string, at time.Time) (int, error) {
+// more, and gives what ended with that. Who enrolls them at the same time waits, or is
+// waited for.
+func lapse(ctx context.Context, tx session, users []string, at time.Time) (access, error) {
 	users = slices.Compact(slices.Sorted(slices.Values(users)))
 	const gone = ` role = 'student' AND disabled_at IS NULL AND NOT EXISTS
 		(SELECT 1 FROM students s WHERE s.user_id = users.id AND s.withdrawn_at IS NULL)`
 	if _, err := in[string](ctx, tx, `SELECT id FROM users WHERE id IN (?) ORDER BY id`+tx.locks.own, users); err != nil {
-		return 0, err
+		return access{}, err
 	}
 	lapsed, err := in[string](ctx, tx, `SELECT id FROM users WHERE id IN (?) AND`+gone, users)
 	if err != nil {
-		return 0, err
+		return access{}, err
 	}
-	return len(lapsed), eachBatch(ctx, tx, `UPDATE users SET disabled_at = ?, lapsed = TRUE, revision = revision + 1, updated_at = ?
+	err = eachBatch(ctx, tx, `UPDATE users SET disabled_at = ?, lapsed = TRUE, revision = revision + 1, updated_at = ?
 		WHERE id IN (?)`, []any{stamp(at), stamp(at)}, lapsed)
+	if err != nil {
+		return access{}, err
+	}
+	ended, err := shutOut(ctx, tx, lapsed, at)
+	ended.users = len(lapsed)
+	return ended, err
+}
+
+// access is what users had that has ended: their accounts, the sessions that would
+// have lasted longer, and their API tokens, by id.
+type access struct {
+	users, sessions int
+	tokens          []string
+}
+
+// shutOut ends the sessions and API tokens of users who are disabled, and must be
+// held. Whoever enables them again does so with none of what they had before, which
+// may be in somebody else's hands.
+func shutOut(ctx context.Context, tx session, users []string, at time.Time) (ended access, err error) {
+	if ended.sessions, err = endSessions(ctx, tx, users, "", at); err != nil {
+		return access{}, err
+	}
+	ended.tokens, err = revokeTokens(ctx, tx, users, at)
+	return ended, err
+}
+
+// with is the record of an act that ended an access too.
+func (a access) with(audit lab.Audit) lab.Audit {
+	detail := map[string]any{}
+	maps.Copy(detail, audit.Detail)
+	if a.users > 0 {
+		detail["users_disabled"] = a.users
+	}
+	if a.sessions > 0 {
+		detail["ended_sessions"] = a.sessions
+	}
+	if len(a.tokens) > 0 {
+		detail["revoked_tokens"] = a.tokens
+	}
+	audit.Detail = detail
+	return audit
 }
 
 // usersOf gives whose memberships students are.
@@ -100,13 +142,4 @@ func eachBatch(ctx context.Context, tx session, statement string, args []any, li
 		}
 	}
 	return nil
-}
-
-// alsoDisabled is the record of an act that ended the access of so many users.
-func alsoDisabled(audit lab.Audit, users int) lab.Audit {
-	if users > 0 {
-		audit.Detail = maps.Clone(audit.Detail)
-		audit.Detail["users_disabled"] = users
-	}
-	return audit
 }

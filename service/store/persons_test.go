@@ -112,6 +112,82 @@ func TestWithTheLastMembershipAUserIsDisabledUntilTheNext(t *testing.T) {
 	})
 }
 
+// What somebody lost by being disabled may be in the hands of whoever it was stolen by.
+func TestWhoIsEnabledAgainHasNothingOfBefore(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		fall, other := f.cohort("fall"), f.user("other@example.org", lab.RoleStudent)
+		others := f.session(other, "another's")
+		disabled := func(u *lab.User) { u.DisabledAt = &f.now }
+		for name, does := range map[string]struct{ disable, enable func(lab.Student) }{
+			"by an admin": {
+				disable: func(s lab.Student) { f.setUser(s.UserID, disabled) },
+				enable:  func(s lab.Student) { f.setUser(s.UserID, func(u *lab.User) { u.DisabledAt = nil }) },
+			},
+			"by a withdrawal": {disable: f.leave, enable: func(s lab.Student) { f.join(fall, s.Email) }},
+			"by a roster": {
+				disable: func(s lab.Student) {
+					f.must(second(f.ImportRoster(t.Context(), somebody(), fall.ID, func([]lab.Student) (lab.RosterChange, error) {
+						return lab.RosterChange{Withdraw: []string{s.ID}, At: f.now, Audit: f.audit("roster.import", fall.ID)}, nil
+					})))
+				},
+				enable: func(s lab.Student) { f.join(fall, s.Email) },
+			},
+		} {
+			student := f.join(fall, f.id("ada")+"@example.org")
+			user := f.person(student.UserID)
+			session, token := f.session(user, "session of "+name), f.apiToken(user)
+
+			does.disable(student)
+			audits, err := f.Audits(t.Context(), 1)
+			f.must(err)
+			wantEqual(t, []any{audits[0].Detail["ended_sessions"], audits[0].Detail["revoked_tokens"]}, []any{float64(1), []any{token.ID}})
+
+			does.enable(student)
+			if !f.person(user.ID).Active() {
+				t.Fatalf("%s: still disabled", name)
+			}
+			ended, err := f.Session(t.Context(), session.ID)
+			f.must(err)
+			revoked, err := f.Token(t.Context(), token.ID)
+			f.must(err)
+			if ended.EndedAt == nil || revoked.RevokedAt == nil {
+				t.Errorf("%s: %+v, %+v", name, ended, revoked)
+			}
+		}
+		wantEqual(t, f.live(other.ID), []lab.Session{others})
+	})
+}
+
+func TestWhoWasDisabledInAnOlderStoreHasNothingLeft(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.driver, func(t *testing.T) {
+			t.Parallel()
+			where, raw := at(t, d, 19)
+			f := &fixture{t: t, db: d, where: where, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
+			for _, statement := range []string{
+				`INSERT INTO users (id, login, login_key, name, email, role, password, issuer, subject, search, disabled_at, revision, created_at, updated_at)
+					VALUES ('on', 'on', 'on', '', '', 'student', 'own', '', '', '', NULL, 1, 1, 1), ('off', 'off', 'off', '', '', 'student', 'own', '', '', '', 7, 1, 1, 1)`,
+				`INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+					SELECT id, id, '', 1, id, 0, '', '', 1, 1, 9 FROM users`,
+				`INSERT INTO api_tokens (id, hash, user_id, name, scope, created_at, expires_at) SELECT id, id, id, '', 'read', 1, 9 FROM users`,
+			} {
+				_, err := raw.ExecContext(t.Context(), statement)
+				f.must(err)
+			}
+			f.Store = f.reopen()
+			for id, ended := range map[string]bool{"on": false, "off": true} {
+				session, err := f.Session(t.Context(), id)
+				f.must(err)
+				token, err := f.Token(t.Context(), id)
+				f.must(err)
+				wantEqual(t, []bool{session.EndedAt != nil, token.RevokedAt != nil}, []bool{ended, ended})
+			}
+		})
+	}
+}
+
 func TestARosterMakesUsersAndEndsTheirAccess(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {

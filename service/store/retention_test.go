@@ -71,8 +71,8 @@ func TestWhatIsGoodForNothingAnyMoreIsRemovedWhenItsTimeIsOver(t *testing.T) {
 			exec(`INSERT INTO sign_in_attempts (key, unknown_failed, unknown_pending, known_failed, known_pending, began_at, last_at) VALUES (?, 0, 0, 0, 0, 1, ?)`,
 				fmt.Sprint("old-", i), old.UnixMicro())
 		}
-		session := `INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at, ended_at)
-			VALUES (?, ?, '', 1, ?, 0, '', '', 1, 1, ?, ?)`
+		session := `INSERT INTO sessions (id, hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at, ended_at)
+			VALUES (?, ?, 1, ?, 0, '', '', 1, 1, ?, ?)`
 		exec(session, "expired", "expired", u.ID, old.UnixMicro(), nil)
 		exec(session, "ended", "ended", u.ID, far.UnixMicro(), old.UnixMicro())
 		token := `INSERT INTO api_tokens (id, hash, user_id, name, scope, created_at, expires_at, revoked_at) VALUES (?, ?, ?, 'n', 'read', 1, ?, ?)`

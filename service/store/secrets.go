@@ -19,9 +19,11 @@ const (
 		ON CONFLICT (kind, owner_id, name) DO UPDATE SET revision = secrets.revision + 1, pending = excluded.pending, begun_at = excluded.begun_at`
 	keepName = `UPDATE secrets SET bytes = ?, set_at = ?, set_by = ?, version = pending, pending = '', begun_at = NULL
 		WHERE kind = ? AND owner_id = ? AND name = ? AND pending = ?`
-	// pruneAgain makes an owner due for pruning once more, also while it is being done.
-	pruneAgain = `UPDATE secret_owners SET pruned = CASE WHEN pruned < 0 THEN pruned - 1 ELSE -1 END WHERE kind = ? AND id = ?`
-	lockOwner  = `SELECT id FROM secret_owners WHERE kind = ? AND id = ?`
+	// pruneAgain makes an owner due for pruning once more, also while it is being done,
+	// and who was gone and is forgotten.
+	pruneAgain = `INSERT INTO secret_owners (kind, id, changes, pruned) VALUES (?, ?, 0, -1)
+		ON CONFLICT (kind, id) DO UPDATE SET pruned = CASE WHEN secret_owners.pruned < 0 THEN secret_owners.pruned - 1 ELSE -1 END`
+	lockOwner = `SELECT id FROM secret_owners WHERE kind = ? AND id = ?`
 
 	selectReceivers = `SELECT w.id, w.slug, w.class_id, w.student_id, c.course_id, w.secret_names, w.secrets_done,
 			COALESCE(k.changes, 0) + COALESCE(l.changes, 0) + COALESCE(p.changes, 0) AS changes
@@ -342,8 +344,9 @@ func (s *Store) SettledPerson(ctx context.Context, epoch int64, person lab.Perso
 	})
 }
 
-// SecretsToPrune gives the owners of whose secrets Vault may hold more than there are.
-func (s *Store) SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToPrune, error) {
+// SecretsToPrune gives the owners of whose secrets Vault may hold more than there
+// are, in the order of kinds and ids after the one given.
+func (s *Store) SecretsToPrune(ctx context.Context, after lab.SecretOwner, limit int) ([]lab.SecretsToPrune, error) {
 	var rows []struct {
 		Kind    string `db:"kind"`
 		ID      string `db:"id"`
@@ -352,7 +355,7 @@ func (s *Store) SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToP
 		Gone    bool   `db:"gone"`
 	}
 	err := s.reader().list(ctx, &rows, `SELECT o.kind, o.id, o.changes, o.pruned, `+ownerGone+` AS gone FROM secret_owners o
-		WHERE o.pruned <> o.changes OR `+ownerGone+` ORDER BY o.kind, o.id LIMIT ?`, limit)
+		WHERE (o.pruned <> o.changes OR `+ownerGone+`) AND (o.kind, o.id) > (?, ?) ORDER BY o.kind, o.id LIMIT ?`, after.Kind, after.ID, limit)
 	if err != nil {
 		return nil, s.failed(ctx, "list secrets to prune", err)
 	}
@@ -364,19 +367,19 @@ func (s *Store) SecretsToPrune(ctx context.Context, limit int) ([]lab.SecretsToP
 }
 
 // Pruned writes that Vault was rid of what was more than there is, unless there is
-// more again. What is gone is forgotten.
+// more again. Who is gone is forgotten once no value is on its way any more.
 func (s *Store) Pruned(ctx context.Context, epoch int64, done lab.SecretsToPrune) error {
 	return s.tellVault(ctx, epoch, "record pruned secrets", func(tx session) error {
 		if !done.Gone {
 			_, err := tx.exec(ctx, `UPDATE secret_owners SET pruned = ? WHERE kind = ? AND id = ? AND pruned = ?`, done.Changes, done.Owner.Kind, done.Owner.ID, done.Pruned)
 			return err
 		}
-		for _, statement := range []string{`DELETE FROM secrets WHERE kind = ? AND owner_id = ?`, `DELETE FROM secret_owners WHERE kind = ? AND id = ?`} {
-			if _, err := tx.exec(ctx, statement, done.Owner.Kind, done.Owner.ID); err != nil {
-				return err
-			}
+		if _, err := tx.exec(ctx, `DELETE FROM secrets WHERE kind = ? AND owner_id = ? AND pending = ''`, done.Owner.Kind, done.Owner.ID); err != nil {
+			return err
 		}
-		return nil
+		_, err := tx.exec(ctx, `DELETE FROM secret_owners WHERE kind = ? AND id = ? AND pruned = ?
+			AND NOT EXISTS (SELECT 1 FROM secrets WHERE kind = secret_owners.kind AND owner_id = secret_owners.id)`, done.Owner.Kind, done.Owner.ID, done.Pruned)
+		return err
 	})
 }
 

@@ -42,7 +42,7 @@ func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
 			t.Error(diff)
 		}
 		// What is only begun is not removed from Vault.
-		prune, err := f.SecretsToPrune(t.Context(), 9)
+		prune, err := f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
 		f.must(err)
 		wantEqual(t, prune, []lab.SecretsToPrune{{Owner: owner, Changes: 2}})
 		keys, err := f.SecretKeys(t.Context(), owner)
@@ -53,18 +53,26 @@ func TestSecretsAreListedOnceTheirValuesAreInVault(t *testing.T) {
 		wantEqual(t, versions, map[string]string{"A": a.Version, "B": b.Version})
 		epoch := f.keys()
 		f.must(f.Pruned(t.Context(), epoch, prune[0]))
-		prune, err = f.SecretsToPrune(t.Context(), 9)
+		prune, err = f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
 		f.must(err)
 		wantEqual(t, len(prune), 0)
 
 		f.must(f.DeleteSecret(t.Context(), somebody(), owner, "B", f.audit("secret.delete", owner.ID)))
 		wantCode(t, f.DeleteSecret(t.Context(), somebody(), owner, "B", f.audit("x", "x")), lab.CodeNotFound)
 		f.must(f.DeleteCourse(t.Context(), somebody(), course.ID, f.audit("course.delete", course.ID)))
-		prune, err = f.SecretsToPrune(t.Context(), 9)
+		prune, err = f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
 		f.must(err)
 		wantEqual(t, prune, []lab.SecretsToPrune{{Owner: owner, Gone: true, Changes: 3, Pruned: 2}})
 		f.must(f.Pruned(t.Context(), epoch, prune[0]))
-		prune, err = f.SecretsToPrune(t.Context(), 9)
+		prune, err = f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
+		f.must(err)
+		wantEqual(t, len(prune), 1) // until C, which is on its way, is given up
+		f.now = f.now.Add(11 * time.Minute)
+		f.must(f.AbandonSecrets(t.Context(), epoch))
+		prune, err = f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
+		f.must(err)
+		f.must(f.Pruned(t.Context(), epoch, prune[0]))
+		prune, err = f.SecretsToPrune(t.Context(), lab.SecretOwner{}, 9)
 		f.must(err)
 		wantEqual(t, len(prune), 0)
 		wantCode(t, second(f.BeginSecret(t.Context(), somebody(), owner, lab.Secret{Name: "D"})), lab.CodeNotFound)
@@ -126,11 +134,14 @@ func TestAWorkspaceLacksTheSecretsThatHaveChanged(t *testing.T) {
 		_, err = f.Withdraw(ctx, somebody(), workspaces[1].StudentID, f.now, f.audit("student.withdraw", workspaces[1].StudentID))
 		f.must(err)
 		wantEqual(t, len(lacking()), 0)
-		prune, err := f.SecretsToPrune(ctx, 9)
+		prune, err := f.SecretsToPrune(ctx, lab.SecretOwner{}, 9)
 		f.must(err)
 		if len(prune) != 2 || !prune[1].Gone {
 			t.Errorf("the secrets of a withdrawn student stay: %+v", prune)
 		}
+		after, err := f.SecretsToPrune(ctx, prune[0].Owner, 9)
+		f.must(err)
+		wantEqual(t, after, prune[1:])
 	})
 }
 
@@ -241,7 +252,7 @@ func TestOnlyAValueThatWasKeptIsInForce(t *testing.T) {
 		}
 		prune := func() bool {
 			t.Helper()
-			due, err := f.SecretsToPrune(ctx, 9)
+			due, err := f.SecretsToPrune(ctx, lab.SecretOwner{}, 9)
 			f.must(err)
 			for _, one := range due {
 				f.must(f.Pruned(ctx, epoch, one))
@@ -259,7 +270,7 @@ func TestOnlyAValueThatWasKeptIsInForce(t *testing.T) {
 		wantCode(t, keep(first), lab.CodeConflict)
 		f.must(f.DropSecret(ctx, owner, "A", "first"))
 		holds("second", "A.second")
-		due, err := f.SecretsToPrune(ctx, 9)
+		due, err := f.SecretsToPrune(ctx, lab.SecretOwner{}, 9)
 		f.must(err)
 		f.must(f.DropSecret(ctx, owner, "A", "first")) // once more, while it is pruned
 		f.must(f.Pruned(ctx, epoch, due[0]))
@@ -297,5 +308,49 @@ func TestOnlyAValueThatWasKeptIsInForce(t *testing.T) {
 		for i := range lab.MaxSecrets {
 			f.secret(owner, fmt.Sprintf("N%d", i))
 		}
+	})
+}
+
+// A value may reach Vault after all of its owner's were removed there.
+func TestAValueThatComesAfterItsOwnerHasGoneIsPruned(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, course := t.Context(), f.course("py")
+		owner, epoch := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: course.ID}, f.keys()
+		begin := func(name, version string) {
+			t.Helper()
+			f.must(second(f.BeginSecret(ctx, somebody(), owner, lab.Secret{Name: name, Bytes: 10, Version: version})))
+		}
+		due := func() []lab.SecretsToPrune {
+			t.Helper()
+			all, err := f.SecretsToPrune(ctx, lab.SecretOwner{}, 9)
+			f.must(err)
+			return all
+		}
+		prune := func() {
+			t.Helper()
+			for _, one := range due() {
+				f.must(f.Pruned(ctx, epoch, one))
+			}
+		}
+		f.secret(owner, "A")
+		begin("A", "on its way")
+		begin("B", "overtaken")
+		begin("B", "second")
+		f.must(f.DeleteCourse(ctx, somebody(), course.ID, f.audit("course.delete", course.ID)))
+		prune()
+		wantEqual(t, len(due()), 1)
+		f.must(f.DropSecret(ctx, owner, "A", "on its way"))
+		pruning := due()
+		f.must(f.DropSecret(ctx, owner, "B", "second"))
+		f.must(f.Pruned(ctx, epoch, pruning[0]))
+		wantEqual(t, len(due()), 1) // what was dropped while it was pruned may be there
+		prune()
+		wantEqual(t, len(due()), 0)
+
+		f.must(f.DropSecret(ctx, owner, "B", "overtaken"))
+		wantEqual(t, due(), []lab.SecretsToPrune{{Owner: owner, Gone: true, Pruned: -1}})
+		prune()
+		wantEqual(t, len(due()), 0)
 	})
 }

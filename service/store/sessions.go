@@ -10,8 +10,11 @@ import (
 
 const (
 	selectSessions = `SELECT s.id, s.hash, s.user_id, s.password_due, s.remote, s.agent, s.rotated_at, s.created_at, s.seen_at, s.expires_at, s.ended_at FROM sessions s `
-	insertSession  = `INSERT INTO sessions (id, hash, previous_hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
-		VALUES (:id, :hash, '', :rotated_at, :user_id, :password_due, :remote, :agent, :created_at, :seen_at, :expires_at)`
+	insertSession  = `INSERT INTO sessions (id, hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
+		VALUES (:id, :hash, :rotated_at, :user_id, :password_due, :remote, :agent, :created_at, :seen_at, :expires_at)`
+	// sessionUnder is the id of the session that has, or had, the token under a hash, which is
+	// given twice.
+	sessionUnder = `(SELECT id FROM sessions WHERE hash = ? UNION ALL SELECT session_id FROM session_tokens WHERE hash = ? LIMIT 1)`
 )
 
 type sessionRow struct {
@@ -46,24 +49,33 @@ func rowOfSession(s lab.Session, hash string) sessionRow {
 	return row
 }
 
-// BeginSession writes a new session of somebody under the hash of its token, and
-// that they have used the browser with the hash given; the sessions under the hashes
-// replaced end, each with the audit that ended gives.
-func (s *Store) BeginSession(
-	ctx context.Context, begun lab.Session, hash, device string, replaced []string, audit lab.Audit, ended func(lab.Session) lab.Audit,
-) error {
+// BeginSession writes a new session of somebody, and that they have used its browser;
+// the sessions that it replaces end, each with the audit that ended gives. CodeForbidden
+// for who is disabled by now, CodeConflict for who was changed since their password was
+// looked at.
+func (s *Store) BeginSession(ctx context.Context, in lab.SignIn, audit lab.Audit, ended func(lab.Session) lab.Audit) error {
+	begun := in.Session
 	return s.update(ctx, "begin a session", func(tx session) error {
-		if err := insert(ctx, tx, insertSession, rowOfSession(begun, hash)); err != nil {
+		user, err := holdUser(ctx, tx, begun.UserID)
+		switch {
+		case err != nil:
+			return err
+		case !user.Active():
+			return lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
+		case in.Revision != 0 && in.Revision != user.Revision:
+			return lab.Errorf(lab.CodeConflict, "the account was changed at this moment").WithHint("sign in again")
+		}
+		if err := insert(ctx, tx, insertSession, rowOfSession(begun, in.Hash)); err != nil {
 			return err
 		}
 		if _, err := tx.exec(ctx, `INSERT INTO devices (user_id, hash, used_at) VALUES (?, ?, ?)
-			ON CONFLICT (user_id, hash) DO UPDATE SET used_at = excluded.used_at`, begun.UserID, device, stamp(begun.CreatedAt)); err != nil {
+			ON CONFLICT (user_id, hash) DO UPDATE SET used_at = excluded.used_at`, begun.UserID, in.Device, stamp(begun.CreatedAt)); err != nil {
 			return err
 		}
 		if err := record(ctx, tx, audit); err != nil {
 			return err
 		}
-		for _, old := range replaced {
+		for _, old := range in.Replaced {
 			if err := replaceSession(ctx, tx, old, begun.CreatedAt, ended); err != nil {
 				return err
 			}
@@ -72,28 +84,46 @@ func (s *Store) BeginSession(
 	})
 }
 
-// replaceSession ends the session under a hash, where there is one that has not ended.
+// replaceSession ends the session of a token, where there is one that has not ended.
 func replaceSession(ctx context.Context, tx session, hash string, at time.Time, ended func(lab.Session) lab.Audit) error {
-	n, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE hash = ? AND ended_at IS NULL`, stamp(at), hash)
+	n, err := tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE ended_at IS NULL AND id = `+sessionUnder, stamp(at), hash, hash)
 	if err != nil || n == 0 {
 		return err
 	}
 	var row sessionRow
-	if err := tx.get(ctx, &row, selectSessions+`WHERE s.hash = ?`, hash); err != nil {
+	if err := tx.get(ctx, &row, selectSessions+`WHERE s.id = `+sessionUnder, hash, hash); err != nil {
 		return err
 	}
 	return record(ctx, tx, ended(row.session()))
 }
 
-// SessionOf gives the session under the hash of a token, and its user; current is
-// false where the token has been replaced by another since. CodeNotFound without one.
-func (s *Store) SessionOf(ctx context.Context, hash string) (_ lab.Session, _ lab.User, current bool, err error) {
-	var row sessionRow
-	if err := s.reader().find(ctx, "session", "", &row, selectSessions+`WHERE s.hash = ? OR (s.previous_hash = ? AND s.previous_hash <> '')`, hash, hash); err != nil {
-		return lab.Session{}, lab.User{}, false, s.failed(ctx, "read a session", err)
+// SessionOf gives the session that has or had the token under a hash, its user, and
+// what the token is to it. CodeNotFound without one.
+func (s *Store) SessionOf(ctx context.Context, hash string) (lab.Session, lab.User, lab.SessionToken, error) {
+	var row struct {
+		sessionRow
+		SucceededAt stamp `db:"succeeded_at"`
+		Succeeds    bool  `db:"succeeds"`
+	}
+	err := s.reader().find(ctx, "session", "", &row, `SELECT s.id, s.user_id, s.password_due, s.remote, s.agent, s.rotated_at, s.created_at, s.seen_at, s.expires_at, s.ended_at,
+			t.succeeded_at, EXISTS (SELECT 1 FROM session_tokens o WHERE o.session_id = s.id AND o.succeeded_at IS NULL
+				AND (t.hash IS NULL OR o.replaced_at < t.replaced_at)) AS succeeds
+		FROM sessions s LEFT JOIN session_tokens t ON t.hash = ? WHERE s.id = `+sessionUnder, hash, hash, hash)
+	if err != nil {
+		return lab.Session{}, lab.User{}, lab.SessionToken{}, s.failed(ctx, "read a session", err)
 	}
 	user, err := s.User(ctx, row.UserID)
-	return row.session(), user, row.Hash == hash, err
+	return row.session(), user, lab.SessionToken{SucceededAt: row.SucceededAt.pointer(), Succeeds: row.Succeeds}, err
+}
+
+// SucceedTokens notes that the token under a hash is seen, so that its browser needs
+// none of those that the session had before it.
+func (s *Store) SucceedTokens(ctx context.Context, sessionID, hash string, at time.Time) error {
+	return s.update(ctx, "note that a token is seen", func(tx session) error {
+		_, err := tx.exec(ctx, `UPDATE session_tokens SET succeeded_at = ? WHERE session_id = ? AND succeeded_at IS NULL
+			AND NOT EXISTS (SELECT 1 FROM session_tokens t WHERE t.hash = ? AND t.replaced_at <= session_tokens.replaced_at)`, stamp(at), sessionID, hash)
+		return err
+	})
 }
 
 // Session gives the session with an id.
@@ -105,28 +135,28 @@ func (s *Store) Session(ctx context.Context, id string) (lab.Session, error) {
 	return row.session(), nil
 }
 
-// RotateSession puts another token in the place of the one that the session has,
-// and says whether it has: somebody else may have been first.
-func (s *Store) RotateSession(ctx context.Context, id, from, to string, at time.Time) (done bool, err error) {
+// RotateSession puts another token in the place of the one that the session has had
+// since a moment, and says whether it has: somebody else may have been first.
+func (s *Store) RotateSession(ctx context.Context, id string, since time.Time, to string, at time.Time) (done bool, err error) {
 	err = s.update(ctx, "rotate a session", func(tx session) error {
-		n, err := tx.exec(ctx, `UPDATE sessions SET hash = ?, previous_hash = hash, rotated_at = ?, seen_at = ? WHERE id = ? AND hash = ? AND ended_at IS NULL`,
-			to, stamp(at), stamp(at), id, from)
+		n, err := tx.exec(ctx, `INSERT INTO session_tokens (hash, session_id, replaced_at)
+			SELECT hash, id, CAST(? AS BIGINT) FROM sessions WHERE id = ? AND rotated_at = ? AND ended_at IS NULL`+tx.locks.own, stamp(at), id, stamp(since))
 		if done = n == 1; err != nil || !done {
 			return err
 		}
-		_, err = tx.exec(ctx, `INSERT INTO session_tokens (hash, session_id, replaced_at) VALUES (?, ?, ?)`, from, id, stamp(at))
+		_, err = tx.exec(ctx, `UPDATE sessions SET hash = ?, rotated_at = ?, seen_at = ? WHERE id = ?`, to, stamp(at), stamp(at), id)
 		return err
 	})
 	return done, err
 }
 
-// EndReused ends the session whose token, under the hash given, was replaced by
-// another at a moment or before it; none where there is no such session, or it has
+// EndReused ends the session whose token, under the hash given, has a later one that
+// was seen at a moment or before it; none where there is no such session, or it has
 // ended.
-func (s *Store) EndReused(ctx context.Context, hash string, replaced, at time.Time, audit func(lab.Session) lab.Audit) error {
-	const ofHash = `WHERE s.ended_at IS NULL AND s.id IN (SELECT session_id FROM session_tokens WHERE hash = ? AND replaced_at <= ?)`
+func (s *Store) EndReused(ctx context.Context, hash string, succeeded, at time.Time, audit func(lab.Session) lab.Audit) error {
+	const ofHash = `WHERE s.ended_at IS NULL AND s.id IN (SELECT session_id FROM session_tokens WHERE hash = ? AND succeeded_at <= ?)`
 	var found []sessionRow
-	if err := s.reader().list(ctx, &found, selectSessions+ofHash, hash, stamp(replaced)); err != nil {
+	if err := s.reader().list(ctx, &found, selectSessions+ofHash, hash, stamp(succeeded)); err != nil {
 		return s.failed(ctx, "look for a token's session", err)
 	}
 	if len(found) == 0 {
@@ -181,23 +211,31 @@ func (s *Store) EndSession(ctx context.Context, intent lab.Intent, userID, id st
 // EndSessions ends all sessions of a user, and with tokens all API tokens.
 func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error {
 	return s.act(ctx, intent, "end all sessions", func(tx session) (lab.Audit, error) {
-		if _, err := endSessions(ctx, tx, userID, "", at); err != nil || !tokens {
-			return audit, err
+		if err := tx.lock(ctx, "user", lockUser, userID); err != nil { // and all that begins anything for them
+			return lab.Audit{}, err
 		}
-		revoked, err := revokeTokens(ctx, tx, userID, at)
-		return alsoRevoked(audit, revoked), err
+		var ended access
+		var err error
+		if ended.sessions, err = endSessions(ctx, tx, []string{userID}, "", at); err == nil && tokens {
+			ended.tokens, err = revokeTokens(ctx, tx, []string{userID}, at)
+		}
+		return ended.with(audit), err
 	})
 }
 
-// endSessions ends all sessions of a user but one, and gives how many of them would
+// endSessions ends all sessions of users but one, and gives how many of them would
 // have lasted longer.
-func endSessions(ctx context.Context, tx session, userID, except string, at time.Time) (live int, err error) {
-	const others = ` user_id = ? AND id <> ? AND ended_at IS NULL`
-	if err := tx.get(ctx, &live, `SELECT COUNT(*) FROM sessions WHERE expires_at > ? AND`+others, stamp(at), userID, except); err != nil {
+func endSessions(ctx context.Context, tx session, users []string, except string, at time.Time) (live int, err error) {
+	open, err := in[sessionRow](ctx, tx, selectSessions+`WHERE s.ended_at IS NULL AND s.user_id IN (?)`, users)
+	if err != nil {
 		return 0, err
 	}
-	_, err = tx.exec(ctx, `UPDATE sessions SET ended_at = ? WHERE`+others, stamp(at), userID, except)
-	return live, err
+	for _, s := range open {
+		if s.ID != except && time.Time(s.ExpiresAt).After(at) {
+			live++
+		}
+	}
+	return live, eachBatch(ctx, tx, `UPDATE sessions SET ended_at = ? WHERE ended_at IS NULL AND id <> ? AND user_id IN (?)`, []any{stamp(at), except}, users)
 }
 
 // KnowsDevice says whether somebody has signed in with a browser before.
@@ -267,18 +305,17 @@ func (s *Store) PasswordSet(
 				return err
 			}
 		}
-		sessions, err := endSessions(ctx, tx, userID, kept, at)
-		if err != nil {
+		gone := access{}
+		if gone.sessions, err = endSessions(ctx, tx, []string{userID}, kept, at); err != nil {
 			return err
 		}
-		var revoked []string
 		if tokens {
-			if revoked, err = revokeTokens(ctx, tx, userID, at); err != nil {
+			if gone.tokens, err = revokeTokens(ctx, tx, []string{userID}, at); err != nil {
 				return err
 			}
 		}
-		ended = lab.Ended{Sessions: sessions, Tokens: len(revoked)}
-		return record(ctx, tx, alsoRevoked(audit, revoked))
+		ended = lab.Ended{Sessions: gone.sessions, Tokens: len(gone.tokens)}
+		return record(ctx, tx, gone.with(audit))
 	})
 	return ended, err
 }

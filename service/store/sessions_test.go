@@ -20,7 +20,7 @@ func (f *fixture) newSession(u lab.User) lab.Session {
 func (f *fixture) session(u lab.User, hash string) lab.Session {
 	f.t.Helper()
 	s := f.newSession(u)
-	f.must(f.BeginSession(f.t.Context(), s, hash, "device of "+u.ID, nil, f.audit("session.create", s.ID), nil))
+	f.must(f.BeginSession(f.t.Context(), lab.SignIn{Session: s, Hash: hash, Device: "device of " + u.ID}, f.audit("session.create", s.ID), nil))
 	return s
 }
 
@@ -31,33 +31,44 @@ func (f *fixture) live(userID string) []lab.Session {
 	return found.Items
 }
 
-func TestASessionIsFoundByItsTokenAndTheOneBefore(t *testing.T) {
+func TestASessionIsFoundByAllOfItsTokens(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
 		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
 		s := f.session(ada, "first")
-		got, user, current, err := f.SessionOf(ctx, "first")
-		f.must(err)
-		wantEqual(t, got, s)
-		wantEqual(t, user, ada)
-		wantEqual(t, current, true)
-
-		f.now = f.now.Add(time.Minute)
-		done, err := f.RotateSession(ctx, s.ID, "first", "second", f.now)
-		f.must(err)
-		wantEqual(t, done, true)
-		s.RotatedAt, s.SeenAt = f.now, f.now
-		for hash, isCurrent := range map[string]bool{"first": false, "second": true} {
-			got, _, current, err := f.SessionOf(ctx, hash)
-			f.must(err)
-			wantEqual(t, got, s)
-			wantEqual(t, current, isCurrent)
+		f.session(ada, "another")
+		wants := func(tokens map[string]lab.SessionToken) {
+			t.Helper()
+			for hash, want := range tokens {
+				got, user, token, err := f.SessionOf(ctx, hash)
+				f.must(err)
+				wantEqual(t, got, s)
+				wantEqual(t, user, ada)
+				wantEqual(t, token, want)
+			}
 		}
-		f.must(second(f.RotateSession(ctx, s.ID, "second", "third", f.now)))
-		_, _, _, err = f.SessionOf(ctx, "first")
-		wantCode(t, err, lab.CodeNotFound)
-		_, _, _, err = f.SessionOf(ctx, "")
-		wantCode(t, err, lab.CodeNotFound)
+		wants(map[string]lab.SessionToken{"first": {}})
+
+		for _, next := range []string{"second", "third"} {
+			f.now = f.now.Add(time.Minute)
+			done, err := f.RotateSession(ctx, s.ID, s.RotatedAt, next, f.now)
+			f.must(err)
+			wantEqual(t, done, true)
+			s.RotatedAt, s.SeenAt = f.now, f.now
+		}
+		wants(map[string]lab.SessionToken{"first": {}, "second": {Succeeds: true}, "third": {Succeeds: true}})
+
+		then := f.now
+		f.must(f.SucceedTokens(ctx, s.ID, "second", then))
+		wants(map[string]lab.SessionToken{"first": {SucceededAt: &then}, "second": {}, "third": {Succeeds: true}})
+		f.now = f.now.Add(time.Minute)
+		f.must(f.SucceedTokens(ctx, s.ID, "first", f.now))
+		f.must(f.SucceedTokens(ctx, s.ID, "third", f.now))
+		wants(map[string]lab.SessionToken{"first": {SucceededAt: &then}, "second": {SucceededAt: &f.now}, "third": {}})
+		for _, hash := range []string{"", "made up"} {
+			_, _, _, err := f.SessionOf(ctx, hash)
+			wantCode(t, err, lab.CodeNotFound)
+		}
 	})
 }
 
@@ -65,9 +76,10 @@ func TestOfManyRotationsOneIsMade(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
 		s := f.session(f.user("ada@example.org", lab.RoleStudent), "first")
+		f.now = f.now.Add(time.Minute)
 		done := make([]bool, 8)
 		for _, err := range together(8, func(i int) (err error) {
-			done[i], err = f.RotateSession(t.Context(), s.ID, "first", string(rune('a'+i)), f.now)
+			done[i], err = f.RotateSession(t.Context(), s.ID, s.RotatedAt, string(rune('a'+i)), f.now)
 			return err
 		}) {
 			f.must(err)
@@ -112,7 +124,7 @@ func TestASessionEndsOnceAndForItsUserAlone(t *testing.T) {
 		wantCode(t, f.EndSession(ctx, somebody(), bob.ID, s.ID, f.now, f.audit("session.end", s.ID)), lab.CodeNotFound)
 		f.must(f.EndSession(ctx, somebody(), ada.ID, s.ID, f.now, f.audit("session.end", s.ID)))
 		wantCode(t, f.EndSession(ctx, somebody(), ada.ID, s.ID, f.now, f.audit("session.end", s.ID)), lab.CodeNotFound)
-		done, err := f.RotateSession(ctx, s.ID, "ada's", "next", f.now)
+		done, err := f.RotateSession(ctx, s.ID, s.RotatedAt, "next", f.now)
 		f.must(err)
 		wantEqual(t, done, false)
 	})
@@ -125,7 +137,7 @@ func TestANewSessionEndsTheOneBeforeInTheSameBrowser(t *testing.T) {
 		before, elsewhere := f.session(ada, "one"), f.session(ada, "elsewhere")
 		f.now = f.now.Add(time.Minute)
 		next := f.newSession(ada)
-		f.must(f.BeginSession(ctx, next, "two", "device", []string{"one", "unknown"}, f.audit("session.create", next.ID), func(old lab.Session) lab.Audit {
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: next, Hash: "two", Device: "device", Replaced: []string{"one", "unknown"}}, f.audit("session.create", next.ID), func(old lab.Session) lab.Audit {
 			return f.audit("session.end", old.ID)
 		}))
 		wantEqual(t, f.live(ada.ID), []lab.Session{next, elsewhere})
@@ -135,13 +147,40 @@ func TestANewSessionEndsTheOneBeforeInTheSameBrowser(t *testing.T) {
 		audits, err := f.Audits(ctx, 2)
 		f.must(err)
 		wantEqual(t, []string{audits[0].Action, audits[0].Target, audits[1].Action}, []string{"session.end", before.ID, "session.create"})
-		// One that has ended is not ended once more.
-		f.must(f.BeginSession(ctx, f.newSession(ada), "three", "device", []string{"one"}, f.audit("session.create", "third"), nil))
+		// So does one by a token that it had before. One that has ended is not ended once more.
+		f.must(second(f.RotateSession(ctx, elsewhere.ID, elsewhere.RotatedAt, "elsewhere now", f.now)))
+		again := f.newSession(ada)
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: again, Hash: "again", Device: "device", Replaced: []string{"elsewhere"}}, f.audit("session.create", again.ID), func(old lab.Session) lab.Audit {
+			return f.audit("session.end", old.ID)
+		}))
+		wantEqual(t, f.live(ada.ID), []lab.Session{again, next})
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: f.newSession(ada), Hash: "three", Device: "device", Replaced: []string{"one"}}, f.audit("session.create", "third"), nil))
 		for device, known := range map[string]bool{"device": true, "another": false, "": false} {
 			got, err := f.KnowsDevice(ctx, ada.ID, device)
 			f.must(err)
 			wantEqual(t, got, known)
 		}
+	})
+}
+
+func TestNobodySignsInWithWhatIsOverByThen(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		begins := func(revision int64) error {
+			s := f.newSession(ada)
+			in := lab.SignIn{Session: s, Hash: s.ID, Device: "device", Revision: revision}
+			return f.BeginSession(ctx, in, f.audit("session.create", s.ID), nil)
+		}
+		f.must(begins(ada.Revision))
+		f.must(second(f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))))
+		wantCode(t, begins(ada.Revision), lab.CodeConflict)
+		wantEqual(t, len(f.live(ada.ID)), 0)
+		f.must(begins(f.person(ada.ID).Revision))
+		f.must(begins(0)) // no password was looked at
+		f.setUser(ada.ID, func(u *lab.User) { u.DisabledAt = &f.now })
+		wantCode(t, begins(0), lab.CodeForbidden)
+		wantEqual(t, len(f.live(ada.ID)), 0)
 	})
 }
 
@@ -152,7 +191,7 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		f.session(ada, "elsewhere")
 		here := f.newSession(ada)
 		here.PasswordDue = true
-		f.must(f.BeginSession(ctx, here, "here", "device", nil, f.audit("session.create", here.ID), nil))
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: here, Hash: "here", Device: "device"}, f.audit("session.create", here.ID), nil))
 		link := f.newLetter(ada)
 		f.must(f.AskLetter(ctx, link, f.audit("password.ask", ada.ID)))
 		link.Tries, link.ExpiresAt = 1, f.now.Add(time.Hour)
@@ -160,7 +199,7 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 
 		over := f.newSession(ada)
 		over.ExpiresAt = f.now
-		f.must(f.BeginSession(ctx, over, "over", "device", nil, f.audit("session.create", over.ID), nil))
+		f.must(f.BeginSession(ctx, lab.SignIn{Session: over, Hash: "over", Device: "device"}, f.audit("session.create", over.ID), nil))
 		f.apiToken(ada)
 
 		ended, err := f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))
@@ -222,8 +261,9 @@ func TestASessionEndsOnceWhoseReplacedTokenComesAgain(t *testing.T) {
 		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
 		s, other := f.session(ada, "first"), f.session(ada, "other")
 		replaced := f.now.Add(time.Minute)
-		f.must(second(f.RotateSession(ctx, s.ID, "first", "second", replaced)))
-		f.must(second(f.RotateSession(ctx, s.ID, "second", "third", replaced.Add(time.Minute))))
+		f.must(second(f.RotateSession(ctx, s.ID, s.RotatedAt, "second", f.now)))
+		f.must(second(f.RotateSession(ctx, s.ID, f.now, "third", f.now.Add(time.Second))))
+		f.must(f.SucceedTokens(ctx, s.ID, "second", replaced))
 		recorded := 0
 		comes := func(hash string, before time.Time) {
 			t.Helper()
@@ -232,7 +272,7 @@ func TestASessionEndsOnceWhoseReplacedTokenComesAgain(t *testing.T) {
 				return f.audit("session.reuse", ended.ID)
 			}))
 		}
-		for hash, before := range map[string]time.Time{"third": replaced.Add(time.Hour), "made up": replaced.Add(time.Hour), "first": replaced.Add(-time.Second)} {
+		for hash, before := range map[string]time.Time{"third": replaced.Add(time.Hour), "second": replaced.Add(time.Hour), "made up": replaced.Add(time.Hour), "first": replaced.Add(-time.Second)} {
 			comes(hash, before)
 		}
 		wantEqual(t, len(f.live(ada.ID)), 2)

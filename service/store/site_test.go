@@ -39,8 +39,8 @@ func newSite(f *fixture) site {
 	s.user = f.user(s.name+"@example.org", lab.RoleInstructor)
 	s.former = f.user(s.name+"-former@example.org", lab.RoleStudent)
 	s.session, s.token = f.newSession(s.user), f.newToken(s.user)
-	f.must(f.BeginSession(f.t.Context(), s.session, s.name, s.name, nil, f.audit("session.create", s.session.ID), nil))
-	f.must(f.CreateToken(f.t.Context(), somebody(), s.token, s.name, f.audit("token.create", s.token.ID)))
+	f.must(f.BeginSession(f.t.Context(), lab.SignIn{Session: s.session, Hash: s.name, Device: s.name}, f.audit("session.create", s.session.ID), nil))
+	f.must(f.CreateToken(f.t.Context(), somebody(), lab.Caller{}, s.token, s.name, f.audit("token.create", s.token.ID)))
 	s.workspace = f.workspace(s.class, s.student, lab.Slug(s.name+"-ada"))
 	f.secret(lab.SecretOwner{Kind: lab.SecretOfCourse, ID: s.course.ID}, "TOKEN")
 	f.must(second(f.BeginSecret(f.t.Context(), somebody(), lab.SecretOwner{Kind: lab.SecretOfClass, ID: s.class.ID}, lab.Secret{Name: "BEGUN", Bytes: 9})))
@@ -147,7 +147,7 @@ func (s site) acts() map[string]act {
 		}, on: cohort(s.cohort.ID)},
 		"create a token": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			token := s.newToken(s.user)
-			return st.CreateToken(ctx, intent, token, token.ID, s.audit("token.create", token.ID))
+			return st.CreateToken(ctx, intent, lab.Caller{}, token, token.ID, s.audit("token.create", token.ID))
 		}},
 		"revoke a token": {do: func(ctx context.Context, st *store.Store, intent lab.Intent) error {
 			return st.RevokeToken(ctx, intent, s.user.ID, s.token.ID, s.now, s.audit("token.revoke", s.token.ID))

@@ -124,30 +124,30 @@ func (s *Store) Withdraw(ctx context.Context, intent lab.Intent, id string, at t
 			return lab.Audit{}, err
 		}
 		student, err = findStudent(ctx, tx, id)
-		return alsoDisabled(audit, lapsed), err
+		return lapsed.with(audit), err
 	})
 	return student, err
 }
 
-// withdraw writes a student's withdrawal, and gives how many users that disabled; the
+// withdraw writes a student's withdrawal, and gives what access ended with it; the
 // cohort must be held.
-func withdraw(ctx context.Context, tx session, student lab.Student, at time.Time) (lapsed int, err error) {
+func withdraw(ctx context.Context, tx session, student lab.Student, at time.Time) (lapsed access, err error) {
 	if student.WithdrawnAt != nil {
-		return 0, nil
+		return access{}, nil
 	}
 	_, err = tx.exec(ctx, `UPDATE students SET withdrawn_at = ?, revision = revision + 1, updated_at = ? WHERE id = ?`,
 		stamp(at), stamp(at), student.ID)
 	if err != nil {
-		return 0, err
+		return access{}, err
 	}
 	if lapsed, err = lapse(ctx, tx, []string{student.UserID}, at); err != nil {
-		return 0, err
+		return access{}, err
 	}
 	if err := tx.tellStudents(ctx, lab.EventStudentChanged, student.ID); err != nil {
-		return 0, err
+		return access{}, err
 	}
 	if err := deleteWorkspacesOf(ctx, tx, student.ID, at); err != nil {
-		return 0, err
+		return access{}, err
 	}
 	return lapsed, changedRoster(ctx, tx, student.CohortID, at)
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ func (f *fixture) newToken(u lab.User) lab.APIToken {
 func (f *fixture) apiToken(u lab.User) lab.APIToken {
 	f.t.Helper()
 	token := f.newToken(u)
-	f.must(f.CreateToken(f.t.Context(), somebody(), token, "hash of "+token.ID, f.audit("token.create", token.ID)))
+	f.must(f.CreateToken(f.t.Context(), somebody(), lab.Caller{}, token, "hash of "+token.ID, f.audit("token.create", token.ID)))
 	return token
 }
 
@@ -48,6 +49,110 @@ func TestATokenIsFoundByItsHashAndRevokedOnce(t *testing.T) {
 		got, err = f.Token(ctx, token.ID)
 		f.must(err)
 		wantEqual(t, *got.RevokedAt, f.now)
+	})
+}
+
+func TestATokenIsMadeWithWhatIsGoodStill(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		ada, bob, root := f.user("ada@example.org", lab.RoleInstructor), f.user("bob@example.org", lab.RoleStudent), f.user("root@example.org", lab.RoleAdmin)
+		makes := func(caller lab.Caller, of lab.User) error {
+			token := f.newToken(of)
+			return f.CreateToken(ctx, somebody(), caller, token, token.ID, f.audit("token.create", token.ID))
+		}
+		byToken := func() lab.Caller { return lab.Caller{UserID: ada.ID, TokenID: f.apiToken(ada).ID} }
+		session := f.session(ada, "ada's")
+		bySession := lab.Caller{UserID: ada.ID, SessionID: session.ID}
+		one, two, old := byToken(), byToken(), byToken()
+		for _, caller := range []lab.Caller{one, two, bySession} {
+			f.must(makes(caller, ada))
+		}
+
+		f.must(f.RevokeToken(ctx, somebody(), "", one.TokenID, f.now, f.audit("token.revoke", one.TokenID)))
+		wantCode(t, makes(one, ada), lab.CodeUnauthenticated)
+		f.must(f.EndSessions(ctx, somebody(), ada.ID, true, f.now, f.audit("session.end_all", ada.ID)))
+		for _, caller := range []lab.Caller{two, bySession} {
+			wantCode(t, makes(caller, ada), lab.CodeUnauthenticated)
+		}
+		f.now = f.now.Add(time.Hour)
+		wantCode(t, makes(old, ada), lab.CodeUnauthenticated)
+		list, err := f.Tokens(ctx, ada.ID, lab.Page{Limit: 9})
+		f.must(err)
+		wantEqual(t, len(list.Items), 0)
+
+		admin := lab.Caller{UserID: root.ID, TokenID: f.apiToken(root).ID}
+		f.must(makes(admin, bob))
+		f.setUser(bob.ID, func(u *lab.User) { u.DisabledAt = &f.now })
+		wantCode(t, makes(admin, bob), lab.CodeConflict)
+	})
+}
+
+func TestATokenGoesWithTheOneThatItWasMadeWith(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, root, ada := t.Context(), f.user("root@example.org", lab.RoleAdmin), f.user("ada@example.org", lab.RoleInstructor)
+		f.user("another@example.org", lab.RoleAdmin)
+		with := func(parent lab.APIToken, of lab.User) lab.APIToken {
+			t.Helper()
+			token := f.newToken(of)
+			token.ParentID = parent.ID
+			caller := lab.Caller{UserID: parent.UserID, TokenID: parent.ID}
+			f.must(f.CreateToken(ctx, somebody(), caller, token, token.ID, f.audit("token.create", token.ID)))
+			got, err := f.Token(ctx, token.ID)
+			f.must(err)
+			wantEqual(t, got, token)
+			return token
+		}
+		for name, end := range map[string]func(lab.APIToken) error{
+			"revoked": func(parent lab.APIToken) error {
+				return f.RevokeToken(ctx, somebody(), "", parent.ID, f.now, f.audit("token.revoke", parent.ID))
+			},
+			"with all of its user's": func(lab.APIToken) error {
+				return f.EndSessions(ctx, somebody(), root.ID, true, f.now, f.audit("session.end_all", root.ID))
+			},
+		} {
+			parent, own := f.apiToken(root), f.apiToken(ada)
+			child := with(parent, ada)
+			grandchild := with(child, ada)
+			f.must(end(parent))
+			left, err := f.Tokens(ctx, "", lab.Page{Limit: 9})
+			f.must(err)
+			if len(left.Items) != 1 || left.Items[0].ID != own.ID {
+				t.Errorf("%s: left are %+v", name, left.Items)
+			}
+			newest, err := f.Audits(ctx, 1)
+			f.must(err)
+			revoked, _ := newest[0].Detail["revoked_tokens"].([]any)
+			if !slices.Contains(revoked, any(child.ID)) || !slices.Contains(revoked, any(grandchild.ID)) {
+				t.Errorf("%s: the record has %v", name, revoked)
+			}
+			f.must(f.RevokeToken(ctx, somebody(), "", own.ID, f.now, f.audit("token.revoke", own.ID)))
+		}
+	})
+}
+
+func TestNoTokenIsMadeBesideTheEndOfAll(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada, instances := t.Context(), f.user("ada@example.org", lab.RoleInstructor), f.instances()
+		for range 10 {
+			caller, next := lab.Caller{UserID: ada.ID, TokenID: f.apiToken(ada).ID}, f.newToken(ada)
+			made, ended := f.audit("token.create", next.ID), f.audit("session.end_all", ada.ID)
+			errs := together(2, func(i int) error {
+				if i == 0 {
+					return instances[0].CreateToken(ctx, somebody(), caller, next, next.ID, made)
+				}
+				return instances[1].EndSessions(ctx, somebody(), ada.ID, true, f.now, ended)
+			})
+			f.must(errs[1])
+			if errs[0] != nil {
+				wantCode(t, errs[0], lab.CodeUnauthenticated)
+			}
+			list, err := f.Tokens(ctx, ada.ID, lab.Page{Limit: 9})
+			f.must(err)
+			wantEqual(t, len(list.Items), 0)
+		}
 	})
 }
 

@@ -80,16 +80,6 @@ func (s *Store) User(ctx context.Context, ref string) (lab.User, error) {
 	return user, nil
 }
 
-// UserOfSubject gives who somebody of an OpenID provider is here.
-func (s *Store) UserOfSubject(ctx context.Context, issuer, subject string) (lab.User, error) {
-	var row userRow
-	err := s.reader().find(ctx, "user", subject, &row, selectUsers+`WHERE issuer = ? AND subject = ? AND subject <> ''`, issuer, subject)
-	if err != nil {
-		return lab.User{}, s.failed(ctx, "read a user", err)
-	}
-	return row.user(), nil
-}
-
 // CreateUser adds a user; CodeConflict when the login is taken.
 func (s *Store) CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error {
 	return s.act(ctx, intent, "create a user", func(tx session) (lab.Audit, error) {
@@ -105,10 +95,7 @@ func (s *Store) ChangeUser(
 ) (lab.User, error) {
 	var changed lab.User
 	err := s.act(ctx, intent, "change a user", func(tx session) (lab.Audit, error) {
-		if err := tx.lock(ctx, "user", lockUser, id); err != nil {
-			return lab.Audit{}, err
-		}
-		before, err := findUser(ctx, tx, id)
+		before, err := holdUser(ctx, tx, id)
 		if err != nil {
 			return lab.Audit{}, err
 		}
@@ -122,29 +109,36 @@ func (s *Store) ChangeUser(
 		if changed = before; after == before {
 			return lab.Audit{Target: id}, nil
 		}
-		changed, err = writeUser(ctx, tx, before, after)
-		return audit, err
+		var ended access
+		changed, ended, err = writeUser(ctx, tx, before, after)
+		return ended.with(audit), err
 	})
 	return changed, err
 }
 
-// writeUser changes a user, who must be held, and gives them as they are then.
-func writeUser(ctx context.Context, tx session, before, after lab.User) (lab.User, error) {
+// writeUser changes a user, who must be held, and gives them as they are then, and
+// what access ended with it: who is disabled loses all that they have.
+func writeUser(ctx context.Context, tx session, before, after lab.User) (_ lab.User, ended access, err error) {
 	if err := keepAnAdmin(ctx, tx, before, after); err != nil {
-		return before, err
+		return before, access{}, err
 	}
 	if after.Role != before.Role {
 		if err := takePosts(ctx, tx, before.ID); err != nil {
-			return before, err
+			return before, access{}, err
+		}
+	}
+	if before.Active() && !after.Active() {
+		if ended, err = shutOut(ctx, tx, []string{before.ID}, *after.DisabledAt); err != nil {
+			return before, access{}, err
 		}
 	}
 	after.Revision = before.Revision + 1
 	row := rowOfUser(after)
-	_, err := tx.exec(ctx, `UPDATE users SET login = ?, login_key = ?, name = ?, email = ?, role = ?, password = ?, password_until = ?, issuer = ?,
+	_, err = tx.exec(ctx, `UPDATE users SET login = ?, login_key = ?, name = ?, email = ?, role = ?, password = ?, password_until = ?, issuer = ?,
 		subject = ?, role_by_provider = ?, search = ?, disabled_at = ?, lapsed = (lapsed AND ?), revision = ?, updated_at = ? WHERE id = ?`, row.Login, row.LoginKey, row.Name,
 		row.Email, row.Role, row.Password, row.PasswordUntil, row.Issuer, row.Subject, row.ByProvider, row.Search, row.DisabledAt,
 		after.DisabledAt == before.DisabledAt && after.Role == before.Role, after.Revision, row.UpdatedAt, before.ID)
-	return after, err
+	return after, ended, err
 }
 
 // keepAnAdmin is CodeConflict when a change leaves nobody who is an admin and active.
@@ -353,6 +347,14 @@ func (s *Store) Post(ctx context.Context, userID string) (lab.Post, error) {
 		}
 	}
 	return post, nil
+}
+
+// holdUser holds a user, and reads them as they are then.
+func holdUser(ctx context.Context, tx session, id string) (lab.User, error) {
+	if err := tx.lock(ctx, "user", lockUser, id); err != nil {
+		return lab.User{}, err
+	}
+	return findUser(ctx, tx, id)
 }
 
 func findUser(ctx context.Context, s session, ref string) (lab.User, error) {

@@ -100,7 +100,7 @@ func (c *Client) Missing(ctx context.Context) ([]string, error) {
 		{people + "+", people + person, []string{"create", "update", "delete"}},
 		{"identity/entity-alias", "identity/entity-alias", []string{"update"}},
 		{"identity/lookup/entity", "identity/lookup/entity", []string{"update"}},
-		{"identity/entity/id/+", "identity/entity/id/" + person, []string{"update", "delete"}},
+		{"identity/entity/id/+", "identity/entity/id/" + person, []string{"update"}},
 		{"auth/token/lookup-self", "auth/token/lookup-self", []string{"read"}},
 		{"auth/token/renew-self", "auth/token/renew-self", []string{"update"}},
 	}

@@ -125,26 +125,6 @@ func (c *Client) EnablePerson(ctx context.Context, userID string) error {
 	return c.setDisabled(ctx, entity, false)
 }
 
-// DeletePerson deletes the password and the identity. No error where there are none.
-func (c *Client) DeletePerson(ctx context.Context, userID string) error {
-	path, err := c.person(userID)
-	if err != nil {
-		return err
-	}
-	if err := c.forget(ctx, path); err != nil {
-		return err
-	}
-	accessor, err := c.peopleAccessor(ctx)
-	if err != nil {
-		return err
-	}
-	entity, err := c.entityOf(ctx, accessor, userID)
-	if err != nil || entity.id == "" {
-		return err
-	}
-	return c.forget(ctx, "identity/entity/id/"+entity.id)
-}
-
 // person gives the path of somebody's password.
 func (c *Client) person(userID string) (string, error) {
 	if !personPattern.MatchString(userID) {

@@ -54,6 +54,14 @@ func (c *Client) PruneSecrets(ctx context.Context, owner lab.SecretOwner, keep f
 	})
 }
 
+// DeleteSecrets removes all values of an owner who gets no more of them. No error
+// where there are none.
+func (c *Client) DeleteSecrets(ctx context.Context, owner lab.SecretOwner) error {
+	path := ownerPath(owner)
+	err := c.asBothy(ctx, func(v *api.Client) error { return v.KVv2(c.cfg.Mount).DeleteMetadata(ctx, path) })
+	return c.failed(err, fmt.Sprintf("delete on %s/metadata/%s", c.cfg.Mount, path))
+}
+
 // ownerSecrets also gives the version that they are of; 0 for none.
 func (c *Client) ownerSecrets(ctx context.Context, owner lab.SecretOwner) (map[string]string, int, error) {
 	path := ownerPath(owner)
@@ -78,7 +86,7 @@ func (c *Client) ownerSecrets(ctx context.Context, owner lab.SecretOwner) (map[s
 }
 
 // changeSecrets writes what change makes of an owner's secrets, on the condition
-// that nobody else has meanwhile. Where none are left, their path goes too.
+// that nobody else has meanwhile: also where none are left, for no deletion has one.
 func (c *Client) changeSecrets(ctx context.Context, owner lab.SecretOwner, change func(map[string]string) error) error {
 	path := ownerPath(owner)
 	for range writeTries {
@@ -93,10 +101,6 @@ func (c *Client) changeSecrets(ctx context.Context, owner lab.SecretOwner, chang
 		if maps.Equal(values, after) {
 			return nil
 		}
-		if len(after) == 0 {
-			err := c.asBothy(ctx, func(v *api.Client) error { return v.KVv2(c.cfg.Mount).DeleteMetadata(ctx, path) })
-			return c.failed(err, fmt.Sprintf("delete on %s/metadata/%s", c.cfg.Mount, path))
-		}
 		err = c.asBothy(ctx, func(v *api.Client) error {
 			_, err := v.KVv2(c.cfg.Mount).Put(ctx, path, asAny(after), api.WithCheckAndSet(version))
 			return err
@@ -110,7 +114,7 @@ func (c *Client) changeSecrets(ctx context.Context, owner lab.SecretOwner, chang
 
 // SetWorkspaceSecrets gives a workspace's path the values given and takes the names
 // in remove from it; what else is there stays. Nothing of it is read. The path must
-// be there, as EnsureWorkspaceSecret makes it.
+// be there, as MakeWorkspaceSecret makes it.
 func (c *Client) SetWorkspaceSecrets(ctx context.Context, jobID string, values map[string]string, remove []string) error {
 	path := secretPath(jobID)
 	data := asAny(values)

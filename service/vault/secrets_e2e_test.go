@@ -33,6 +33,12 @@ func (r *trueVault) stored(t *testing.T, path string) map[string]any {
 	return data
 }
 
+// made has a workspace's path made where there is none.
+func made(ctx context.Context, c *vault.Client, jobID string) error {
+	_, err := c.MakeWorkspaceSecret(ctx, jobID, nil)
+	return err
+}
+
 func TestSecretsOfOwnersAndWorkspaces(t *testing.T) {
 	r := newReal(t)
 	ctx := t.Context()
@@ -48,8 +54,8 @@ func TestSecretsOfOwnersAndWorkspaces(t *testing.T) {
 	if got, err := r.Secrets(ctx, course); err != nil || !cmp.Equal(got, map[string]string{"A.v1": "1", "B.v1": "two\nlines"}) {
 		t.Errorf("got %d secrets, %v", len(got), err)
 	}
-	if err := r.EnsureWorkspaceSecret(ctx, "bothy-w"); err != nil {
-		t.Fatal(err)
+	if made, err := r.MakeWorkspaceSecret(ctx, "bothy-w", map[string]string{"A": "0"}); err != nil || !made {
+		t.Fatalf("made %v, %v", made, err)
 	}
 	own := r.stored(t, "workspaces/bothy-w/env")["WORKSPACE_SECRET"]
 	if err := r.SetWorkspaceSecrets(ctx, "bothy-w", map[string]string{"A": "1", "B": "2"}, nil); err != nil {
@@ -77,8 +83,32 @@ func TestSecretsOfOwnersAndWorkspaces(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"B.v2": "three"}, r.stored(t, "courses/c-1/env")); diff != "" || asked != 2 {
 		t.Errorf("pruning asked %d times and left something else: %s", asked, diff)
 	}
+	// Nor is one lost that comes when nothing would be left.
+	asked = 0
+	if err := r.PruneSecrets(ctx, course, func(ctx context.Context) ([]string, error) {
+		if asked++; asked == 1 {
+			return nil, r.PutSecret(ctx, course, "C", "v1", "four")
+		}
+		return []string{"C.v1"}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{"C.v1": "four"}, r.stored(t, "courses/c-1/env")); diff != "" {
+		t.Errorf("after pruning: %s", diff)
+	}
 	for range 2 {
 		if err := r.PruneSecrets(ctx, course, func(context.Context) ([]string, error) { return nil, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := r.stored(t, "courses/c-1/env"); len(left) != 0 {
+		t.Errorf("%d values are left", len(left))
+	}
+	if err := r.PutSecret(ctx, course, "D", "v1", "five"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := r.DeleteSecrets(ctx, course); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -160,7 +190,7 @@ func TestAWorkloadReadsItsOwnSecretAndNoOther(t *testing.T) {
 	r := newReal(t)
 	nomad := withNomad(t, r)
 	for _, job := range []string{"bothy-a", "bothy-b"} {
-		if err := r.EnsureWorkspaceSecret(t.Context(), job); err != nil {
+		if err := made(t.Context(), r.Client, job); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -213,13 +243,13 @@ func TestBothyLogsInWithTheIdentityOfItsTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.is(t, "with its identity", c.EnsureWorkspaceSecret(t.Context(), "bothy-x"), "")
+	r.is(t, "with its identity", made(t.Context(), c, "bothy-x"), "")
 	if missing, err := c.Missing(t.Context()); err != nil || len(missing) != 0 {
 		t.Errorf("the policy lacks %v (%v)", missing, err)
 	}
 	identity = "not-an-identity"
 	r.Write(t, "sys/leases/revoke-prefix/auth/jwt-nomad", nil)
-	err = c.EnsureWorkspaceSecret(context.WithoutCancel(t.Context()), "bothy-x")
+	err = made(context.WithoutCancel(t.Context()), c, "bothy-x")
 	r.is(t, "with something else", err, lab.CodeRefused)
 	if strings.Contains(err.Error(), identity) {
 		t.Errorf("it is in the error: %v", err)

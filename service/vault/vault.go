@@ -110,22 +110,36 @@ func newClient(cfg Config, web *http.Client) (*api.Client, error) {
 	return client, nil
 }
 
-// EnsureWorkspaceSecret gives the workspace with this job id a random credential,
-// unless it has one: that is left as it is, and never read.
-func (c *Client) EnsureWorkspaceSecret(ctx context.Context, jobID string) error {
+// HasWorkspaceSecret says whether there is a path for the workspace with this job id.
+func (c *Client) HasWorkspaceSecret(ctx context.Context, jobID string) (bool, error) {
+	err := c.asBothy(ctx, func(v *api.Client) error {
+		_, err := v.KVv2(c.cfg.Mount).GetMetadata(ctx, secretPath(jobID))
+		return err
+	})
+	if errors.Is(err, api.ErrSecretNotFound) {
+		return false, nil
+	}
+	return err == nil, c.failed(err, fmt.Sprintf("read on %s/metadata/%s", c.cfg.Mount, secretPath(jobID)))
+}
+
+// MakeWorkspaceSecret gives the workspace with this job id a path with a random
+// credential and these values, unless it has one, and says whether it did: what is
+// there is left as it is, and never read.
+func (c *Client) MakeWorkspaceSecret(ctx context.Context, jobID string, values map[string]string) (bool, error) {
 	random := make([]byte, secretBytes)
 	if _, err := io.ReadFull(c.cfg.Random, random); err != nil {
-		return fmt.Errorf("make a random secret: %w", err)
+		return false, fmt.Errorf("make a random secret: %w", err)
 	}
-	data := map[string]any{secretKey: base64.RawURLEncoding.EncodeToString(random)}
+	data := asAny(values)
+	data[secretKey] = base64.RawURLEncoding.EncodeToString(random)
 	err := c.asBothy(ctx, func(v *api.Client) error {
 		_, err := v.KVv2(c.cfg.Mount).Put(ctx, secretPath(jobID), data, api.WithCheckAndSet(0))
 		return err
 	})
 	if exists(err) {
-		return nil
+		return false, nil
 	}
-	return c.failed(err, fmt.Sprintf("create and update on %s/data/%s", c.cfg.Mount, secretPath(jobID)))
+	return err == nil, c.failed(err, fmt.Sprintf("create and update on %s/data/%s", c.cfg.Mount, secretPath(jobID)))
 }
 
 // DeleteWorkspaceSecret deletes all versions of the workspace's secret. No error

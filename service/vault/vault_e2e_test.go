@@ -37,8 +37,12 @@ func TestASecretOfARealVault(t *testing.T) {
 	job := fmt.Sprintf("bothy-e2e-%x", time.Now().UnixNano())
 	var first string
 	for range 2 {
-		if err := c.EnsureWorkspaceSecret(t.Context(), job); err != nil {
-			t.Fatalf("ensure: %v", err)
+		there, err := c.HasWorkspaceSecret(t.Context(), job)
+		if err != nil || there != (first != "") {
+			t.Fatalf("there %v, %v", there, err)
+		}
+		if made, err := c.MakeWorkspaceSecret(t.Context(), job, nil); err != nil || made == there {
+			t.Fatalf("made %v, %v", made, err)
 		}
 		stored, err := operator.KVv2("bothy").Get(t.Context(), secretPath(job))
 		if err != nil {
@@ -60,7 +64,7 @@ func TestASecretOfARealVault(t *testing.T) {
 	}
 
 	token = "unknown"
-	if err := c.EnsureWorkspaceSecret(t.Context(), job); lab.CodeOf(err) != lab.CodeRefused {
+	if _, err := c.MakeWorkspaceSecret(t.Context(), job, nil); lab.CodeOf(err) != lab.CodeRefused {
 		t.Errorf("with an unknown token: %v, want it refused", err)
 	}
 }

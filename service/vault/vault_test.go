@@ -59,8 +59,8 @@ func newFake(t *testing.T, status int, body string) (*fakeVault, *Client) {
 
 func TestASecretIsWrittenOnlyWhereThereIsNone(t *testing.T) {
 	f, c := newFake(t, http.StatusOK, `{"data":{"version":1,"created_time":"2026-01-01T00:00:00Z"}}`)
-	if err := c.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ada"); err != nil {
-		t.Fatal(err)
+	if made, err := c.MakeWorkspaceSecret(t.Context(), "bothy-f26-py-ada", map[string]string{"A": "1"}); err != nil || !made {
+		t.Fatalf("made %v, %v", made, err)
 	}
 	if len(f.asked) != 1 {
 		t.Fatalf("asked %d times, want once: nothing is read", len(f.asked))
@@ -79,18 +79,40 @@ func TestASecretIsWrittenOnlyWhereThereIsNone(t *testing.T) {
 	if sent.Options.CAS == nil || *sent.Options.CAS != 0 {
 		t.Errorf("check-and-set %v, want 0: only where there is none", sent.Options.CAS)
 	}
-	if want := strings.Repeat("_", 42) + "8"; sent.Data["WORKSPACE_SECRET"] != want || len(sent.Data) != 1 {
-		t.Errorf("secret %v, want 32 bytes as base64url", sent.Data)
+	if want := strings.Repeat("_", 42) + "8"; sent.Data["WORKSPACE_SECRET"] != want || sent.Data["A"] != "1" || len(sent.Data) != 2 {
+		t.Errorf("secret %v, want 32 bytes as base64url, and the value", sent.Data)
 	}
 }
 
 func TestASecretThatExistsIsLeftAlone(t *testing.T) {
 	f, c := newFake(t, http.StatusBadRequest, `{"errors":["check-and-set parameter did not match the current version"]}`)
-	if err := c.EnsureWorkspaceSecret(t.Context(), "bothy-f26-py-ada"); err != nil {
-		t.Errorf("ensure: %v", err)
+	if made, err := c.MakeWorkspaceSecret(t.Context(), "bothy-f26-py-ada", nil); err != nil || made {
+		t.Errorf("made %v, %v", made, err)
 	}
 	if len(f.asked) != 1 {
 		t.Errorf("asked %d times, want once", len(f.asked))
+	}
+}
+
+func TestAWorkspacesPathIsThereOrNot(t *testing.T) {
+	for _, test := range []struct {
+		status int
+		body   string
+		there  bool
+		code   lab.Code
+	}{
+		{http.StatusOK, `{"data":{"current_version":3,"versions":{"3":{"created_time":"2026-01-01T00:00:00Z","deletion_time":"","destroyed":false}}}}`, true, ""},
+		{http.StatusNotFound, `{"errors":[]}`, false, ""},
+		{http.StatusForbidden, `{"errors":["permission denied"]}`, false, lab.CodeRefused},
+	} {
+		f, c := newFake(t, test.status, test.body)
+		there, err := c.HasWorkspaceSecret(t.Context(), "bothy-x")
+		if there != test.there || lab.CodeOf(err) != test.code {
+			t.Errorf("%d: there %v, %v", test.status, there, err)
+		}
+		if got := f.asked[0]; got.method != http.MethodGet || got.path != "/v1/bothy/metadata/workspaces/bothy-x/env" {
+			t.Errorf("asked %s %s: only what says nothing of the values is read", got.method, got.path)
+		}
 	}
 }
 
@@ -100,6 +122,24 @@ func TestDeletingTakesAllVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := f.asked[0]; got.method != http.MethodDelete || got.path != "/v1/bothy/metadata/workspaces/bothy-f26-py-ada/env" {
+		t.Errorf("asked %s %s", got.method, got.path)
+	}
+}
+
+func TestPruningNeverDeletesWhatItHasNotRead(t *testing.T) {
+	f, c := newFake(t, http.StatusOK, `{"data":{"data":{"A.v1":"1"},"metadata":{"version":7,"created_time":"2026-01-01T00:00:00Z"}}}`)
+	owner := lab.SecretOwner{Kind: lab.SecretOfCourse, ID: "c-1"}
+	if err := c.PruneSecrets(t.Context(), owner, func(context.Context) ([]string, error) { return nil, nil }); err != nil {
+		t.Fatal(err)
+	}
+	got := f.asked[len(f.asked)-1]
+	if got.method != http.MethodPut || got.path != "/v1/bothy/data/courses/c-1/env" || got.body != `{"data":{},"options":{"cas":7}}` {
+		t.Errorf("asked %s %s %s, want no values on the condition of the version", got.method, got.path, got.body)
+	}
+	if err := c.DeleteSecrets(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.asked[len(f.asked)-1]; got.method != http.MethodDelete || got.path != "/v1/bothy/metadata/courses/c-1/env" {
 		t.Errorf("asked %s %s", got.method, got.path)
 	}
 }
@@ -119,7 +159,7 @@ func TestWhatVaultSaysIsTranslated(t *testing.T) {
 	}
 	for _, test := range tests {
 		_, c := newFake(t, test.status, test.body)
-		err := c.EnsureWorkspaceSecret(t.Context(), "bothy-x")
+		_, err := c.MakeWorkspaceSecret(t.Context(), "bothy-x", nil)
 		if lab.CodeOf(err) != test.code || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%d: %v, want %s saying %q", test.status, err, test.code, test.says)
 		}

@@ -138,7 +138,8 @@ func (*tokenRevoke) doc() doc {
 	return doc{
 		args:     []string{"<id>"},
 		synopsis: "Revoke an API token",
-		text:     "Ends an API token at once. It is named by its id, which `bothy token list` shows.",
+		text: "Ends an API token at once, and the tokens that were made with it. It is\n" +
+			"named by its id, which `bothy token list` shows.",
 		examples: []example{{"Revoke a token", "bothy token revoke 0198c1d2-7a50-7c6e-9d0f-0b8a1c2d3e71"}},
 	}
 }

@@ -295,8 +295,8 @@ stays one.
 		args:     []string{"<user>"},
 		synopsis: "Give a disabled user access again",
 		text: `
-Lets a user who was disabled sign in again. Their password of before is gone:
-where the server sends mail, they are invited again.
+Lets a user who was disabled sign in again. Their password, sessions and API
+tokens of before are gone: where the server sends mail, they are invited again.
 `,
 		examples: []example{{"Give it back", "bothy user enable alan@example.edu"}},
 	}
