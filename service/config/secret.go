@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"unicode"
 )
 
 // hidden is what stands wherever a secret would have been printed.
@@ -111,8 +112,8 @@ func readSecretFile(path string) (Secret, error) {
 	if text == "" {
 		return Secret{}, fmt.Errorf("%s is empty", path)
 	}
-	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return Secret{}, fmt.Errorf("%s holds more than one word and so no secret", path)
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return Secret{}, fmt.Errorf("%s holds more than one line and so no secret", path)
 	}
 	return NewSecret(text), nil
 }

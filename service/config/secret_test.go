@@ -53,12 +53,11 @@ func TestTheZeroSecretIsEmpty(t *testing.T) {
 	}
 }
 
-func TestASecretFileMustHoldOneWord(t *testing.T) {
+func TestASecretFileMustHoldOneLine(t *testing.T) {
 	dir := t.TempDir()
 	cases := map[string]struct{ content, want string }{
 		"empty":     {" \n", "is empty"},
-		"two words": {"one two\n", "more than one word"},
-		"two lines": {"one\ntwo\n", "more than one word"},
+		"two lines": {"one\ntwo\n", "more than one line"},
 		"huge":      {strings.Repeat("x", maxSecretFile+1), "more than 65536 bytes"},
 	}
 	for name, c := range cases {
@@ -74,5 +73,15 @@ func TestASecretFileMustHoldOneWord(t *testing.T) {
 	}
 	if _, err := (Credential{File: dir}).Read(); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("of a folder: got %v", err)
+	}
+}
+
+func TestAPasswordInAFileMayHaveBlanks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(path, []byte("correct horse battery\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if secret, err := (Credential{File: path}).Read(); err != nil || secret.Reveal() != "correct horse battery" {
+		t.Errorf("got %q, %v", secret.Reveal(), err)
 	}
 }

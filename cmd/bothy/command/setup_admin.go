@@ -110,7 +110,7 @@ func (c *setupAdmin) passwordFrom() (string, error) {
 	}
 	secret, err := config.Credential{File: c.passwordFile}.Read()
 	if err != nil {
-		return "", lab.Wrap(lab.CodeInvalid, err, "the password can't be read").WithHint("the file holds the password alone, without spaces, with mode 0600")
+		return "", lab.Wrap(lab.CodeInvalid, err, "the password can't be read").WithHint("the file holds the password alone, in one line, with mode 0600")
 	}
 	return secret.Reveal(), nil
 }
