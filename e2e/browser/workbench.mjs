@@ -115,11 +115,15 @@ export class Workbench {
    */
   async changeSettings(settings) {
     await this.command('Preferences: Open User Settings (JSON)');
-    await this.#page.locator('.tab.active', { hasText: 'settings.json' }).waitFor();
-    await this.#page.locator(`${activeEditor} .view-lines`).click();
-    await this.#page.keyboard.press('Control+A');
-    await this.#page.keyboard.press('Delete');
-    await this.#page.keyboard.insertText(JSON.stringify(settings)); // typing would meet the editor's own closing brackets
+    const text = JSON.stringify(settings);
+    await this.#insist('type the settings', async (patience) => {
+      await this.#page.locator('.tab.active', { hasText: 'settings.json' }).waitFor(patience);
+      await this.#page.locator(`${activeEditor} .view-lines`).click(patience);
+      await this.#page.keyboard.press('Control+A');
+      await this.#page.keyboard.press('Delete');
+      await this.#page.keyboard.insertText(text); // typing would meet the editor's own closing brackets
+      await this.#page.locator(`${activeEditor} .view-line`, { hasText: text }).first().waitFor(patience);
+    });
     await this.#page.keyboard.press('Control+S');
     await this.#saved('settings.json');
   }
