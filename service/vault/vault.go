@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,6 +47,8 @@ type Config struct {
 	Traces trace.TracerProvider
 	// Random is where secrets come from. Default crypto/rand.
 	Random io.Reader
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
 }
 
 const (
@@ -72,6 +75,9 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	u, err := url.Parse(cfg.Address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -110,16 +116,24 @@ func newClient(cfg Config, web *http.Client) (*api.Client, error) {
 	return client, nil
 }
 
-// HasWorkspaceSecret says whether there is a path for the workspace with this job id.
+// HasWorkspaceSecret says whether there is something for the workspace with this job
+// id to read: what somebody has deleted or destroyed by hand leaves a path with nothing
+// in it.
 func (c *Client) HasWorkspaceSecret(ctx context.Context, jobID string) (bool, error) {
-	err := c.asBothy(ctx, func(v *api.Client) error {
-		_, err := v.KVv2(c.cfg.Mount).GetMetadata(ctx, secretPath(jobID))
+	var found *api.KVMetadata
+	err := c.asBothy(ctx, func(v *api.Client) (err error) {
+		found, err = v.KVv2(c.cfg.Mount).GetMetadata(ctx, secretPath(jobID))
 		return err
 	})
 	if errors.Is(err, api.ErrSecretNotFound) {
 		return false, nil
 	}
-	return err == nil, c.failed(err, fmt.Sprintf("read on %s/metadata/%s", c.cfg.Mount, secretPath(jobID)))
+	if err != nil {
+		return false, c.failed(err, fmt.Sprintf("read on %s/metadata/%s", c.cfg.Mount, secretPath(jobID)))
+	}
+	newest, there := found.Versions[strconv.Itoa(found.CurrentVersion)]
+	gone := newest.Destroyed || !newest.DeletionTime.IsZero() && !newest.DeletionTime.After(c.cfg.Now())
+	return there && !gone, nil
 }
 
 // MakeWorkspaceSecret gives the workspace with this job id a path with a random
@@ -132,6 +146,21 @@ func (c *Client) MakeWorkspaceSecret(ctx context.Context, jobID string, values m
 	}
 	data := asAny(values)
 	data[secretKey] = base64.RawURLEncoding.EncodeToString(random)
+	made, err := c.writeFirst(ctx, jobID, data)
+	if err != nil || made {
+		return made, err
+	}
+	if there, err := c.HasWorkspaceSecret(ctx, jobID); err != nil || there {
+		return false, err
+	}
+	if err := c.DeleteWorkspaceSecret(ctx, jobID); err != nil {
+		return false, err
+	}
+	return c.writeFirst(ctx, jobID, data)
+}
+
+// writeFirst writes a path's first version, and says false where there is one.
+func (c *Client) writeFirst(ctx context.Context, jobID string, data map[string]any) (bool, error) {
 	err := c.asBothy(ctx, func(v *api.Client) error {
 		_, err := v.KVv2(c.cfg.Mount).Put(ctx, secretPath(jobID), data, api.WithCheckAndSet(0))
 		return err

@@ -54,6 +54,23 @@ func TestASecretOfARealVault(t *testing.T) {
 		}
 		first = secret
 	}
+	for what, end := range map[string]func() error{
+		"deleted":   func() error { return operator.KVv2("bothy").Delete(t.Context(), secretPath(job)) },
+		"destroyed": func() error { return operator.KVv2("bothy").Destroy(t.Context(), secretPath(job), []int{1}) },
+	} {
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		if there, err := c.HasWorkspaceSecret(t.Context(), job); err != nil || there {
+			t.Errorf("%s by hand: there %v, %v", what, there, err)
+		}
+		if made, err := c.MakeWorkspaceSecret(t.Context(), job, map[string]string{"A": "1"}); err != nil || !made {
+			t.Errorf("%s by hand: made %v, %v", what, made, err)
+		}
+		if stored, err := operator.KVv2("bothy").Get(t.Context(), secretPath(job)); err != nil || stored.Data["A"] != "1" {
+			t.Errorf("%s by hand: found %v, %v", what, stored, err)
+		}
+	}
 	for range 2 {
 		if err := c.DeleteWorkspaceSecret(t.Context(), job); err != nil {
 			t.Fatalf("delete: %v", err)

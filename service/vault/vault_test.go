@@ -84,16 +84,6 @@ func TestASecretIsWrittenOnlyWhereThereIsNone(t *testing.T) {
 	}
 }
 
-func TestASecretThatExistsIsLeftAlone(t *testing.T) {
-	f, c := newFake(t, http.StatusBadRequest, `{"errors":["check-and-set parameter did not match the current version"]}`)
-	if made, err := c.MakeWorkspaceSecret(t.Context(), "bothy-f26-py-ada", nil); err != nil || made {
-		t.Errorf("made %v, %v", made, err)
-	}
-	if len(f.asked) != 1 {
-		t.Errorf("asked %d times, want once", len(f.asked))
-	}
-}
-
 func TestAWorkspacesPathIsThereOrNot(t *testing.T) {
 	for _, test := range []struct {
 		status int
@@ -102,6 +92,9 @@ func TestAWorkspacesPathIsThereOrNot(t *testing.T) {
 		code   lab.Code
 	}{
 		{http.StatusOK, `{"data":{"current_version":3,"versions":{"3":{"created_time":"2026-01-01T00:00:00Z","deletion_time":"","destroyed":false}}}}`, true, ""},
+		{http.StatusOK, `{"data":{"current_version":3,"versions":{"3":{"created_time":"2026-01-01T00:00:00Z","deletion_time":"2026-01-02T00:00:00Z","destroyed":false}}}}`, false, ""},
+		{http.StatusOK, `{"data":{"current_version":3,"versions":{"3":{"created_time":"2026-01-01T00:00:00Z","deletion_time":"2999-01-02T00:00:00Z","destroyed":false}}}}`, true, ""},
+		{http.StatusOK, `{"data":{"current_version":3,"versions":{"3":{"created_time":"2026-01-01T00:00:00Z","deletion_time":"","destroyed":true}}}}`, false, ""},
 		{http.StatusNotFound, `{"errors":[]}`, false, ""},
 		{http.StatusForbidden, `{"errors":["permission denied"]}`, false, lab.CodeRefused},
 	} {
