@@ -114,7 +114,8 @@ func (l *loader) checkDoor() {
 		return
 	}
 	labs, err := url.Parse(l.config.LabsURL)
-	if err == nil && (u.Hostname() == labs.Hostname() || strings.HasSuffix(u.Hostname(), "."+labs.Hostname())) {
+	host := strings.ToLower(u.Hostname())
+	if err == nil && (host == strings.ToLower(labs.Hostname()) || strings.HasSuffix(host, "."+strings.ToLower(labs.Hostname()))) {
 		l.fail(l.at("door.url", "labs_url"), "door.url", fmt.Sprintf("has a host of workspaces (%s)", u.Hostname()),
 			"write another name or address of the same machine: by that of workspaces visitors come")
 		return
