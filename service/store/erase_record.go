@@ -42,7 +42,7 @@ func formerly(ctx context.Context, tx session, who identity) (identity, error) {
 // shared addresses too, since the name beside may be the person's. Of the rows' targets,
 // others are somebody else who is here.
 func recordOf(ctx context.Context, tx session, who identity) (rows []auditRow, others map[string]bool, err error) {
-	where, args, _, err := personalTables()[len(personalTables())-1].condition(who)
+	where, args, _, err := recordTable().condition(who)
 	if err != nil {
 		return nil, nil, err
 	}

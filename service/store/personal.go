@@ -55,7 +55,6 @@ func personalTables() []personalTable {
 	students := func(i identity) []string { return i.students }
 	users := func(i identity) []string { return i.users }
 	workspaces := func(i identity) []string { return i.workspaces }
-	all := func(i identity) []string { return slices.Concat(i.students, i.users, i.workspaces) }
 	type of = []func(identity) []string
 	return []personalTable{
 		{name: "students", where: `id IN (?)`, of: of{students}, does: replaced},
@@ -79,10 +78,22 @@ func personalTables() []personalTable {
 		{name: "look_ins", where: `workspace_id IN (?) OR user_id IN (?)`, of: of{workspaces, users}, does: kept, actor: "actor"},
 		{name: "secrets", where: `kind = 'student' AND owner_id IN (?)`, of: of{students}, does: kept, actor: "set_by"},
 		{name: "template_versions", where: `lower(author_email) IN (?)`, of: of{func(i identity) []string { return lowered(i.emails) }}, does: replaced, actor: "registered_by"},
-		{name: "idempotency_keys", where: `target IN (?)`, of: of{all}, does: removed, actor: "actor"},
-		{name: "audit", where: `target IN (?) OR actor_user IN (?)`, of: of{all, users}, does: replaced, actor: "actor_name"},
+		{name: "idempotency_keys", where: `target IN (?)`, of: of{identity.ids}, does: removed, actor: "actor"},
+		recordTable(),
 	}
 }
+
+// recordTable is the record of changes.
+func recordTable() personalTable {
+	users := func(i identity) []string { return i.users }
+	return personalTable{
+		name: "audit", where: `target IN (?) OR actor_user IN (?)`, of: []func(identity) []string{identity.ids, users},
+		does: replaced, actor: "actor_name",
+	}
+}
+
+// ids are those of all that is the person's.
+func (i identity) ids() []string { return slices.Concat(i.students, i.users, i.workspaces) }
 
 // nothing is no id at all.
 func nothing(identity) []string { return nil }
