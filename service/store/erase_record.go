@@ -136,9 +136,13 @@ func tells(under string) bool {
 	return under == "name" || under == "email" || under == "to" || under == "login" || under == "subject"
 }
 
-// holdsLogins says whether logins stand under a name. Of appointments, before and after are lists of them.
+// What stands in a list has the list's name, with listed behind.
+const listed = "[]"
+
+// holdsLogins says whether logins stand under a name. Of appointments, before and after
+// are lists of them.
 func holdsLogins(under string) bool {
-	return under == "before" || under == "after" || strings.Contains(under, "login")
+	return under == "login" || under == "before"+listed || under == "after"+listed
 }
 
 // without gives a text that stands under a name without the person's names, addresses
@@ -224,7 +228,7 @@ func (i identity) scrubbed(under string, value any, about func(map[string]any) b
 	case []any:
 		out := make([]any, len(v))
 		for n, one := range v {
-			out[n] = i.scrubbed(under, one, about)
+			out[n] = i.scrubbed(under+listed, one, about)
 		}
 		return out
 	default:
