@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -174,6 +175,41 @@ func (f *fixture) eraseUser(intent lab.Intent, id string) error {
 	f.t.Helper()
 	_, _, err := f.EraseUser(f.t.Context(), intent, id, f.now, func(u lab.User) (lab.Audit, error) { return f.audit("user.erase", u.ID), nil })
 	return err
+}
+
+// A token that was made with theirs may be somebody else's, who then asks where it went.
+func TestTheRecordOfAnErasureSaysWhatAccessEnded(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, fall, other := t.Context(), f.cohort("fall"), f.user("other@example.org", lab.RoleStudent)
+		enrolled := func() lab.User { return f.person(f.join(fall, f.id("ada")+"@example.org").UserID) }
+		eraseUser := func(u lab.User) error { return f.eraseUser(somebody(), u.ID) }
+		for name, of := range map[string]struct {
+			user  lab.User
+			erase func(lab.User) error
+		}{
+			"a student": {enrolled(), func(u lab.User) error {
+				_, _, err := f.Erase(ctx, somebody(), u.ID, f.now, func(lab.Student) (lab.Audit, error) { return f.audit("student.erase", u.ID), nil })
+				return err
+			}},
+			"a student's user":        {enrolled(), eraseUser},
+			"who was never a student": {f.user("former@example.org", lab.RoleStudent), eraseUser},
+		} {
+			f.session(of.user, "session of "+name)
+			own, made := f.apiToken(of.user), f.newToken(other)
+			made.ParentID = own.ID
+			f.must(f.CreateToken(ctx, somebody(), lab.Caller{UserID: of.user.ID, TokenID: own.ID}, made, made.ID, f.audit("token.create", made.ID)))
+
+			f.must(of.erase(of.user))
+			audits, err := f.Audits(ctx, 1)
+			f.must(err)
+			detail := audits[0].Detail
+			got := []any{detail["users_disabled"], detail["ended_sessions"], detail["revoked_tokens"]}
+			if diff := cmp.Diff([]any{float64(1), float64(1), []any{own.ID, made.ID}}, got); diff != "" {
+				t.Errorf("%s: -want +got\n%s", name, diff)
+			}
+		}
+	})
 }
 
 // nowhere fails with every row of any table that has one of the texts in it.
