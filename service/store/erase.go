@@ -46,7 +46,7 @@ func (s *Store) Erase(
 		if err != nil {
 			return lab.Audit{}, err
 		}
-		if audit.After, counts, err = erase(ctx, tx, who, at); err != nil {
+		if audit, counts, err = erase(ctx, tx, who, at, audit); err != nil {
 			return lab.Audit{}, err
 		}
 		student, err = findStudent(ctx, tx, studentID)
@@ -95,7 +95,7 @@ func (s *Store) EraseUser(
 		if err != nil {
 			return lab.Audit{}, err
 		}
-		if audit.After, counts, err = erase(ctx, tx, who, at); err != nil {
+		if audit, counts, err = erase(ctx, tx, who, at, audit); err != nil {
 			return lab.Audit{}, err
 		}
 		return audit, read()
@@ -103,27 +103,33 @@ func (s *Store) EraseUser(
 	return user, counts, err
 }
 
-// erase erases who it is that may be, and counts the rows by table, also as an audit
-// has them.
-func erase(ctx context.Context, tx session, who identity, at time.Time) (after map[string]any, counts map[string]int64, err error) {
-	counts, after = map[string]int64{}, map[string]any{}
+// erase erases who it is that may be, and counts the rows by table. The audit has these
+// too, and the access that ended.
+func erase(ctx context.Context, tx session, who identity, at time.Time, audit lab.Audit) (lab.Audit, map[string]int64, error) {
 	if err := erasable(ctx, tx, who); err != nil {
-		return nil, nil, err
+		return lab.Audit{}, nil, err
 	}
-	if who, err = formerly(ctx, tx, who); err != nil {
-		return nil, nil, err
-	}
-	withdrawn, err := endMemberships(ctx, tx, who, at)
+	who, err := formerly(ctx, tx, who)
 	if err != nil {
-		return nil, nil, err
+		return lab.Audit{}, nil, err
 	}
+	withdrawn, lapsed, err := endMemberships(ctx, tx, who, at)
+	if err != nil {
+		return lab.Audit{}, nil, err
+	}
+	ended, err := endAccess(ctx, tx, who.users, at)
+	if err != nil {
+		return lab.Audit{}, nil, err
+	}
+	counts := map[string]int64{}
 	if err := eraseRows(ctx, tx, who, withdrawn, at, counts); err != nil {
-		return nil, nil, err
+		return lab.Audit{}, nil, err
 	}
+	audit.After = map[string]any{}
 	for table, n := range counts {
-		after[table] = n
+		audit.After[table] = n
 	}
-	return after, counts, tx.tellStudents(ctx, lab.EventStudentChanged, who.students...)
+	return lapsed.and(ended).with(audit), counts, tx.tellStudents(ctx, lab.EventStudentChanged, who.students...)
 }
 
 // erasable refuses somebody who is erased already, and who has more to do here than to learn.
@@ -148,32 +154,47 @@ func erasable(ctx context.Context, tx session, who identity) error {
 }
 
 // endMemberships withdraws the person everywhere, and wants all workspaces deleted
-// with their homes, also those that were kept. It gives who was not withdrawn before.
-func endMemberships(ctx context.Context, tx session, who identity, at time.Time) (map[string]bool, error) {
-	withdrawn := map[string]bool{}
+// with their homes, also those that were kept. It gives who was not withdrawn before,
+// and what ended with the last membership.
+func endMemberships(ctx context.Context, tx session, who identity, at time.Time) (withdrawn map[string]bool, ended access, err error) {
+	withdrawn = map[string]bool{}
 	for _, id := range who.students {
 		student, err := findStudent(ctx, tx, id)
 		if err != nil {
-			return nil, err
+			return nil, access{}, err
 		}
 		if err := tx.lock(ctx, "cohort", lockCohort, student.CohortID); err != nil {
-			return nil, err
+			return nil, access{}, err
 		}
 		withdrawn[id] = student.WithdrawnAt == nil
-		if _, err := withdraw(ctx, tx, student, at); err != nil {
-			return nil, err
+		lapsed, err := withdraw(ctx, tx, student, at)
+		if err != nil {
+			return nil, access{}, err
 		}
+		ended = ended.and(lapsed)
 	}
 	for _, id := range who.workspaces {
 		if _, err := tx.exec(ctx, `UPDATE workspaces SET release_home = TRUE, revision = revision + 1, updated_at = ?
 			WHERE id = ? AND deleted_at IS NULL`, stamp(at), id); err != nil {
-			return nil, err
+			return nil, access{}, err
 		}
 		if _, err := tx.exec(ctx, `UPDATE kept_homes SET unwanted = TRUE WHERE workspace_id = ?`, id); err != nil {
-			return nil, err
+			return nil, access{}, err
 		}
 	}
-	return withdrawn, nil
+	return withdrawn, ended, nil
+}
+
+// endAccess ends the sessions and tokens of users whom the erasure disables, with the
+// tokens that others have of them, and gives what ended.
+func endAccess(ctx context.Context, tx session, users []string, at time.Time) (access, error) {
+	active, err := in[string](ctx, tx, `SELECT id FROM users WHERE disabled_at IS NULL AND id IN (?)`, users)
+	if err != nil {
+		return access{}, err
+	}
+	ended, err := shutOut(ctx, tx, users, at)
+	ended.users = len(active)
+	return ended, err
 }
 
 func eraseRows(ctx context.Context, tx session, who identity, withdrawn map[string]bool, at time.Time, counts map[string]int64) error {
@@ -188,9 +209,6 @@ func eraseRows(ctx context.Context, tx session, who identity, withdrawn map[stri
 			return err
 		}
 		counts["students"] += n
-	}
-	if _, err := shutOut(ctx, tx, who.users, at); err != nil { // with tokens that others have of them
-		return err
 	}
 	for _, id := range who.users {
 		n, err := tx.exec(ctx, `UPDATE users SET name = ?, login = ?, login_key = ?, email = '', issuer = '', subject = '', search = ?,

@@ -11,10 +11,6 @@ import (
 // formerly adds to somebody the names and addresses that the record of changes has from
 // earlier in what is about them. An address that is somebody else's now stays theirs.
 func formerly(ctx context.Context, tx session, who identity) (identity, error) {
-	var err error
-	if who.own, err = nobodyElses(ctx, tx, who, who.emails); err != nil {
-		return who, err
-	}
 	rows, others, err := recordOf(ctx, tx, who)
 	if err != nil {
 		return who, err
@@ -36,46 +32,21 @@ func formerly(ctx context.Context, tx session, who identity) (identity, error) {
 			})
 		}
 	}
-	former, err := nobodyElses(ctx, tx, who, slices.Sorted(maps.Keys(emails)))
-	who.names = append(who.names, slices.Sorted(maps.Keys(names))...)
-	who.emails, who.own = append(who.emails, former...), append(who.own, former...)
+	former, _, err := apart(ctx, tx, who, slices.Sorted(maps.Keys(emails)))
+	who.names, who.emails = append(who.names, slices.Sorted(maps.Keys(names))...), append(who.emails, former...)
 	return who, err
 }
 
-// nobodyElses gives those of the addresses that nobody has but the person.
-func nobodyElses(ctx context.Context, tx session, who identity, emails []string) ([]string, error) {
-	keys := lowered(emails)
-	students, err := in[studentRow](ctx, tx, selectStudents+`WHERE email_key IN (?)`, keys)
-	if err != nil {
-		return nil, err
-	}
-	taken := map[string]bool{}
-	for _, r := range students {
-		taken[r.EmailKey] = taken[r.EmailKey] || !slices.Contains(who.students, r.ID)
-	}
-	for _, column := range []string{"login_key", "lower(email)"} {
-		users, err := in[userRow](ctx, tx, selectUsers+`WHERE `+column+` IN (?)`, keys)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range users {
-			if !slices.Contains(who.users, r.ID) {
-				taken[r.LoginKey], taken[emailKey(r.Email)] = true, true
-			}
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(emails), func(email string) bool { return taken[emailKey(email)] }), nil
-}
-
 // recordOf gives the rows of the record of changes that may say something of the person:
-// about them, by them, and any that has one of the addresses or logins in it. Of their
-// targets, others are somebody else who is here.
+// about them, by them, and any that has one of the addresses or logins in it; of the
+// shared addresses too, since the name beside may be the person's. Of the rows' targets,
+// others are somebody else who is here.
 func recordOf(ctx context.Context, tx session, who identity) (rows []auditRow, others map[string]bool, err error) {
-	where, args, _, err := personalTables()[len(personalTables())-1].condition(who)
+	where, args, _, err := recordTable().condition(who)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, text := range slices.Compact(slices.Sorted(slices.Values(lowered(slices.Concat(who.emails, who.logins))))) {
+	for _, text := range slices.Compact(slices.Sorted(slices.Values(lowered(slices.Concat(who.emails, who.shared, who.logins))))) {
 		where += ` OR lower(detail) LIKE ? ESCAPE '\' OR lower(state_before) LIKE ? ESCAPE '\' OR lower(state_after) LIKE ? ESCAPE '\'`
 		pattern := strings.ToLower(holding(text))
 		args = append(args, pattern, pattern, pattern)
@@ -149,10 +120,9 @@ func (i identity) about(target string, others map[string]bool) func(object map[s
 	}
 }
 
-// named says whether an object has one of the person's addresses or logins, which are
-// nobody else's.
+// named says whether an object has one of the person's own addresses or logins.
 func (i identity) named(object map[string]any) bool {
-	for name, known := range map[string][]string{"email": i.own, "login": i.logins} {
+	for name, known := range map[string][]string{"email": i.emails, "login": i.logins} {
 		text, _ := object[name].(string)
 		if slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, text) }) {
 			return true
@@ -166,9 +136,13 @@ func tells(under string) bool {
 	return under == "name" || under == "email" || under == "to" || under == "login" || under == "subject"
 }
 
-// holdsLogins says whether logins stand under a name. Of appointments, before and after are lists of them.
+// What stands in a list has the list's name, with listed behind.
+const listed = "[]"
+
+// holdsLogins says whether logins stand under a name. Of appointments, before and after
+// are lists of them.
 func holdsLogins(under string) bool {
-	return under == "before" || under == "after" || strings.Contains(under, "login")
+	return under == "login" || under == "before"+listed || under == "after"+listed
 }
 
 // without gives a text that stands under a name without the person's names, addresses
@@ -254,7 +228,7 @@ func (i identity) scrubbed(under string, value any, about func(map[string]any) b
 	case []any:
 		out := make([]any, len(v))
 		for n, one := range v {
-			out[n] = i.scrubbed(under, one, about)
+			out[n] = i.scrubbed(under+listed, one, about)
 		}
 		return out
 	default:

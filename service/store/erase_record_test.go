@@ -108,16 +108,32 @@ func TestWhoHasTheSameAddressAndAnotherAccountIsSomebodyElse(t *testing.T) {
 		f.must(f.enroll(cohort, student))
 		f.recorded("student.enroll", former.ID, map[string]any{"name": "Ana", "email": "a@example.org"})
 		f.recorded("student.enroll", "of a cohort that is gone", map[string]any{"name": "Anabel", "email": "a@example.org"})
+		f.recorded("student.enroll", "of another cohort that is gone", map[string]any{"name": "Anton", "email": "a@example.org"})
+		version := f.newVersion("lab", "a source")
+		version.Version, version.Author = 1, lab.Author{Name: "Ana", Email: "A@example.org"}
+		f.must(f.RegisterTemplate(ctx, somebody(), version.Name, version.Digest, func(lab.TemplateState) (*lab.TemplateVersion, lab.Audit, error) {
+			return &version, f.audit("template.push", version.ID), nil
+		}))
+		summer := f.newCohort("summer")
+		f.must(f.CreateCohort(ctx, keyedBy("k", "f"), summer, f.audit("cohort.create", summer.ID)))
+		f.must(f.KeepAnswer(ctx, keyedBy("k", "f"), lab.Answer{Status: 201, Body: []byte(`{"answered":"a@example.org"}`)}))
 
 		data, err := f.Personal(ctx, student.ID)
 		f.must(err)
 		wantEqual(t, []any{data.StudentIDs, data.UserIDs}, []any{[]string{student.ID}, []string{holder.ID}})
+		wantEqual(t, len(data.Records["template_versions"]), 0)
 		_, _, err = f.Erase(ctx, somebody(), student.ID, f.now, func(lab.Student) (lab.Audit, error) { return f.audit("student.erase", student.ID), nil })
 		f.must(err)
 		f.nowhere("anton")
 		left, err := f.Student(ctx, former.ID)
 		f.must(err)
 		wantEqual(t, []any{left.Name, left.Email, left.WithdrawnAt == nil}, []any{"Ana", "a@example.org", true})
-		f.wantRecorded(`"name":"Ana"`, `"name":"Anabel"`)
+		f.wantRecorded(`"name":"Ana"`, `"name":"Anabel"`, `"email":"a@example.org"`)
+		kept := f.everywhere()
+		for _, text := range []string{`template_versions "A@example.org"`, `\"answered\":\"a@example.org\"`} {
+			if !strings.Contains(kept, text) {
+				t.Errorf("the database lacks %s", text)
+			}
+		}
 	})
 }

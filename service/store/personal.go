@@ -41,11 +41,12 @@ type personalTable struct {
 // identity is who somebody is in the database: the ids of what is theirs.
 type identity struct {
 	students, users, workspaces []string
-	// names are what the person is called, emails their addresses, logins what they
-	// sign in with.
+	// names are what the person is called, emails the addresses that are theirs alone,
+	// logins what they sign in with.
 	names, emails, logins []string
-	// own are those of the emails that nobody else has. Who erases gathers them.
-	own []string
+	// shared are addresses that somebody else has too: they find rows, and say of none
+	// whose it is.
+	shared []string
 }
 
 // personalTables are all tables that say something about people, each before those
@@ -54,7 +55,6 @@ func personalTables() []personalTable {
 	students := func(i identity) []string { return i.students }
 	users := func(i identity) []string { return i.users }
 	workspaces := func(i identity) []string { return i.workspaces }
-	all := func(i identity) []string { return slices.Concat(i.students, i.users, i.workspaces) }
 	type of = []func(identity) []string
 	return []personalTable{
 		{name: "students", where: `id IN (?)`, of: of{students}, does: replaced},
@@ -78,10 +78,22 @@ func personalTables() []personalTable {
 		{name: "look_ins", where: `workspace_id IN (?) OR user_id IN (?)`, of: of{workspaces, users}, does: kept, actor: "actor"},
 		{name: "secrets", where: `kind = 'student' AND owner_id IN (?)`, of: of{students}, does: kept, actor: "set_by"},
 		{name: "template_versions", where: `lower(author_email) IN (?)`, of: of{func(i identity) []string { return lowered(i.emails) }}, does: replaced, actor: "registered_by"},
-		{name: "idempotency_keys", where: `target IN (?)`, of: of{all}, does: removed, actor: "actor"},
-		{name: "audit", where: `target IN (?) OR actor_user IN (?)`, of: of{all, users}, does: replaced, actor: "actor_name"},
+		{name: "idempotency_keys", where: `target IN (?)`, of: of{identity.ids}, does: removed, actor: "actor"},
+		recordTable(),
 	}
 }
+
+// recordTable is the record of changes.
+func recordTable() personalTable {
+	users := func(i identity) []string { return i.users }
+	return personalTable{
+		name: "audit", where: `target IN (?) OR actor_user IN (?)`, of: []func(identity) []string{identity.ids, users},
+		does: replaced, actor: "actor_name",
+	}
+}
+
+// ids are those of all that is the person's.
+func (i identity) ids() []string { return slices.Concat(i.students, i.users, i.workspaces) }
 
 // nothing is no id at all.
 func nothing(identity) []string { return nil }
@@ -162,9 +174,10 @@ func identifyUser(ctx context.Context, tx session, userID string) (identity, err
 // identify adds to somebody's students and users what is theirs.
 func identify(ctx context.Context, tx session, rows []studentRow, userIDs []string) (identity, error) {
 	who := identity{users: userIDs}
+	var emails []string
 	for _, r := range rows {
 		who.students = append(who.students, r.ID)
-		who.names, who.emails = append(who.names, r.Name), append(who.emails, r.Email)
+		who.names, emails = append(who.names, r.Name), append(emails, r.Email)
 		if r.UserID != "" && !slices.Contains(who.users, r.UserID) {
 			who.users = append(who.users, r.UserID)
 		}
@@ -174,9 +187,9 @@ func identify(ctx context.Context, tx session, rows []studentRow, userIDs []stri
 		return identity{}, err
 	}
 	for _, u := range users {
-		who.names, who.emails, who.logins = append(who.names, u.Name), append(who.emails, u.Email), append(who.logins, u.Login)
+		who.names, emails, who.logins = append(who.names, u.Name), append(emails, u.Email), append(who.logins, u.Login)
 		if strings.Contains(u.Login, "@") {
-			who.emails = append(who.emails, u.Login)
+			emails = append(emails, u.Login)
 		}
 	}
 	for query, ids := range map[string][]string{
@@ -191,10 +204,44 @@ func identify(ctx context.Context, tx session, rows []studentRow, userIDs []stri
 		who.workspaces = append(who.workspaces, found...)
 	}
 	empty := func(text string) bool { return text == "" }
-	who.names, who.emails = slices.DeleteFunc(who.names, empty), slices.DeleteFunc(who.emails, empty)
+	who.names = slices.DeleteFunc(who.names, empty)
 	slices.Sort(who.workspaces)
 	who.workspaces = slices.Compact(who.workspaces)
-	return who, nil
+	who.emails, who.shared, err = apart(ctx, tx, who, slices.DeleteFunc(emails, empty))
+	return who, err
+}
+
+// apart tells the addresses that nobody has but the person from those that somebody
+// else has too.
+func apart(ctx context.Context, tx session, who identity, emails []string) (own, shared []string, err error) {
+	keys := lowered(emails)
+	students, err := in[studentRow](ctx, tx, selectStudents+`WHERE email_key IN (?)`, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	taken := map[string]bool{}
+	for _, r := range students {
+		taken[r.EmailKey] = taken[r.EmailKey] || !slices.Contains(who.students, r.ID)
+	}
+	for _, column := range []string{"login_key", "lower(email)"} {
+		users, err := in[userRow](ctx, tx, selectUsers+`WHERE `+column+` IN (?)`, keys)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range users {
+			if !slices.Contains(who.users, r.ID) {
+				taken[r.LoginKey], taken[emailKey(r.Email)] = true, true
+			}
+		}
+	}
+	for _, email := range emails {
+		if taken[emailKey(email)] {
+			shared = append(shared, email)
+		} else {
+			own = append(own, email)
+		}
+	}
+	return own, shared, nil
 }
 
 // condition gives a table's WHERE with its values; false where it can choose nothing.

@@ -2,11 +2,13 @@ package store_test
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -175,6 +177,41 @@ func (f *fixture) eraseUser(intent lab.Intent, id string) error {
 	return err
 }
 
+// A token that was made with theirs may be somebody else's, who then asks where it went.
+func TestTheRecordOfAnErasureSaysWhatAccessEnded(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, fall, other := t.Context(), f.cohort("fall"), f.user("other@example.org", lab.RoleStudent)
+		enrolled := func() lab.User { return f.person(f.join(fall, f.id("ada")+"@example.org").UserID) }
+		eraseUser := func(u lab.User) error { return f.eraseUser(somebody(), u.ID) }
+		for name, of := range map[string]struct {
+			user  lab.User
+			erase func(lab.User) error
+		}{
+			"a student": {enrolled(), func(u lab.User) error {
+				_, _, err := f.Erase(ctx, somebody(), u.ID, f.now, func(lab.Student) (lab.Audit, error) { return f.audit("student.erase", u.ID), nil })
+				return err
+			}},
+			"a student's user":        {enrolled(), eraseUser},
+			"who was never a student": {f.user("former@example.org", lab.RoleStudent), eraseUser},
+		} {
+			f.session(of.user, "session of "+name)
+			own, made := f.apiToken(of.user), f.newToken(other)
+			made.ParentID = own.ID
+			f.must(f.CreateToken(ctx, somebody(), lab.Caller{UserID: of.user.ID, TokenID: own.ID}, made, made.ID, f.audit("token.create", made.ID)))
+
+			f.must(of.erase(of.user))
+			audits, err := f.Audits(ctx, 1)
+			f.must(err)
+			detail := audits[0].Detail
+			got := []any{detail["users_disabled"], detail["ended_sessions"], detail["revoked_tokens"]}
+			if diff := cmp.Diff([]any{float64(1), float64(1), []any{own.ID, made.ID}}, got); diff != "" {
+				t.Errorf("%s: -want +got\n%s", name, diff)
+			}
+		}
+	})
+}
+
 // nowhere fails with every row of any table that has one of the texts in it.
 func (f *fixture) nowhere(texts ...string) {
 	f.t.Helper()
@@ -280,14 +317,19 @@ func TestALoginThatIsAWordIsNoOtherWord(t *testing.T) {
 		f.must(f.CreateUser(t.Context(), somebody(), user, f.audit("user.create", user.ID)))
 		audit := f.audit("user.update", user.ID)
 		audit.Actor = lab.Actor{Name: "user:admin"}
-		audit.Detail = map[string]any{"login": "admin", "role": "admin", "text": "an administrator"}
+		audit.Detail = map[string]any{
+			"login": "admin", "role": "admin", "text": "an administrator", "login_page": "admin",
+			"before": "admin", "after": map[string]any{"role": "admin", "roles": []any{"admin"}},
+		}
 		f.must(f.Record(t.Context(), audit))
 		f.must(f.eraseUser(somebody(), user.ID))
 		rows, err := f.Audits(t.Context(), 9)
 		f.must(err)
 		for _, row := range rows {
 			if row.Action == "user.update" {
-				wantEqual(t, row.Detail, map[string]any{"login": "Erased", "role": "admin", "text": "an administrator"})
+				want := maps.Clone(audit.Detail)
+				want["login"] = "Erased"
+				wantEqual(t, row.Detail, want)
 				wantEqual(t, row.Actor.Name, "Erased")
 			}
 		}

@@ -108,6 +108,11 @@ func shutOut(ctx context.Context, tx session, users []string, at time.Time) (end
 	return ended, err
 }
 
+// and is what ended of both.
+func (a access) and(b access) access {
+	return access{users: a.users + b.users, sessions: a.sessions + b.sessions, tokens: slices.Concat(a.tokens, b.tokens)}
+}
+
 // with is the record of an act that ended an access too.
 func (a access) with(audit lab.Audit) lab.Audit {
 	detail := map[string]any{}
