@@ -2,6 +2,7 @@ package door
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/bothylabs/bothy/service/lab"
@@ -13,19 +14,19 @@ import (
 // shared host, and one on a host of its own for every host above. The door's own stay,
 // or are set anew after this.
 func (d *Door) removePlanted(w http.ResponseWriter, r *http.Request, v visit) {
+	own := []*http.Cookie{d.cookie(v, ""), {Name: d.browserCookie(), Path: "/"}}
 	if len(r.CookiesNamed(cookieShared)) < 2 && len(r.CookiesNamed(cookieBrowser)) < 2 {
 		return
 	}
-	own := d.cookie(v, "")
 	below := root(v.slug, v.host)
 	for _, domain := range d.domains(v) {
 		for _, path := range []string{"/", below, below + "/", below + "/-", below + "/-/", below + pathEnter} {
 			for _, name := range []string{cookieShared, cookieBrowser} {
-				isOwn := name == own.Name && path == own.Path || name == d.browserCookie() && path == "/"
+				isOwn := slices.ContainsFunc(own, func(c *http.Cookie) bool { return name == c.Name && path == c.Path })
 				if path == "" || domain == "" && isOwn {
 					continue
 				}
-				planted.Forget(w.Header(), name, domain, path)
+				planted.Forget(w.Header(), d.secure(), name, domain, path)
 			}
 		}
 	}

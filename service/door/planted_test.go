@@ -17,6 +17,7 @@ func TestWhatIsPlantedIsForgottenAtTheEntrance(t *testing.T) {
 	removed := forgotten(t, r.cookies[:len(r.cookies)-1])
 	for _, want := range []string{
 		"bothy_pass example.org/", "bothy_pass /", "bothy_pass labs.example.org/" + slug + "/", "bothy_pass labs.example.org/" + slug + "/-/enter",
+		"partitioned bothy_pass example.org/", "partitioned bothy_pass /",
 	} {
 		if !removed[want] {
 			t.Errorf("not forgotten: %s", want)
@@ -27,6 +28,22 @@ func TestWhatIsPlantedIsForgottenAtTheEntrance(t *testing.T) {
 	}
 	if pass := r.cookies[len(r.cookies)-1]; pass.Name != "bothy_pass" || pass.Value == "" {
 		t.Errorf("the pass: %v", pass)
+	}
+}
+
+// NGINX gives a visitor nothing of an answer with more headers than the templates'
+// proxy_buffer_size.
+func TestWhatIsForgottenIsNoMoreThanNGINXReads(t *testing.T) {
+	const most = 32 << 10
+	b := newBench(t, func(c *door.Config) { c.LabsURL = "https://labs.informatics.university.example.org" })
+	longest := strings.Repeat("a", 63)
+	for _, at := range []string{"https://labs.informatics.university.example.org/" + longest, "https://" + longest + ".labs.informatics.university.example.org"} {
+		r := b.request(b.Labs(), at+"/-/enter?open=1&to=/", "Cookie", "bothy_pass=one; bothy_pass=two; __Host-bothy_pass=one; __Host-bothy_pass=two")
+		var sent strings.Builder
+		if err := r.header.Write(&sent); err != nil || r.status != http.StatusSeeOther || len(r.cookies) < 40 || sent.Len() > most {
+			t.Errorf("at %s: status %d, %d cookies, %d bytes, %v", at, r.status, len(r.cookies), sent.Len(), err)
+		}
+		t.Logf("%d cookies, %d bytes", len(r.cookies), sent.Len())
 	}
 }
 
@@ -73,7 +90,11 @@ func forgotten(t *testing.T, cookies []*http.Cookie) map[string]bool {
 		if c.MaxAge >= 0 || c.Value != "" || strings.HasPrefix(c.Name, "__Host-") {
 			t.Errorf("set: %v", c)
 		}
-		removed[c.Name+" "+c.Domain+c.Path] = true
+		kind := ""
+		if c.Partitioned {
+			kind = "partitioned "
+		}
+		removed[kind+c.Name+" "+c.Domain+c.Path] = true
 	}
 	return removed
 }
