@@ -269,7 +269,14 @@ func (n neighbourhood) plantedPasses(t *testing.T) {
 			plants = append(plants, fmt.Sprintf("bothy_pass=PLANTEDPLANTEDPLANTED%d; Domain=%s; Path=%s", i, domain, []string{"/", "/-/", "/-/enter"}[i%3]))
 		}
 	}
+	if n.secure {
+		// Only by https are there others of the same name, host and path.
+		for _, name := range []string{"bothy_pass", "__Host-bothy_pass", "__Host-bothy_browser"} {
+			plants = append(plants, name+"=PLANTEDPLANTEDPLANTED; Path=/; Partitioned")
+		}
+	}
 	n.plants(t, plants...)
+	n.teacher.works(n.console() + "/open/" + n.ada)
 	for range 2 {
 		// Once as the browser is, and once after the instructor's own passes are gone.
 		n.teacher.works(n.console() + "/open/" + n.bob)

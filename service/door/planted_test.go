@@ -17,7 +17,7 @@ func TestWhatIsPlantedIsForgottenAtTheEntrance(t *testing.T) {
 	removed := forgotten(t, r.cookies[:len(r.cookies)-1])
 	for _, want := range []string{
 		"bothy_pass example.org/", "bothy_pass /", "bothy_pass labs.example.org/" + slug + "/", "bothy_pass labs.example.org/" + slug + "/-/enter",
-		"partitioned bothy_pass example.org/", "partitioned bothy_pass /",
+		"partitioned bothy_pass example.org/", "partitioned bothy_pass /", "partitioned bothy_pass /" + slug + "/",
 	} {
 		if !removed[want] {
 			t.Errorf("not forgotten: %s", want)
@@ -28,6 +28,24 @@ func TestWhatIsPlantedIsForgottenAtTheEntrance(t *testing.T) {
 	}
 	if pass := r.cookies[len(r.cookies)-1]; pass.Name != "bothy_pass" || pass.Value == "" {
 		t.Errorf("the pass: %v", pass)
+	}
+}
+
+// Over HTTPS a page of the same host can set another beside each of the door's own: one
+// that is Partitioned. A browser that has two names has none, and gets one.
+func TestAPartitionedTwinIsForgotten(t *testing.T) {
+	b := newBench(t)
+	const one, two = "__Host-bothy_browser=AAAAAAAAAAAAAAAAAAAAAAAA", "__Host-bothy_browser=BBBBBBBBBBBBBBBBBBBBBBBB"
+	for at, passes := range map[string]string{labs + "/" + slug: "", own: "; __Host-bothy_pass=one; __Host-bothy_pass=two"} {
+		r := b.request(b.Labs(), at+"/-/enter?open=1&to=/", "Cookie", one+"; "+two+passes)
+		named := r.cookies[len(r.cookies)-1]
+		if r.status != http.StatusSeeOther || named.Name != browserCookie || named.Value == "" || named.Partitioned {
+			t.Fatalf("%d, %v", r.status, named)
+		}
+		removed := forgotten(t, r.cookies[:len(r.cookies)-1])
+		if !removed["partitioned __Host-bothy_browser /"] || removed["partitioned __Host-bothy_pass /"] != (passes != "") {
+			t.Errorf("at %s is forgotten %v", at, removed)
+		}
 	}
 }
 
@@ -87,7 +105,7 @@ func forgotten(t *testing.T, cookies []*http.Cookie) map[string]bool {
 	t.Helper()
 	removed := map[string]bool{}
 	for _, c := range cookies {
-		if c.MaxAge >= 0 || c.Value != "" || strings.HasPrefix(c.Name, "__Host-") {
+		if c.MaxAge >= 0 || c.Value != "" || strings.HasPrefix(c.Name, "__Host-") && !c.Partitioned {
 			t.Errorf("set: %v", c)
 		}
 		kind := ""
