@@ -60,10 +60,11 @@ func BoundCookies(next http.Handler, https bool) http.Handler {
 }
 
 // forgetLargest has a browser forget the largest of the cookies that it has sent, each
-// for all domains and paths or not at all, until the answer is full.
+// for all domains and paths or not at all, until the answer is full. The one without a
+// name is always among them: what is sent of it may look as if it had one.
 func forgetLargest(answer http.Header, https bool, r *http.Request, sent string) {
 	left := mostForgotten
-	for _, name := range largest(sent) {
+	for _, name := range append([]string{""}, largest(sent)...) {
 		forgotten := http.Header{}
 		for _, domain := range planted.Domains(r.Host) {
 			for _, path := range planted.Paths(r.URL.EscapedPath()) {
@@ -80,12 +81,11 @@ func forgetLargest(answer http.Header, https bool, r *http.Request, sent string)
 	}
 }
 
-// largest names those of the cookies sent without which the rest is little enough. One
-// that has no name is always among them: what is sent of it may look as if it had one.
+// largest names those of the cookies sent without which the rest is little enough.
 func largest(sent string) []string {
 	cookies := strings.Split(sent, ";")
 	slices.SortFunc(cookies, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	names := []string{""}
+	var names []string
 	left := len(sent)
 	for _, c := range cookies {
 		if left <= enoughCookies {
