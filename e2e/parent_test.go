@@ -269,7 +269,14 @@ func (n neighbourhood) plantedPasses(t *testing.T) {
 			plants = append(plants, fmt.Sprintf("bothy_pass=PLANTEDPLANTEDPLANTED%d; Domain=%s; Path=%s", i, domain, []string{"/", "/-/", "/-/enter"}[i%3]))
 		}
 	}
+	if n.secure {
+		// Only by https are there others of the same name, host and path.
+		for _, name := range []string{"bothy_pass", "__Host-bothy_pass", "__Host-bothy_browser"} {
+			plants = append(plants, name+"=PLANTEDPLANTEDPLANTED; Path=/; Partitioned")
+		}
+	}
 	n.plants(t, plants...)
+	n.teacher.works(n.console() + "/open/" + n.ada)
 	for range 2 {
 		// Once as the browser is, and once after the instructor's own passes are gone.
 		n.teacher.works(n.console() + "/open/" + n.bob)
@@ -287,7 +294,12 @@ func (n neighbourhood) fullOfCookies(t *testing.T) {
 	n.teacher.works(n.console() + "/open/" + n.ada)
 	var plants []string
 	for i := range 60 {
-		plants = append(plants, fmt.Sprintf("bomb%d=%s; Domain=%s; Path=/", i, strings.Repeat("x", 3900), parentDomain))
+		name, kind := "bomb", ""
+		if n.secure {
+			// What is said of these as of any other, browsers don't take, or take it for another's.
+			name, kind = []string{"bomb", "__Secure-bomb", "bomb"}[i%3], []string{"", "", "; Partitioned"}[i%3]
+		}
+		plants = append(plants, fmt.Sprintf("%s%d=%s; Domain=%s; Path=/%s", name, i, strings.Repeat("x", 3900), parentDomain, kind))
 	}
 	n.plants(t, plants...)
 	status, _ := n.teacher.goes(n.console() + "/")
@@ -296,6 +308,15 @@ func (n neighbourhood) fullOfCookies(t *testing.T) {
 	}
 	if status, _ := n.teacher.goes(n.console() + "/sessions"); status != "200" {
 		t.Errorf("the second answer has status %s", status)
+	}
+	left := 0
+	for _, c := range n.teacher.cookies(t) {
+		if strings.Contains(c.Name, "bomb") {
+			left++
+		}
+	}
+	if left > 1 {
+		t.Errorf("%d of them are left", left)
 	}
 	n.teacher.works(n.console() + "/open/" + n.bob)
 }

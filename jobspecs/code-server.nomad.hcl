@@ -771,7 +771,8 @@ job "code-server" {
                 proxy_set_header X-Bothy-Browser $browser;
                 proxy_pass_header Clear-Site-Data;
                 proxy_set_header Cookie $http_cookie; # what was planted is removed here
-                proxy_buffer_size 8k; # by a header for each
+                proxy_buffer_size 32k; # by a header for each
+                proxy_buffers 8 32k; # NGINX wants them no smaller
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
                 proxy_buffering on;
@@ -877,7 +878,8 @@ job "code-server" {
                 proxy_set_header X-Bothy-Browser $browser;
                 proxy_pass_header Clear-Site-Data;
                 proxy_set_header Cookie $http_cookie; # what was planted is removed here
-                proxy_buffer_size 8k; # by a header for each
+                proxy_buffer_size 32k; # by a header for each
+                proxy_buffers 8 32k; # NGINX wants them no smaller
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
                 proxy_buffering on;

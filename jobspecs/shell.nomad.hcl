@@ -792,7 +792,8 @@ job "shell" {
                 proxy_set_header X-Bothy-Browser $browser;
                 proxy_pass_header Clear-Site-Data;
                 proxy_set_header Cookie $http_cookie; # what was planted is removed here
-                proxy_buffer_size 8k; # by a header for each
+                proxy_buffer_size 32k; # by a header for each
+                proxy_buffers 8 32k; # NGINX wants them no smaller
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
                 proxy_buffering on;
@@ -898,7 +899,8 @@ job "shell" {
                 proxy_set_header X-Bothy-Browser $browser;
                 proxy_pass_header Clear-Site-Data;
                 proxy_set_header Cookie $http_cookie; # what was planted is removed here
-                proxy_buffer_size 8k; # by a header for each
+                proxy_buffer_size 32k; # by a header for each
+                proxy_buffers 8 32k; # NGINX wants them no smaller
                 proxy_set_header Content-Length "";
                 proxy_set_header Connection "";
                 proxy_buffering on;

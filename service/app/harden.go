@@ -20,15 +20,15 @@ const permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=(
 // hardened puts in front of a handler what holds for everything on the console's
 // origin: how fast one may ask, and what browsers are told in every answer.
 func (a *App) hardened(next http.Handler) (http.Handler, error) {
+	secure := strings.HasPrefix(a.cfg.ConsoleURL, "https://")
 	limited, err := limit.New(limit.Config{
 		PerAddress: a.cfg.Limits.RequestsPerAddress, PerCaller: a.cfg.Limits.RequestsPerCaller,
 		Cookies: []string{"__Host-bothy_session", "bothy_session"}, TrustedProxies: a.cfg.API.TrustedProxies,
 		Exempt: []string{"/healthz", "/readyz", "/metrics"}, Refuse: api.Refuser(), Registry: a.metrics,
-	}, auth.BoundCookies(next))
+	}, auth.BoundCookies(next, secure))
 	if err != nil {
 		return nil, fmt.Errorf("make the limits: %w", err)
 	}
-	secure := strings.HasPrefix(a.cfg.ConsoleURL, "https://")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Permissions-Policy", permissions)
 		if secure || r.TLS != nil {

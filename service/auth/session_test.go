@@ -310,7 +310,7 @@ func TestASessionIsNotForWhatAnotherPageAsks(t *testing.T) {
 
 func TestABrowserFullOfANeighboursCookiesComesBack(t *testing.T) {
 	served := 0
-	h := auth.BoundCookies(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }))
+	h := auth.BoundCookies(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }), false)
 	ask := func(host, cookies string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, "http://"+host+"/tokens", nil)
 		r.Header.Set("Cookie", cookies)

@@ -17,6 +17,7 @@ func TestWhatIsPlantedIsForgottenAtTheEntrance(t *testing.T) {
 	removed := forgotten(t, r.cookies[:len(r.cookies)-1])
 	for _, want := range []string{
 		"bothy_pass example.org/", "bothy_pass /", "bothy_pass labs.example.org/" + slug + "/", "bothy_pass labs.example.org/" + slug + "/-/enter",
+		"partitioned bothy_pass example.org/", "partitioned bothy_pass /", "partitioned bothy_pass /" + slug + "/",
 	} {
 		if !removed[want] {
 			t.Errorf("not forgotten: %s", want)
@@ -27,6 +28,40 @@ func TestWhatIsPlantedIsForgottenAtTheEntrance(t *testing.T) {
 	}
 	if pass := r.cookies[len(r.cookies)-1]; pass.Name != "bothy_pass" || pass.Value == "" {
 		t.Errorf("the pass: %v", pass)
+	}
+}
+
+// Over HTTPS a page of the same host can set another beside each of the door's own: one
+// that is Partitioned. A browser that has two names has none, and gets one.
+func TestAPartitionedTwinIsForgotten(t *testing.T) {
+	b := newBench(t)
+	const one, two = "__Host-bothy_browser=AAAAAAAAAAAAAAAAAAAAAAAA", "__Host-bothy_browser=BBBBBBBBBBBBBBBBBBBBBBBB"
+	for at, passes := range map[string]string{labs + "/" + slug: "", own: "; __Host-bothy_pass=one; __Host-bothy_pass=two"} {
+		r := b.request(b.Labs(), at+"/-/enter?open=1&to=/", "Cookie", one+"; "+two+passes)
+		named := r.cookies[len(r.cookies)-1]
+		if r.status != http.StatusSeeOther || named.Name != browserCookie || named.Value == "" || named.Partitioned {
+			t.Fatalf("%d, %v", r.status, named)
+		}
+		removed := forgotten(t, r.cookies[:len(r.cookies)-1])
+		if !removed["partitioned __Host-bothy_browser /"] || removed["partitioned __Host-bothy_pass /"] != (passes != "") {
+			t.Errorf("at %s is forgotten %v", at, removed)
+		}
+	}
+}
+
+// NGINX gives a visitor nothing of an answer with more headers than the templates'
+// proxy_buffer_size.
+func TestWhatIsForgottenIsNoMoreThanNGINXReads(t *testing.T) {
+	const most = 32 << 10
+	b := newBench(t, func(c *door.Config) { c.LabsURL = "https://labs.informatics.university.example.org" })
+	longest := strings.Repeat("a", 63)
+	for _, at := range []string{"https://labs.informatics.university.example.org/" + longest, "https://" + longest + ".labs.informatics.university.example.org"} {
+		r := b.request(b.Labs(), at+"/-/enter?open=1&to=/", "Cookie", "bothy_pass=one; bothy_pass=two; __Host-bothy_pass=one; __Host-bothy_pass=two")
+		var sent strings.Builder
+		if err := r.header.Write(&sent); err != nil || r.status != http.StatusSeeOther || len(r.cookies) < 40 || sent.Len() > most {
+			t.Errorf("at %s: status %d, %d cookies, %d bytes, %v", at, r.status, len(r.cookies), sent.Len(), err)
+		}
+		t.Logf("%d cookies, %d bytes", len(r.cookies), sent.Len())
 	}
 }
 
@@ -70,10 +105,14 @@ func forgotten(t *testing.T, cookies []*http.Cookie) map[string]bool {
 	t.Helper()
 	removed := map[string]bool{}
 	for _, c := range cookies {
-		if c.MaxAge >= 0 || c.Value != "" || strings.HasPrefix(c.Name, "__Host-") {
+		if c.MaxAge >= 0 || c.Value != "" || strings.HasPrefix(c.Name, "__Host-") && !c.Partitioned {
 			t.Errorf("set: %v", c)
 		}
-		removed[c.Name+" "+c.Domain+c.Path] = true
+		kind := ""
+		if c.Partitioned {
+			kind = "partitioned "
+		}
+		removed[kind+c.Name+" "+c.Domain+c.Path] = true
 	}
 	return removed
 }

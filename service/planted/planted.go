@@ -10,14 +10,40 @@ import (
 	"strings"
 )
 
-// maxPaths bounds for how many paths cookies are removed.
-const maxPaths = 16
+const (
+	// maxPaths bounds for how many paths cookies are removed.
+	maxPaths = 16
+	// secured is what browsers want of all that is said of a cookie whose name has a
+	// prefix, its removal too: Secure of __Secure-, HttpOnly as well of __Http-. They
+	// take it of any cookie over https, and of none over plain http.
+	secured = "; Secure; HttpOnly"
+	// partitioned is said of a cookie that is Partitioned. It is another one than that of
+	// the same name, domain and path that is not, and both are sent.
+	partitioned = secured + "; Partitioned"
+)
 
-// Forget has a browser forget the cookie of a name, a domain and a path. The domain ""
-// is the answering host alone. The name may be one that http.Cookie doesn't write, as
-// long as a browser has sent it; "" is the cookie without a name, which is set by a
-// value alone (RFC 6265bis, section 5.6), and by none at all not.
-func Forget(answer http.Header, name, domain, path string) {
+// Forget has a browser forget the cookies of a name, a domain and a path, of which
+// there may be two over https. The domain "" is the answering host alone. The name may
+// be one that http.Cookie doesn't write, as long as a browser has sent it; "" is the
+// cookie without a name, which is set by a value alone (RFC 6265bis, section 5.6), and
+// by none at all not.
+func Forget(answer http.Header, https bool, name, domain, path string) {
+	kinds := []string{""}
+	if https {
+		kinds = []string{secured, partitioned}
+	}
+	for _, kind := range kinds {
+		answer.Add("Set-Cookie", removal(name, domain, path)+kind)
+	}
+}
+
+// ForgetPartitioned has a browser forget, over https, the Partitioned cookie of a name,
+// a domain and a path alone, and keep the other.
+func ForgetPartitioned(answer http.Header, name, domain, path string) {
+	answer.Add("Set-Cookie", removal(name, domain, path)+partitioned)
+}
+
+func removal(name, domain, path string) string {
 	pair := name + "="
 	if name == "" {
 		pair = "forgotten"
@@ -25,7 +51,7 @@ func Forget(answer http.Header, name, domain, path string) {
 	if domain != "" {
 		domain = "; Domain=" + domain
 	}
-	answer.Add("Set-Cookie", fmt.Sprintf("%s; Path=%s%s; Max-Age=0", pair, path, domain))
+	return fmt.Sprintf("%s; Path=%s%s; Max-Age=0", pair, path, domain)
 }
 
 // Domains gives the domains above a host that a cookie may be for, the nearest first.

@@ -48,11 +48,27 @@ func TestPathsAreThoseWhoseCookiesAreSent(t *testing.T) {
 
 func TestForgottenIsWhatHasTheSameNameDomainAndPath(t *testing.T) {
 	answer := http.Header{}
-	planted.Forget(answer, "bothy_session", "school.example", "/ada/")
-	planted.Forget(answer, "bothy_pass", "", "/")
-	planted.Forget(answer, "", "school.example", "/")
+	planted.Forget(answer, false, "bothy_session", "school.example", "/ada/")
+	planted.Forget(answer, false, "bothy_pass", "", "/")
+	planted.Forget(answer, false, "", "school.example", "/")
 	want := []string{
 		"bothy_session=; Path=/ada/; Domain=school.example; Max-Age=0", "bothy_pass=; Path=/; Max-Age=0", "forgotten; Path=/; Domain=school.example; Max-Age=0",
+	}
+	if got := answer["Set-Cookie"]; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Browsers refuse what is said of a cookie with a prefix and isn't Secure (and HttpOnly),
+// and tell a Partitioned cookie from the other of the same name, domain and path.
+func TestOverHTTPSForgottenIsAlsoWhatIsPrefixedOrPartitioned(t *testing.T) {
+	answer := http.Header{}
+	planted.Forget(answer, true, "__Http-theme", "school.example", "/")
+	planted.ForgetPartitioned(answer, "bothy_pass", "", "/ada/")
+	want := []string{
+		"__Http-theme=; Path=/; Domain=school.example; Max-Age=0; Secure; HttpOnly",
+		"__Http-theme=; Path=/; Domain=school.example; Max-Age=0; Secure; HttpOnly; Partitioned",
+		"bothy_pass=; Path=/ada/; Max-Age=0; Secure; HttpOnly; Partitioned",
 	}
 	if got := answer["Set-Cookie"]; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
