@@ -98,7 +98,7 @@ func (m *adminMaker) make(ctx context.Context, in Admin, ask func() (string, err
 	}
 	// What others may hold ends before the role is given.
 	giver := newGiver(m.store, m.passwords, m.deps)
-	if err := giver.Give(ctx, user.ID, password, false, func(ctx context.Context, hold lab.PasswordHold) (err error) {
+	if err := giver.Give(ctx, lab.PasswordHold{UserID: user.ID, Disabled: true}, password, func(ctx context.Context, hold lab.PasswordHold) (err error) {
 		made.Ended, err = m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", true, at, audit("password.reset"))
 		return err
 	}); err != nil {

@@ -90,7 +90,7 @@ func (m *personMaker) create(ctx context.Context, person Person) error {
 func (m *personMaker) renew(ctx context.Context, user lab.User, person Person) error {
 	_, audit := m.record("password.reset", user)
 	giver := newGiver(m.store, m.passwords, m.deps)
-	return giver.Give(ctx, user.ID, person.Password.Reveal(), false, func(ctx context.Context, hold lab.PasswordHold) error {
+	return giver.Give(ctx, lab.PasswordHold{UserID: user.ID}, person.Password.Reveal(), func(ctx context.Context, hold lab.PasswordHold) error {
 		_, err := m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", false, audit.At, audit)
 		return err
 	})

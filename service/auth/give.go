@@ -37,20 +37,21 @@ type Giver struct {
 	Turn func(ctx context.Context) (done func(), err error)
 }
 
-// Give gives somebody a password, and has note write down that they have it, which
-// ends the hold that it gets. Vault keeps what comes last and compares nothing: nobody
+// Give gives somebody a password under a hold, which says whose, and has note write
+// down that they have it, which ends the hold that it gets. Vault keeps what comes last and compares nothing: nobody
 // else gives them one in between, so that what the database says is what Vault has.
 // Who waits for the answer may leave: what was begun is ended. CodeConflict when
-// somebody else takes long, and of a temporary password for who has one of their own.
-func (g Giver) Give(ctx context.Context, userID, password string, temporary bool, note func(context.Context, lab.PasswordHold) error) error {
-	hold, done, err := g.hold(ctx, lab.PasswordHold{ID: g.NewID(), UserID: userID, Temporary: temporary})
+// somebody else takes long, and of a temporary password for who has one of their own;
+// CodeUnauthenticated and CodeForbidden as HoldPassword has them.
+func (g Giver) Give(ctx context.Context, hold lab.PasswordHold, password string, note func(context.Context, lab.PasswordHold) error) error {
+	hold, done, err := g.hold(ctx, hold)
 	if err != nil {
 		return err
 	}
 	defer done()
 	begun, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveTimeout)
 	defer cancel()
-	err = g.Passwords.SetPassword(begun, userID, password)
+	err = g.Passwords.SetPassword(begun, hold.UserID, password)
 	done()
 	if err != nil {
 		if begun.Err() == nil { // else it may still come, and the hold ends by itself
@@ -67,6 +68,7 @@ func (g Giver) Give(ctx context.Context, userID, password string, temporary bool
 // first: a hold must not grow old while others have theirs. And nobody keeps a turn
 // while they wait for a hold, else one person could take all of them.
 func (g Giver) hold(ctx context.Context, hold lab.PasswordHold) (_ lab.PasswordHold, done func(), err error) {
+	hold.ID = g.NewID()
 	for look := 1; ; look++ {
 		if done, err = g.turn(ctx); err != nil {
 			return hold, nil, err

@@ -201,7 +201,7 @@ func TestWhatWasNeverNotedKeepsOthersForAWhile(t *testing.T) {
 	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordTemporary)
 	give := func(passwords auth.Passwords, noted *bool) error {
 		giver := auth.Giver{Holds: s.store, Passwords: passwords, NewID: s.id, Now: s.clock, After: s.after}
-		return giver.Give(t.Context(), ada.ID, chosen, false, func(ctx context.Context, hold lab.PasswordHold) error {
+		return giver.Give(t.Context(), lab.PasswordHold{UserID: ada.ID}, chosen, func(ctx context.Context, hold lab.PasswordHold) error {
 			*noted = true
 			_, err := s.store.ReleasePassword(ctx, hold)
 			return err
@@ -256,7 +256,7 @@ func TestAPasswordThatMayStillComeKeepsOthersFromIt(t *testing.T) {
 		kept := &holds{}
 		give := func(ctx context.Context, passwords auth.Passwords) error {
 			giver := auth.Giver{Holds: kept, Passwords: passwords, NewID: func() string { return "id" }, Now: time.Now, After: time.After}
-			return giver.Give(ctx, "ada", chosen, false, func(ctx context.Context, hold lab.PasswordHold) error {
+			return giver.Give(ctx, lab.PasswordHold{UserID: "ada"}, chosen, func(ctx context.Context, hold lab.PasswordHold) error {
 				_, err := kept.ReleasePassword(ctx, hold)
 				return err
 			})

@@ -184,6 +184,16 @@ func (s *site) user(login string, role lab.Role, state lab.Password) lab.User {
 	return u
 }
 
+func (s *site) disable(user lab.User) {
+	s.t.Helper()
+	at := s.clock()
+	_, err := s.store.ChangeUser(s.t.Context(), lab.Intent{}, user.ID, func(u lab.User) (lab.User, lab.Audit, error) {
+		u.DisabledAt = &at
+		return u, lab.Audit{ID: s.id(), At: at, Action: "user.disable", Target: u.ID}, nil
+	})
+	s.must(err)
+}
+
 // browser holds cookies as browsers do.
 type browser struct {
 	s       *site

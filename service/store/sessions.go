@@ -249,8 +249,20 @@ func (s *Store) KnowsDevice(ctx context.Context, userID, hash string) (bool, err
 
 // HoldPassword keeps others from giving somebody a password; CodeConflict while
 // somebody else does, and of a temporary one for who has chosen a password.
+// CodeUnauthenticated where the session that asks has ended by now, CodeForbidden for
+// who is disabled.
 func (s *Store) HoldPassword(ctx context.Context, hold lab.PasswordHold, at time.Time) error {
 	return s.update(ctx, "hold a password", func(tx session) error {
+		user, err := holdUser(ctx, tx, hold.UserID) // whatever ends all that they have waits, or is seen
+		if err != nil {
+			return err
+		}
+		if err := asksStill(ctx, tx, hold); err != nil {
+			return err
+		}
+		if !user.Active() && !hold.Disabled {
+			return lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
+		}
 		n, err := tx.exec(ctx, `UPDATE users SET password_hold = ?, password_held_until = ?
 			WHERE id = ? AND (password_hold = '' OR password_held_until <= ?) AND (? = FALSE OR password <> 'own')`,
 			hold.ID, stamp(hold.Until), hold.UserID, stamp(at), hold.Temporary)
@@ -259,6 +271,18 @@ func (s *Store) HoldPassword(ctx context.Context, hold lab.PasswordHold, at time
 		}
 		return err
 	})
+}
+
+// asksStill is CodeUnauthenticated where the session that asks for a hold has ended.
+func asksStill(ctx context.Context, tx session, hold lab.PasswordHold) error {
+	if hold.SessionID == "" {
+		return nil
+	}
+	err := tx.lock(ctx, "session", `SELECT id FROM sessions WHERE ended_at IS NULL AND id = ?`, hold.SessionID)
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		err = lab.Errorf(lab.CodeUnauthenticated, "your session has ended meanwhile").WithHint("sign in again")
+	}
+	return err
 }
 
 // ReleasePassword ends a hold, and says whether it was one still: it may have been

@@ -291,6 +291,28 @@ func (f *fixture) hold(userID string) lab.PasswordHold {
 	return hold
 }
 
+func TestWhoIsShutOutByThenHoldsNoPassword(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		s := f.session(ada, "ada's")
+		holds := func(hold lab.PasswordHold) error {
+			hold.ID, hold.UserID, hold.Until = f.id("hold"), ada.ID, f.now.Add(time.Minute)
+			err := f.HoldPassword(ctx, hold, f.now)
+			f.must(second(f.ReleasePassword(ctx, hold)))
+			return err
+		}
+		f.must(holds(lab.PasswordHold{SessionID: s.ID}))
+		f.must(f.EndSession(ctx, somebody(), "", s.ID, f.now, f.audit("session.end", s.ID)))
+		wantCode(t, holds(lab.PasswordHold{SessionID: s.ID}), lab.CodeUnauthenticated)
+		f.must(holds(lab.PasswordHold{}))
+
+		f.setUser(ada.ID, func(u *lab.User) { u.DisabledAt = &f.now })
+		wantCode(t, holds(lab.PasswordHold{}), lab.CodeForbidden)
+		f.must(holds(lab.PasswordHold{Disabled: true}))
+	})
+}
+
 func TestOneActAtATimeSetsAPassword(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f *fixture) {
