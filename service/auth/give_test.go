@@ -196,6 +196,39 @@ func TestNobodyWaitsForAPasswordOfTheirOwn(t *testing.T) {
 	s.must(second(s.browser().signIn("ada@example.org", chosen)))
 }
 
+func TestALinkIsNotTurnedAwayByAChangeThatIsBeingMade(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	s.must(s.AskReset(t.Context(), s.browser().visit(), "ada@example.org"))
+	m := &mailer{}
+	s.must(s.letters(m).Once(t.Context()))
+	thief := s.browser()
+	s.must(second(thief.signIn("ada@example.org", right)))
+	visitor := thief.mustVisitor()
+	waits, over, done := make(chan struct{}, 1), make(chan time.Time), make(chan error, 1)
+	s.pause = func() <-chan time.Time {
+		waits <- struct{}{}
+		return over
+	}
+	s.passwords.setting = func(string) {
+		s.passwords.setting = nil
+		go func() {
+			done <- second(s.ResetPassword(t.Context(), s.browser().visit(), linkIn(t, m.all()[0]), chosen))
+		}()
+		select {
+		case <-waits:
+		case err := <-done:
+			t.Errorf("it did not wait: %v", err)
+			done <- err
+		}
+	}
+	s.must(s.ChangePassword(t.Context(), visitor, thief.visit(), right, "a password of the thief", false))
+	close(over)
+	s.must(<-done)
+	s.must(second(s.browser().signIn("ada@example.org", chosen)))
+	s.wantCode(second(thief.visitor()), lab.CodeUnauthenticated)
+}
+
 func TestWhatWasNeverNotedKeepsOthersForAWhile(t *testing.T) {
 	s := newSite(t)
 	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordTemporary)

@@ -62,7 +62,7 @@ func CheckNewPassword(user lab.User, password string) error {
 // ChangePassword gives somebody the password that they choose, who knows the
 // present one or has just signed in with a temporary one. Their other sessions end;
 // with tokens, their API tokens are revoked too. CodeInvalid says what is wrong with
-// the new one.
+// the new one; CodeConflict comes at once while they change it elsewhere.
 func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visit, present, chosen string, tokens bool) error {
 	user := visitor.User
 	if err := CheckNewPassword(user, chosen); err != nil {
@@ -75,6 +75,12 @@ func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visi
 	} else if err := p.isAnother(ctx, user, chosen); err != nil {
 		return err
 	}
+	// Nobody queues behind themselves. Whoever has a link does queue: the change that is
+	// on its way may be somebody else's.
+	if _, twice := p.changing.LoadOrStore(user.ID, true); twice {
+		return lab.Errorf(lab.CodeConflict, "another password is being set at this moment").WithHint("try again in a minute")
+	}
+	defer p.changing.Delete(user.ID)
 	audit := p.audit(actorOf(user, visit.Remote), "password.change", user.ID, map[string]any{"first": visitor.Session.PasswordDue})
 	return p.givePassword(ctx, user.ID, chosen, visitor.Session.ID, tokens, audit)
 }

@@ -111,8 +111,8 @@ type People struct {
 	signIns *prometheus.CounterVec
 	// taken has something for each turn that is taken.
 	taken chan struct{}
-	// given has the ids of those who are given a password that they chose.
-	given sync.Map
+	// changing has the ids of those whose password is changed by a session.
+	changing sync.Map
 }
 
 // NewPeople makes it.
