@@ -14,9 +14,10 @@ import (
 const (
 	giveTimeout = 12 * time.Second
 	heldFor     = 45 * time.Second
-	// givePause is between two looks whether somebody else is done, givePatience how many.
+	// givePause is between two looks whether somebody else is done, givePatience how long
+	// there are any.
 	givePause    = 200 * time.Millisecond
-	givePatience = 25
+	givePatience = 5 * time.Second
 )
 
 // PasswordHolds keeps who is giving somebody a password.
@@ -64,30 +65,34 @@ func (g Giver) Give(ctx context.Context, hold lab.PasswordHold, password string,
 	return note(settling, hold)
 }
 
-// hold waits for a while until nobody else gives the person a password. The turn comes
-// first: a hold must not grow old while others have theirs. And nobody keeps a turn
-// while they wait for a hold, else one person could take all of them.
+// hold waits for a while until nobody else gives the person a password. Nobody keeps a
+// turn while they wait, else one person could take all of them.
 func (g Giver) hold(ctx context.Context, hold lab.PasswordHold) (_ lab.PasswordHold, done func(), err error) {
 	hold.ID = g.NewID()
-	for look := 1; ; look++ {
-		if done, err = g.turn(ctx); err != nil {
-			return hold, nil, err
-		}
-		at := g.Now()
-		hold.Until = at.Add(heldFor)
-		if err = g.Holds.HoldPassword(ctx, hold, at); err == nil {
-			return hold, done, nil
-		}
-		done()
-		if lab.CodeOf(err) != lab.CodeConflict || look == givePatience || hold.Temporary {
-			return hold, nil, err
-		}
+	hold, done, err = g.tryHold(ctx, hold)
+	for late := g.Now().Add(givePatience); lab.CodeOf(err) == lab.CodeConflict && !hold.Temporary && g.Now().Before(late); {
 		select {
 		case <-g.After(givePause):
+			hold, done, err = g.tryHold(ctx, hold)
 		case <-ctx.Done():
-			return hold, nil, ctx.Err()
+			err = ctx.Err()
 		}
 	}
+	return hold, done, err
+}
+
+// tryHold holds it when the turn has come, unless somebody else does. The turn comes
+// first: a hold must not grow old while others have theirs.
+func (g Giver) tryHold(ctx context.Context, hold lab.PasswordHold) (_ lab.PasswordHold, done func(), err error) {
+	if done, err = g.turn(ctx); err != nil {
+		return hold, nil, err
+	}
+	at := g.Now()
+	hold.Until = at.Add(heldFor)
+	if err = g.Holds.HoldPassword(ctx, hold, at); err != nil {
+		done()
+	}
+	return hold, done, err
 }
 
 func (g Giver) turn(ctx context.Context) (done func(), err error) {

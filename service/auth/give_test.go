@@ -276,6 +276,24 @@ func (h *holds) ReleasePassword(_ context.Context, hold lab.PasswordHold) (bool,
 	return held, nil
 }
 
+// A turn may take long to come: looks that each wait for one are fewer.
+func TestWhoWaitsForAnotherPasswordIsToldInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := &holds{hold: lab.PasswordHold{ID: "another", Until: time.Now().Add(time.Hour)}}
+		giver := auth.Giver{Holds: kept, NewID: func() string { return "id" }, Now: time.Now, After: time.After}
+		const queue = 3 * time.Second
+		giver.Turn = func(context.Context) (func(), error) {
+			<-time.After(queue)
+			return func() {}, nil
+		}
+		at := time.Now()
+		err := giver.Give(t.Context(), lab.PasswordHold{UserID: "ada"}, chosen, nil)
+		if waited := time.Since(at); lab.CodeOf(err) != lab.CodeConflict || waited > queue+5*time.Second+queue {
+			t.Errorf("after %s: %v", waited, err)
+		}
+	})
+}
+
 // slow never answers.
 type slow struct{ auth.Passwords }
 

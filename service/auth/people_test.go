@@ -156,6 +156,9 @@ func (s *site) after(d time.Duration) <-chan time.Time {
 	if s.pause != nil && d == auth.GivePause {
 		return s.pause()
 	}
+	if d == auth.GivePause {
+		s.now = s.now.Add(d) // who waits looks at the clock
+	}
 	now := make(chan time.Time, 1)
 	switch {
 	case s.whileWaiting == nil:
