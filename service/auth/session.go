@@ -99,11 +99,28 @@ type entry struct {
 	revision int64
 }
 
+// begin begins a session, and counts what came of it; a refusal is recorded too.
 func (p *People) begin(ctx context.Context, user lab.User, visit Visit, how entry) ([]*http.Cookie, error) {
-	if !user.Active() {
-		p.signIns.WithLabelValues(how.by, "disabled").Inc()
-		return nil, lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
+	cookies, err := p.newSession(ctx, user, visit, how)
+	outcome := "failed"
+	switch lab.CodeOf(err) { //nolint:exhaustive // all else is a failure
+	case "":
+		outcome = "ok"
+	case lab.CodeForbidden:
+		outcome = "disabled"
+	case lab.CodeConflict:
+		outcome = "refused"
 	}
+	p.signIns.WithLabelValues(how.by, outcome).Inc()
+	if outcome == "disabled" || outcome == "refused" {
+		if err := p.refused(ctx, user, visit, false); err != nil {
+			return nil, err
+		}
+	}
+	return cookies, err
+}
+
+func (p *People) newSession(ctx context.Context, user lab.User, visit Visit, how entry) ([]*http.Cookie, error) {
 	token, err := p.secret()
 	if err != nil {
 		return nil, err
@@ -128,7 +145,6 @@ func (p *People) begin(ctx context.Context, user lab.User, visit Visit, how entr
 	if err := p.Store.BeginSession(ctx, in, audit, ended); err != nil {
 		return nil, fmt.Errorf("begin a session: %w", err)
 	}
-	p.signIns.WithLabelValues(how.by, "ok").Inc()
 	return []*http.Cookie{p.cookie(sessionCookie, token, p.Lifetime), p.cookie(deviceCookie, device, DeviceAge)}, nil
 }
 

@@ -74,6 +74,9 @@ func TestAPasswordThatIsReplacedWhileItIsLookedAtSignsNobodyIn(t *testing.T) {
 	}
 	_, err = thief.signIn("ada@example.org", right)
 	s.wantCode(err, lab.CodeConflict)
+	if n := testutil.ToFloat64(counter(t, s, "refused")); n != 1 || !strings.HasSuffix(s.actions(), "password.change session.refuse") {
+		t.Errorf("%v are counted as refused, the record has %s", n, s.actions())
+	}
 	_, err = thief.visitor()
 	s.wantCode(err, lab.CodeUnauthenticated)
 	_, err = ada.signIn("ada@example.org", chosen)
