@@ -40,7 +40,7 @@ func (a *App) SetUpPeople(ctx context.Context, people []Person) ([]bool, error) 
 type personStore interface {
 	User(ctx context.Context, ref string) (lab.User, error)
 	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
-	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.NewPassword, error)
 	auth.PasswordHolds
 }
 

@@ -82,7 +82,8 @@ func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visi
 	}
 	defer p.changing.Delete(user.ID)
 	audit := p.audit(actorOf(user, visit.Remote), "password.change", user.ID, map[string]any{"first": visitor.Session.PasswordDue})
-	return p.givePassword(ctx, user.ID, chosen, visitor.Session.ID, tokens, audit)
+	_, err := p.givePassword(ctx, user.ID, chosen, visitor.Session.ID, tokens, audit)
+	return err
 }
 
 // knows wants somebody's present password: CodeInvalid for another one.
@@ -202,7 +203,8 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 		return nil, err
 	}
 	audit := p.audit(actorOf(user, visit.Remote), "password.reset", user.ID, nil)
-	if err := p.givePassword(ctx, user.ID, chosen, "", true, audit); err != nil {
+	revision, err := p.givePassword(ctx, user.ID, chosen, "", true, audit)
+	if err != nil {
 		// The link is good again: it was no fault of who has it.
 		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 		defer cancel()
@@ -211,5 +213,5 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 		}
 		return nil, err
 	}
-	return p.begin(ctx, user, visit, entry{by: "link"})
+	return p.begin(ctx, user, visit, entry{by: "link", revision: revision})
 }

@@ -46,7 +46,7 @@ type Store interface {
 	EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error
 	KnowsDevice(ctx context.Context, userID, hash string) (bool, error)
 	PasswordHolds
-	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.NewPassword, error)
 
 	CreateToken(ctx context.Context, intent lab.Intent, caller lab.Caller, token lab.APIToken, hash string, audit lab.Audit) error
 	Token(ctx context.Context, id string) (lab.APIToken, error)

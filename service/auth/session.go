@@ -95,7 +95,8 @@ type entry struct {
 	by string
 	// due: with a temporary password.
 	due bool
-	// revision is the user's before their password was looked at, 0 where none was.
+	// revision is the user's before their password was looked at, or since it was set; 0
+	// where there is none to be overtaken.
 	revision int64
 }
 

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -136,6 +137,31 @@ func TestALinkGivesNobodyAPasswordWhoIsDisabledMeanwhile(t *testing.T) {
 	if got := s.passwords.of[ada.ID]; got != right {
 		t.Errorf("Vault has %q", got)
 	}
+}
+
+// secrets are random, and something happens as the first is made.
+type secrets struct{ happens func() }
+
+func (s *secrets) Read(p []byte) (int, error) {
+	happens := s.happens
+	s.happens = func() {}
+	happens()
+	return rand.Read(p)
+}
+
+func TestALinkSignsNobodyInWhosePasswordIsReplacedAtThatMoment(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	s.must(s.AskReset(t.Context(), s.browser().visit(), "ada@example.org"))
+	m := &mailer{}
+	s.must(s.letters(m).Once(t.Context()))
+	s.Random = &secrets{func() {
+		hold := lab.PasswordHold{ID: s.id(), UserID: ada.ID, Until: s.clock().Add(time.Minute)}
+		s.must(s.store.HoldPassword(t.Context(), hold, s.clock()))
+		audit := lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID}
+		s.must(second(s.store.PasswordSet(t.Context(), hold, lab.PasswordOwn, "", true, s.clock(), audit)))
+	}}
+	s.wantCode(second(s.ResetPassword(t.Context(), s.browser().visit(), linkIn(t, m.all()[0]), chosen)), lab.CodeConflict)
 }
 
 func TestAnAttackerLocksNobodyOutWhoHasSignedInBefore(t *testing.T) {

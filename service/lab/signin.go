@@ -69,6 +69,12 @@ type Ended struct {
 	Sessions, Tokens int
 }
 
+// NewPassword is what came of giving somebody a password. Revision is the user's since.
+type NewPassword struct {
+	Ended
+	Revision int64
+}
+
 // APIToken is a credential for programs, with a part of its user's rights. Written
 // by who makes and revokes it; its text is known to that person alone.
 type APIToken struct {

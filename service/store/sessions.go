@@ -303,14 +303,15 @@ func releasePassword(ctx context.Context, tx session, hold lab.PasswordHold) (bo
 // PasswordSet notes that somebody's password was set under a hold, which ends: their
 // state, that what was due by their session is done, and that all their other
 // sessions and their links have ended, with tokens their API tokens too, and their
-// failures are forgotten. It gives how many sessions and tokens have ended. CodeConflict
+// failures are forgotten. CodeConflict
 // when the hold was too long, and somebody else's turn since: nothing is noted then.
 func (s *Store) PasswordSet(
 	ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit,
-) (ended lab.Ended, err error) {
+) (given lab.NewPassword, err error) {
 	err = s.update(ctx, "note a new password", func(tx session) error {
 		userID := hold.UserID
-		if err := tx.lock(ctx, "user", lockUser, userID); err != nil {
+		before, err := holdUser(ctx, tx, userID)
+		if err != nil {
 			return err
 		}
 		if held, err := releasePassword(ctx, tx, hold); err != nil || !held {
@@ -338,8 +339,8 @@ func (s *Store) PasswordSet(
 				return err
 			}
 		}
-		ended = lab.Ended{Sessions: gone.sessions, Tokens: len(gone.tokens)}
+		given = lab.NewPassword{Ended: lab.Ended{Sessions: gone.sessions, Tokens: len(gone.tokens)}, Revision: before.Revision + 1}
 		return record(ctx, tx, gone.with(audit))
 	})
-	return ended, err
+	return given, err
 }

@@ -202,21 +202,21 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		f.must(f.BeginSession(ctx, lab.SignIn{Session: over, Hash: "over", Device: "device"}, f.audit("session.create", over.ID), nil))
 		f.apiToken(ada)
 
-		ended, err := f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))
+		given, err := f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))
 		f.must(err)
-		wantEqual(t, ended, lab.Ended{Sessions: 1})
+		wantEqual(t, given, lab.NewPassword{Ended: lab.Ended{Sessions: 1}, Revision: ada.Revision + 1})
 		here.PasswordDue = false
 		wantEqual(t, f.live(ada.ID), []lab.Session{here})
 		changed, err := f.User(ctx, ada.ID)
 		f.must(err)
 		wantEqual(t, changed.Password, lab.PasswordOwn)
-		wantEqual(t, changed.Revision, ada.Revision+1)
+		wantEqual(t, changed.Revision, given.Revision)
 		_, err = f.ResetLink(ctx, "link", f.now)
 		wantCode(t, err, lab.CodeNotFound)
 
-		ended, err = f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))
+		given, err = f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))
 		f.must(err)
-		wantEqual(t, ended, lab.Ended{Sessions: 1, Tokens: 1})
+		wantEqual(t, given.Ended, lab.Ended{Sessions: 1, Tokens: 1})
 	})
 }
 
