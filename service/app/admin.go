@@ -53,7 +53,7 @@ type adminStore interface {
 	Users(ctx context.Context, filter lab.UserFilter, page lab.Page) (lab.List[lab.User], error)
 	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
 	ChangeUser(ctx context.Context, intent lab.Intent, id string, decide func(lab.User) (lab.User, lab.Audit, error)) (lab.User, error)
-	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.NewPassword, error)
 	auth.PasswordHolds
 }
 
@@ -98,8 +98,9 @@ func (m *adminMaker) make(ctx context.Context, in Admin, ask func() (string, err
 	}
 	// What others may hold ends before the role is given.
 	giver := newGiver(m.store, m.passwords, m.deps)
-	if err := giver.Give(ctx, user.ID, password, false, func(ctx context.Context, hold lab.PasswordHold) (err error) {
-		made.Ended, err = m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", true, at, audit("password.reset"))
+	if err := giver.Give(ctx, lab.PasswordHold{UserID: user.ID, Disabled: true}, password, func(ctx context.Context, hold lab.PasswordHold) error {
+		given, err := m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", true, at, audit("password.reset"))
+		made.Ended = given.Ended
 		return err
 	}); err != nil {
 		return MadeAdmin{}, err

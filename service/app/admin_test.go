@@ -95,6 +95,21 @@ func TestTheFirstAdminIsMadeOnce(t *testing.T) {
 	}
 }
 
+func TestSomebodyDisabledIsMadeAnAdminByForce(t *testing.T) {
+	ctx := t.Context()
+	s := newStore(t)
+	maker := &adminMaker{store: s, passwords: &vaultOf{set: map[string]string{}}, deps: Deps{NewID: uuid.NewString, Now: time.Now}}
+	at := time.Now()
+	ada := lab.User{ID: uuid.NewString(), Login: "ada@example.edu", Name: "Ada", Role: lab.RoleStudent, Password: lab.PasswordNone, DisabledAt: &at, Revision: 1, CreatedAt: at, UpdatedAt: at}
+	if err := s.CreateUser(ctx, lab.Intent{}, ada, lab.Audit{ID: uuid.NewString(), At: at, Action: "user.create"}); err != nil {
+		t.Fatal(err)
+	}
+	made, err := maker.make(ctx, Admin{Login: ada.Login, Name: ada.Name, Force: true}, func() (string, error) { return "a very long password", nil })
+	if err != nil || !made.User.Active() || made.User.Role != lab.RoleAdmin {
+		t.Errorf("%v: %+v", err, made)
+	}
+}
+
 func TestWhoIsMadeAdminAgainKeepsNothingThatOthersMayHold(t *testing.T) {
 	ctx := t.Context()
 	s := newStore(t)

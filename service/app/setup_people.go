@@ -40,7 +40,7 @@ func (a *App) SetUpPeople(ctx context.Context, people []Person) ([]bool, error) 
 type personStore interface {
 	User(ctx context.Context, ref string) (lab.User, error)
 	CreateUser(ctx context.Context, intent lab.Intent, user lab.User, audit lab.Audit) error
-	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.NewPassword, error)
 	auth.PasswordHolds
 }
 
@@ -90,7 +90,7 @@ func (m *personMaker) create(ctx context.Context, person Person) error {
 func (m *personMaker) renew(ctx context.Context, user lab.User, person Person) error {
 	_, audit := m.record("password.reset", user)
 	giver := newGiver(m.store, m.passwords, m.deps)
-	return giver.Give(ctx, user.ID, person.Password.Reveal(), false, func(ctx context.Context, hold lab.PasswordHold) error {
+	return giver.Give(ctx, lab.PasswordHold{UserID: user.ID}, person.Password.Reveal(), func(ctx context.Context, hold lab.PasswordHold) error {
 		_, err := m.store.PasswordSet(ctx, hold, lab.PasswordOwn, "", false, audit.At, audit)
 		return err
 	})

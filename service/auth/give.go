@@ -14,9 +14,10 @@ import (
 const (
 	giveTimeout = 12 * time.Second
 	heldFor     = 45 * time.Second
-	// givePause is between two looks whether somebody else is done, givePatience how many.
+	// givePause is between two looks whether somebody else is done, givePatience how long
+	// there are any.
 	givePause    = 200 * time.Millisecond
-	givePatience = 25
+	givePatience = 5 * time.Second
 )
 
 // PasswordHolds keeps who is giving somebody a password.
@@ -37,20 +38,21 @@ type Giver struct {
 	Turn func(ctx context.Context) (done func(), err error)
 }
 
-// Give gives somebody a password, and has note write down that they have it, which
-// ends the hold that it gets. Vault keeps what comes last and compares nothing: nobody
+// Give gives somebody a password under a hold, which says whose, and has note write
+// down that they have it, which ends the hold that it gets. Vault keeps what comes last and compares nothing: nobody
 // else gives them one in between, so that what the database says is what Vault has.
 // Who waits for the answer may leave: what was begun is ended. CodeConflict when
-// somebody else takes long, and of a temporary password for who has one of their own.
-func (g Giver) Give(ctx context.Context, userID, password string, temporary bool, note func(context.Context, lab.PasswordHold) error) error {
-	hold, done, err := g.hold(ctx, lab.PasswordHold{ID: g.NewID(), UserID: userID, Temporary: temporary})
+// somebody else takes long, and of a temporary password for who has one of their own;
+// CodeUnauthenticated and CodeForbidden as HoldPassword has them.
+func (g Giver) Give(ctx context.Context, hold lab.PasswordHold, password string, note func(context.Context, lab.PasswordHold) error) error {
+	hold, done, err := g.hold(ctx, hold)
 	if err != nil {
 		return err
 	}
 	defer done()
 	begun, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveTimeout)
 	defer cancel()
-	err = g.Passwords.SetPassword(begun, userID, password)
+	err = g.Passwords.SetPassword(begun, hold.UserID, password)
 	done()
 	if err != nil {
 		if begun.Err() == nil { // else it may still come, and the hold ends by itself
@@ -63,29 +65,34 @@ func (g Giver) Give(ctx context.Context, userID, password string, temporary bool
 	return note(settling, hold)
 }
 
-// hold waits for a while until nobody else gives the person a password. The turn comes
-// first: a hold must not grow old while others have theirs. And nobody keeps a turn
-// while they wait for a hold, else one person could take all of them.
+// hold waits for a while until nobody else gives the person a password. Nobody keeps a
+// turn while they wait, else one person could take all of them.
 func (g Giver) hold(ctx context.Context, hold lab.PasswordHold) (_ lab.PasswordHold, done func(), err error) {
-	for look := 1; ; look++ {
-		if done, err = g.turn(ctx); err != nil {
-			return hold, nil, err
-		}
-		at := g.Now()
-		hold.Until = at.Add(heldFor)
-		if err = g.Holds.HoldPassword(ctx, hold, at); err == nil {
-			return hold, done, nil
-		}
-		done()
-		if lab.CodeOf(err) != lab.CodeConflict || look == givePatience || hold.Temporary {
-			return hold, nil, err
-		}
+	hold.ID = g.NewID()
+	hold, done, err = g.tryHold(ctx, hold)
+	for late := g.Now().Add(givePatience); lab.CodeOf(err) == lab.CodeConflict && !hold.Temporary && g.Now().Before(late); {
 		select {
 		case <-g.After(givePause):
+			hold, done, err = g.tryHold(ctx, hold)
 		case <-ctx.Done():
-			return hold, nil, ctx.Err()
+			err = ctx.Err()
 		}
 	}
+	return hold, done, err
+}
+
+// tryHold holds it when the turn has come, unless somebody else does. The turn comes
+// first: a hold must not grow old while others have theirs.
+func (g Giver) tryHold(ctx context.Context, hold lab.PasswordHold) (_ lab.PasswordHold, done func(), err error) {
+	if done, err = g.turn(ctx); err != nil {
+		return hold, nil, err
+	}
+	at := g.Now()
+	hold.Until = at.Add(heldFor)
+	if err = g.Holds.HoldPassword(ctx, hold, at); err != nil {
+		done()
+	}
+	return hold, done, err
 }
 
 func (g Giver) turn(ctx context.Context) (done func(), err error) {

@@ -196,12 +196,45 @@ func TestNobodyWaitsForAPasswordOfTheirOwn(t *testing.T) {
 	s.must(second(s.browser().signIn("ada@example.org", chosen)))
 }
 
+func TestALinkIsNotTurnedAwayByAChangeThatIsBeingMade(t *testing.T) {
+	s := newSite(t)
+	s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	s.must(s.AskReset(t.Context(), s.browser().visit(), "ada@example.org"))
+	m := &mailer{}
+	s.must(s.letters(m).Once(t.Context()))
+	thief := s.browser()
+	s.must(second(thief.signIn("ada@example.org", right)))
+	visitor := thief.mustVisitor()
+	waits, over, done := make(chan struct{}, 1), make(chan time.Time), make(chan error, 1)
+	s.pause = func() <-chan time.Time {
+		waits <- struct{}{}
+		return over
+	}
+	s.passwords.setting = func(string) {
+		s.passwords.setting = nil
+		go func() {
+			done <- second(s.ResetPassword(t.Context(), s.browser().visit(), linkIn(t, m.all()[0]), chosen))
+		}()
+		select {
+		case <-waits:
+		case err := <-done:
+			t.Errorf("it did not wait: %v", err)
+			done <- err
+		}
+	}
+	s.must(s.ChangePassword(t.Context(), visitor, thief.visit(), right, "a password of the thief", false))
+	close(over)
+	s.must(<-done)
+	s.must(second(s.browser().signIn("ada@example.org", chosen)))
+	s.wantCode(second(thief.visitor()), lab.CodeUnauthenticated)
+}
+
 func TestWhatWasNeverNotedKeepsOthersForAWhile(t *testing.T) {
 	s := newSite(t)
 	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordTemporary)
 	give := func(passwords auth.Passwords, noted *bool) error {
 		giver := auth.Giver{Holds: s.store, Passwords: passwords, NewID: s.id, Now: s.clock, After: s.after}
-		return giver.Give(t.Context(), ada.ID, chosen, false, func(ctx context.Context, hold lab.PasswordHold) error {
+		return giver.Give(t.Context(), lab.PasswordHold{UserID: ada.ID}, chosen, func(ctx context.Context, hold lab.PasswordHold) error {
 			*noted = true
 			_, err := s.store.ReleasePassword(ctx, hold)
 			return err
@@ -243,6 +276,24 @@ func (h *holds) ReleasePassword(_ context.Context, hold lab.PasswordHold) (bool,
 	return held, nil
 }
 
+// A turn may take long to come: looks that each wait for one are fewer.
+func TestWhoWaitsForAnotherPasswordIsToldInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := &holds{hold: lab.PasswordHold{ID: "another", Until: time.Now().Add(time.Hour)}}
+		giver := auth.Giver{Holds: kept, NewID: func() string { return "id" }, Now: time.Now, After: time.After}
+		const queue = 3 * time.Second
+		giver.Turn = func(context.Context) (func(), error) {
+			<-time.After(queue)
+			return func() {}, nil
+		}
+		at := time.Now()
+		err := giver.Give(t.Context(), lab.PasswordHold{UserID: "ada"}, chosen, nil)
+		if waited := time.Since(at); lab.CodeOf(err) != lab.CodeConflict || waited > queue+5*time.Second+queue {
+			t.Errorf("after %s: %v", waited, err)
+		}
+	})
+}
+
 // slow never answers.
 type slow struct{ auth.Passwords }
 
@@ -256,7 +307,7 @@ func TestAPasswordThatMayStillComeKeepsOthersFromIt(t *testing.T) {
 		kept := &holds{}
 		give := func(ctx context.Context, passwords auth.Passwords) error {
 			giver := auth.Giver{Holds: kept, Passwords: passwords, NewID: func() string { return "id" }, Now: time.Now, After: time.After}
-			return giver.Give(ctx, "ada", chosen, false, func(ctx context.Context, hold lab.PasswordHold) error {
+			return giver.Give(ctx, lab.PasswordHold{UserID: "ada"}, chosen, func(ctx context.Context, hold lab.PasswordHold) error {
 				_, err := kept.ReleasePassword(ctx, hold)
 				return err
 			})

@@ -242,7 +242,7 @@ func (l *Letters) send(ctx context.Context, letter lab.Letter, user lab.User, se
 	// Whoever chooses a password of their own waits until this one is set, or keeps it
 	// from being set: never does it take the place of theirs.
 	giver := Giver{Holds: l.Store, Passwords: l.Passwords, NewID: l.NewID, Now: l.Now, After: l.After}
-	if err := giver.Give(ctx, user.ID, secret, true, func(ctx context.Context, hold lab.PasswordHold) error {
+	if err := giver.Give(ctx, lab.PasswordHold{UserID: user.ID, Temporary: true}, secret, func(ctx context.Context, hold lab.PasswordHold) error {
 		if held, err := l.Store.ReleasePassword(ctx, hold); err != nil || held {
 			return err
 		}

@@ -62,7 +62,7 @@ func CheckNewPassword(user lab.User, password string) error {
 // ChangePassword gives somebody the password that they choose, who knows the
 // present one or has just signed in with a temporary one. Their other sessions end;
 // with tokens, their API tokens are revoked too. CodeInvalid says what is wrong with
-// the new one.
+// the new one; CodeConflict comes at once while they change it elsewhere.
 func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visit, present, chosen string, tokens bool) error {
 	user := visitor.User
 	if err := CheckNewPassword(user, chosen); err != nil {
@@ -75,8 +75,15 @@ func (p *People) ChangePassword(ctx context.Context, visitor Visitor, visit Visi
 	} else if err := p.isAnother(ctx, user, chosen); err != nil {
 		return err
 	}
+	// Nobody queues behind themselves. Whoever has a link does queue: the change that is
+	// on its way may be somebody else's.
+	if _, twice := p.changing.LoadOrStore(user.ID, true); twice {
+		return lab.Errorf(lab.CodeConflict, "another password is being set at this moment").WithHint("try again in a minute")
+	}
+	defer p.changing.Delete(user.ID)
 	audit := p.audit(actorOf(user, visit.Remote), "password.change", user.ID, map[string]any{"first": visitor.Session.PasswordDue})
-	return p.givePassword(ctx, user.ID, chosen, visitor.Session.ID, tokens, audit)
+	_, err := p.givePassword(ctx, user.ID, chosen, visitor.Session.ID, tokens, audit)
+	return err
 }
 
 // knows wants somebody's present password: CodeInvalid for another one.
@@ -196,7 +203,8 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 		return nil, err
 	}
 	audit := p.audit(actorOf(user, visit.Remote), "password.reset", user.ID, nil)
-	if err := p.givePassword(ctx, user.ID, chosen, "", true, audit); err != nil {
+	revision, err := p.givePassword(ctx, user.ID, chosen, "", true, audit)
+	if err != nil {
 		// The link is good again: it was no fault of who has it.
 		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 		defer cancel()
@@ -205,5 +213,5 @@ func (p *People) ResetPassword(ctx context.Context, visit Visit, token, chosen s
 		}
 		return nil, err
 	}
-	return p.begin(ctx, user, visit, entry{by: "link"})
+	return p.begin(ctx, user, visit, entry{by: "link", revision: revision})
 }

@@ -46,7 +46,7 @@ type Store interface {
 	EndSessions(ctx context.Context, intent lab.Intent, userID string, tokens bool, at time.Time, audit lab.Audit) error
 	KnowsDevice(ctx context.Context, userID, hash string) (bool, error)
 	PasswordHolds
-	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.Ended, error)
+	PasswordSet(ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit) (lab.NewPassword, error)
 
 	CreateToken(ctx context.Context, intent lab.Intent, caller lab.Caller, token lab.APIToken, hash string, audit lab.Audit) error
 	Token(ctx context.Context, id string) (lab.APIToken, error)
@@ -111,8 +111,8 @@ type People struct {
 	signIns *prometheus.CounterVec
 	// taken has something for each turn that is taken.
 	taken chan struct{}
-	// given has the ids of those who are given a password that they chose.
-	given sync.Map
+	// changing has the ids of those whose password is changed by a session.
+	changing sync.Map
 }
 
 // NewPeople makes it.

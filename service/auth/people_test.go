@@ -156,6 +156,9 @@ func (s *site) after(d time.Duration) <-chan time.Time {
 	if s.pause != nil && d == auth.GivePause {
 		return s.pause()
 	}
+	if d == auth.GivePause {
+		s.now = s.now.Add(d) // who waits looks at the clock
+	}
 	now := make(chan time.Time, 1)
 	switch {
 	case s.whileWaiting == nil:
@@ -182,6 +185,16 @@ func (s *site) user(login string, role lab.Role, state lab.Password) lab.User {
 		s.passwords.of[u.ID] = right
 	}
 	return u
+}
+
+func (s *site) disable(user lab.User) {
+	s.t.Helper()
+	at := s.clock()
+	_, err := s.store.ChangeUser(s.t.Context(), lab.Intent{}, user.ID, func(u lab.User) (lab.User, lab.Audit, error) {
+		u.DisabledAt = &at
+		return u, lab.Audit{ID: s.id(), At: at, Action: "user.disable", Target: u.ID}, nil
+	})
+	s.must(err)
 }
 
 // browser holds cookies as browsers do.

@@ -95,15 +95,33 @@ type entry struct {
 	by string
 	// due: with a temporary password.
 	due bool
-	// revision is the user's before their password was looked at, 0 where none was.
+	// revision is the user's before their password was looked at, or since it was set; 0
+	// where there is none to be overtaken.
 	revision int64
 }
 
+// begin begins a session, and counts what came of it; a refusal is recorded too.
 func (p *People) begin(ctx context.Context, user lab.User, visit Visit, how entry) ([]*http.Cookie, error) {
-	if !user.Active() {
-		p.signIns.WithLabelValues(how.by, "disabled").Inc()
-		return nil, lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
+	cookies, err := p.newSession(ctx, user, visit, how)
+	outcome := "failed"
+	switch lab.CodeOf(err) { //nolint:exhaustive // all else is a failure
+	case "":
+		outcome = "ok"
+	case lab.CodeForbidden:
+		outcome = "disabled"
+	case lab.CodeConflict:
+		outcome = "refused"
 	}
+	p.signIns.WithLabelValues(how.by, outcome).Inc()
+	if outcome == "disabled" || outcome == "refused" {
+		if err := p.refused(ctx, user, visit, false); err != nil {
+			return nil, err
+		}
+	}
+	return cookies, err
+}
+
+func (p *People) newSession(ctx context.Context, user lab.User, visit Visit, how entry) ([]*http.Cookie, error) {
 	token, err := p.secret()
 	if err != nil {
 		return nil, err
@@ -128,7 +146,6 @@ func (p *People) begin(ctx context.Context, user lab.User, visit Visit, how entr
 	if err := p.Store.BeginSession(ctx, in, audit, ended); err != nil {
 		return nil, fmt.Errorf("begin a session: %w", err)
 	}
-	p.signIns.WithLabelValues(how.by, "ok").Inc()
 	return []*http.Cookie{p.cookie(sessionCookie, token, p.Lifetime), p.cookie(deviceCookie, device, DeviceAge)}, nil
 }
 

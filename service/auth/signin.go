@@ -92,7 +92,7 @@ func (p *People) SignInWithPassword(ctx context.Context, visit Visit, login, pas
 	return cookies, due, err
 }
 
-// refused writes down a wrong password. What was typed as a login that there is not
+// refused writes down that somebody was not let in. What was typed as a login that there is not
 // may be anything, a password too, and is not kept; where such come in masses, they
 // are only counted.
 func (p *People) refused(ctx context.Context, user lab.User, visit Visit, many bool) error {

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,12 +20,7 @@ func TestAWrongPasswordAndAnUnknownLoginAreRefusedAlike(t *testing.T) {
 	s := newSite(t)
 	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
 	gone := s.user("gone@example.org", lab.RoleStudent, lab.PasswordOwn)
-	_, err := s.store.ChangeUser(t.Context(), lab.Intent{}, gone.ID, func(u lab.User) (lab.User, lab.Audit, error) {
-		at := s.clock()
-		u.DisabledAt = &at
-		return u, lab.Audit{ID: s.id(), At: at, Action: "user.disable", Target: u.ID}, nil
-	})
-	s.must(err)
+	s.disable(gone)
 	asked := 0
 	for login, password := range map[string]string{"ada@example.org": "wrong", "eve@example.org": "wrong", "gone@example.org": right, ada.ID: "wrong"} {
 		s.waited = nil
@@ -79,10 +75,93 @@ func TestAPasswordThatIsReplacedWhileItIsLookedAtSignsNobodyIn(t *testing.T) {
 	}
 	_, err = thief.signIn("ada@example.org", right)
 	s.wantCode(err, lab.CodeConflict)
+	if n := testutil.ToFloat64(counter(t, s, "refused")); n != 1 || !strings.HasSuffix(s.actions(), "password.change session.refuse") {
+		t.Errorf("%v are counted as refused, the record has %s", n, s.actions())
+	}
 	_, err = thief.visitor()
 	s.wantCode(err, lab.CodeUnauthenticated)
 	_, err = ada.signIn("ada@example.org", chosen)
 	s.must(err)
+}
+
+func TestAChangeOfPasswordIsNotMadeBySomebodyWhoIsShutOutMeanwhile(t *testing.T) {
+	for name, shutOut := range map[string]func(*site, *browser){
+		"by another password": func(s *site, ada *browser) {
+			s.must(s.ChangePassword(t.Context(), ada.mustVisitor(), ada.visit(), right, chosen, false))
+		},
+		"by signing out everywhere": func(s *site, ada *browser) {
+			s.must(s.EndSessions(t.Context(), ada.mustVisitor().Caller, lab.Intent{}, "", false))
+		},
+		"by being disabled": func(s *site, ada *browser) { s.disable(ada.mustVisitor().User) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			user := s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+			ada, thief := s.browser(), s.browser()
+			s.must(second(ada.signIn("ada@example.org", right)))
+			s.must(second(thief.signIn("ada@example.org", right)))
+			visitor := thief.mustVisitor()
+			s.passwords.answered = func() {
+				s.passwords.answered = nil // what shuts them out is not overtaken
+				shutOut(s, ada)
+			}
+			const thiefs = "a password of the thief"
+			s.wantCode(s.ChangePassword(t.Context(), visitor, thief.visit(), right, thiefs, true), lab.CodeUnauthenticated)
+			if s.passwords.of[user.ID] == thiefs {
+				t.Error("Vault has the thief's password")
+			}
+		})
+	}
+}
+
+func TestALinkGivesNobodyAPasswordWhoIsDisabledMeanwhile(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	s.must(s.AskReset(t.Context(), s.browser().visit(), "ada@example.org"))
+	m := &mailer{}
+	s.must(s.letters(m).Once(t.Context()))
+	s.held(ada)
+	waits, over, done := make(chan struct{}, 1), make(chan time.Time), make(chan error, 1)
+	s.pause = func() <-chan time.Time {
+		waits <- struct{}{}
+		return over
+	}
+	go func() {
+		done <- second(s.ResetPassword(t.Context(), s.browser().visit(), linkIn(t, m.all()[0]), chosen))
+	}()
+	<-waits
+	s.disable(ada)
+	s.pass(time.Minute) // and the other hold is over
+	close(over)
+	s.wantCode(<-done, lab.CodeForbidden)
+	if got := s.passwords.of[ada.ID]; got != right {
+		t.Errorf("Vault has %q", got)
+	}
+}
+
+// secrets are random, and something happens as the first is made.
+type secrets struct{ happens func() }
+
+func (s *secrets) Read(p []byte) (int, error) {
+	happens := s.happens
+	s.happens = func() {}
+	happens()
+	return rand.Read(p)
+}
+
+func TestALinkSignsNobodyInWhosePasswordIsReplacedAtThatMoment(t *testing.T) {
+	s := newSite(t)
+	ada := s.user("ada@example.org", lab.RoleStudent, lab.PasswordOwn)
+	s.must(s.AskReset(t.Context(), s.browser().visit(), "ada@example.org"))
+	m := &mailer{}
+	s.must(s.letters(m).Once(t.Context()))
+	s.Random = &secrets{func() {
+		hold := lab.PasswordHold{ID: s.id(), UserID: ada.ID, Until: s.clock().Add(time.Minute)}
+		s.must(s.store.HoldPassword(t.Context(), hold, s.clock()))
+		audit := lab.Audit{ID: s.id(), At: s.clock(), Action: "password.reset", Target: ada.ID}
+		s.must(second(s.store.PasswordSet(t.Context(), hold, lab.PasswordOwn, "", true, s.clock(), audit)))
+	}}
+	s.wantCode(second(s.ResetPassword(t.Context(), s.browser().visit(), linkIn(t, m.all()[0]), chosen)), lab.CodeConflict)
 }
 
 func TestAnAttackerLocksNobodyOutWhoHasSignedInBefore(t *testing.T) {

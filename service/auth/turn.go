@@ -38,17 +38,15 @@ func (p *People) turn(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// givePassword gives somebody the password that they choose once it is their turn.
-// All their sessions but the one kept end, with tokens their API tokens too.
-// CodeConflict at once while they are given another: nobody queues behind themselves.
-func (p *People) givePassword(ctx context.Context, userID, password, kept string, tokens bool, audit lab.Audit) error {
-	if _, twice := p.given.LoadOrStore(userID, true); twice {
-		return lab.Errorf(lab.CodeConflict, "another password is being set at this moment").WithHint("try again in a minute")
-	}
-	defer p.given.Delete(userID)
+// givePassword gives somebody the password that they choose once it is their turn, and
+// gives their revision since.
+// All their sessions but the one kept, which asks for it, end, with tokens their API tokens too.
+func (p *People) givePassword(ctx context.Context, userID, password, kept string, tokens bool, audit lab.Audit) (revision int64, err error) {
 	giver := Giver{Holds: p.Store, Passwords: p.Passwords, NewID: p.NewID, Now: p.Now, After: p.After, Turn: p.turn}
-	return giver.Give(ctx, userID, password, false, func(ctx context.Context, hold lab.PasswordHold) error {
-		_, err := p.Store.PasswordSet(ctx, hold, lab.PasswordOwn, kept, tokens, p.now(), audit)
+	err = giver.Give(ctx, lab.PasswordHold{UserID: userID, SessionID: kept}, password, func(ctx context.Context, hold lab.PasswordHold) error {
+		given, err := p.Store.PasswordSet(ctx, hold, lab.PasswordOwn, kept, tokens, p.now(), audit)
+		revision = given.Revision
 		return err
 	})
+	return revision, err
 }

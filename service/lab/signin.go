@@ -55,14 +55,24 @@ type SignIn struct {
 type PasswordHold struct {
 	ID     string
 	UserID string
+	// SessionID is of the session that asks for it, and must not have ended; "" for none.
+	SessionID string
 	// Temporary holds only who has no password of their own.
 	Temporary bool
-	Until     time.Time
+	// Disabled holds also who is disabled, and is enabled with the password.
+	Disabled bool
+	Until    time.Time
 }
 
 // Ended is how many sessions and API tokens of somebody's an act has ended.
 type Ended struct {
 	Sessions, Tokens int
+}
+
+// NewPassword is what came of giving somebody a password. Revision is the user's since.
+type NewPassword struct {
+	Ended
+	Revision int64
 }
 
 // APIToken is a credential for programs, with a part of its user's rights. Written

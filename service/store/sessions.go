@@ -249,8 +249,20 @@ func (s *Store) KnowsDevice(ctx context.Context, userID, hash string) (bool, err
 
 // HoldPassword keeps others from giving somebody a password; CodeConflict while
 // somebody else does, and of a temporary one for who has chosen a password.
+// CodeUnauthenticated where the session that asks has ended by now, CodeForbidden for
+// who is disabled.
 func (s *Store) HoldPassword(ctx context.Context, hold lab.PasswordHold, at time.Time) error {
 	return s.update(ctx, "hold a password", func(tx session) error {
+		user, err := holdUser(ctx, tx, hold.UserID) // whatever ends all that they have waits, or is seen
+		if err != nil {
+			return err
+		}
+		if err := asksStill(ctx, tx, hold); err != nil {
+			return err
+		}
+		if !user.Active() && !hold.Disabled {
+			return lab.Errorf(lab.CodeForbidden, "this person may not sign in any more")
+		}
 		n, err := tx.exec(ctx, `UPDATE users SET password_hold = ?, password_held_until = ?
 			WHERE id = ? AND (password_hold = '' OR password_held_until <= ?) AND (? = FALSE OR password <> 'own')`,
 			hold.ID, stamp(hold.Until), hold.UserID, stamp(at), hold.Temporary)
@@ -259,6 +271,18 @@ func (s *Store) HoldPassword(ctx context.Context, hold lab.PasswordHold, at time
 		}
 		return err
 	})
+}
+
+// asksStill is CodeUnauthenticated where the session that asks for a hold has ended.
+func asksStill(ctx context.Context, tx session, hold lab.PasswordHold) error {
+	if hold.SessionID == "" {
+		return nil
+	}
+	err := tx.lock(ctx, "session", `SELECT id FROM sessions WHERE ended_at IS NULL AND id = ?`, hold.SessionID)
+	if lab.CodeOf(err) == lab.CodeNotFound {
+		err = lab.Errorf(lab.CodeUnauthenticated, "your session has ended meanwhile").WithHint("sign in again")
+	}
+	return err
 }
 
 // ReleasePassword ends a hold, and says whether it was one still: it may have been
@@ -279,14 +303,15 @@ func releasePassword(ctx context.Context, tx session, hold lab.PasswordHold) (bo
 // PasswordSet notes that somebody's password was set under a hold, which ends: their
 // state, that what was due by their session is done, and that all their other
 // sessions and their links have ended, with tokens their API tokens too, and their
-// failures are forgotten. It gives how many sessions and tokens have ended. CodeConflict
+// failures are forgotten. CodeConflict
 // when the hold was too long, and somebody else's turn since: nothing is noted then.
 func (s *Store) PasswordSet(
 	ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit,
-) (ended lab.Ended, err error) {
+) (given lab.NewPassword, err error) {
 	err = s.update(ctx, "note a new password", func(tx session) error {
 		userID := hold.UserID
-		if err := tx.lock(ctx, "user", lockUser, userID); err != nil {
+		before, err := holdUser(ctx, tx, userID)
+		if err != nil {
 			return err
 		}
 		if held, err := releasePassword(ctx, tx, hold); err != nil || !held {
@@ -314,8 +339,8 @@ func (s *Store) PasswordSet(
 				return err
 			}
 		}
-		ended = lab.Ended{Sessions: gone.sessions, Tokens: len(gone.tokens)}
+		given = lab.NewPassword{Ended: lab.Ended{Sessions: gone.sessions, Tokens: len(gone.tokens)}, Revision: before.Revision + 1}
 		return record(ctx, tx, gone.with(audit))
 	})
-	return ended, err
+	return given, err
 }

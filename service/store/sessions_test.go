@@ -202,21 +202,21 @@ func TestANewPasswordEndsAllElse(t *testing.T) {
 		f.must(f.BeginSession(ctx, lab.SignIn{Session: over, Hash: "over", Device: "device"}, f.audit("session.create", over.ID), nil))
 		f.apiToken(ada)
 
-		ended, err := f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))
+		given, err := f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, here.ID, false, f.now, f.audit("password.change", ada.ID))
 		f.must(err)
-		wantEqual(t, ended, lab.Ended{Sessions: 1})
+		wantEqual(t, given, lab.NewPassword{Ended: lab.Ended{Sessions: 1}, Revision: ada.Revision + 1})
 		here.PasswordDue = false
 		wantEqual(t, f.live(ada.ID), []lab.Session{here})
 		changed, err := f.User(ctx, ada.ID)
 		f.must(err)
 		wantEqual(t, changed.Password, lab.PasswordOwn)
-		wantEqual(t, changed.Revision, ada.Revision+1)
+		wantEqual(t, changed.Revision, given.Revision)
 		_, err = f.ResetLink(ctx, "link", f.now)
 		wantCode(t, err, lab.CodeNotFound)
 
-		ended, err = f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))
+		given, err = f.PasswordSet(ctx, f.hold(ada.ID), lab.PasswordOwn, "", true, f.now, f.audit("password.reset", ada.ID))
 		f.must(err)
-		wantEqual(t, ended, lab.Ended{Sessions: 1, Tokens: 1})
+		wantEqual(t, given.Ended, lab.Ended{Sessions: 1, Tokens: 1})
 	})
 }
 
@@ -289,6 +289,28 @@ func (f *fixture) hold(userID string) lab.PasswordHold {
 	hold := lab.PasswordHold{ID: f.id("hold"), UserID: userID, Until: f.now.Add(time.Minute)}
 	f.must(f.HoldPassword(f.t.Context(), hold, f.now))
 	return hold
+}
+
+func TestWhoIsShutOutByThenHoldsNoPassword(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		ctx, ada := t.Context(), f.user("ada@example.org", lab.RoleStudent)
+		s := f.session(ada, "ada's")
+		holds := func(hold lab.PasswordHold) error {
+			hold.ID, hold.UserID, hold.Until = f.id("hold"), ada.ID, f.now.Add(time.Minute)
+			err := f.HoldPassword(ctx, hold, f.now)
+			f.must(second(f.ReleasePassword(ctx, hold)))
+			return err
+		}
+		f.must(holds(lab.PasswordHold{SessionID: s.ID}))
+		f.must(f.EndSession(ctx, somebody(), "", s.ID, f.now, f.audit("session.end", s.ID)))
+		wantCode(t, holds(lab.PasswordHold{SessionID: s.ID}), lab.CodeUnauthenticated)
+		f.must(holds(lab.PasswordHold{}))
+
+		f.setUser(ada.ID, func(u *lab.User) { u.DisabledAt = &f.now })
+		wantCode(t, holds(lab.PasswordHold{}), lab.CodeForbidden)
+		f.must(holds(lab.PasswordHold{Disabled: true}))
+	})
 }
 
 func TestOneActAtATimeSetsAPassword(t *testing.T) {
