@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	selectSessions = `SELECT s.id, s.hash, s.user_id, s.password_due, s.remote, s.agent, s.rotated_at, s.created_at, s.seen_at, s.expires_at, s.ended_at FROM sessions s `
+	sessionColumns = `s.id, s.hash, s.user_id, s.password_due, s.remote, s.agent, s.rotated_at, s.created_at, s.seen_at, s.expires_at, s.ended_at`
+	selectSessions = `SELECT ` + sessionColumns + ` FROM sessions s `
 	insertSession  = `INSERT INTO sessions (id, hash, rotated_at, user_id, password_due, remote, agent, created_at, seen_at, expires_at)
 		VALUES (:id, :hash, :rotated_at, :user_id, :password_due, :remote, :agent, :created_at, :seen_at, :expires_at)`
 	// sessionUnder is the id of the session that has, or had, the token under a hash, which is
@@ -105,8 +106,7 @@ func (s *Store) SessionOf(ctx context.Context, hash string) (lab.Session, lab.Us
 		SucceededAt stamp `db:"succeeded_at"`
 		Succeeds    bool  `db:"succeeds"`
 	}
-	err := s.reader().find(ctx, "session", "", &row, `SELECT s.id, s.user_id, s.password_due, s.remote, s.agent, s.rotated_at, s.created_at, s.seen_at, s.expires_at, s.ended_at,
-			t.succeeded_at, EXISTS (SELECT 1 FROM session_tokens o WHERE o.session_id = s.id AND o.succeeded_at IS NULL
+	err := s.reader().find(ctx, "session", "", &row, `SELECT `+sessionColumns+`, t.succeeded_at, EXISTS (SELECT 1 FROM session_tokens o WHERE o.session_id = s.id AND o.succeeded_at IS NULL
 				AND (t.hash IS NULL OR o.replaced_at < t.replaced_at)) AS succeeds
 		FROM sessions s LEFT JOIN session_tokens t ON t.hash = ? WHERE s.id = `+sessionUnder, hash, hash, hash)
 	if err != nil {
@@ -214,13 +214,18 @@ func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID strin
 		if err := tx.lock(ctx, "user", lockUser, userID); err != nil { // and all that begins anything for them
 			return lab.Audit{}, err
 		}
-		var ended access
-		var err error
-		if ended.sessions, err = endSessions(ctx, tx, []string{userID}, "", at); err == nil && tokens {
-			ended.tokens, err = revokeTokens(ctx, tx, []string{userID}, at)
-		}
+		ended, err := endAccess(ctx, tx, userID, "", tokens, at)
 		return ended.with(audit), err
 	})
+}
+
+// endAccess ends all sessions of a user but one, and with tokens all API tokens.
+func endAccess(ctx context.Context, tx session, userID, except string, tokens bool, at time.Time) (ended access, err error) {
+	if ended.sessions, err = endSessions(ctx, tx, []string{userID}, except, at); err != nil || !tokens {
+		return ended, err
+	}
+	ended.tokens, err = revokeTokens(ctx, tx, []string{userID}, at)
+	return ended, err
 }
 
 // endSessions ends all sessions of users but one, and gives how many of them would
@@ -330,14 +335,9 @@ func (s *Store) PasswordSet(
 				return err
 			}
 		}
-		gone := access{}
-		if gone.sessions, err = endSessions(ctx, tx, []string{userID}, kept, at); err != nil {
+		gone, err := endAccess(ctx, tx, userID, kept, tokens, at)
+		if err != nil {
 			return err
-		}
-		if tokens {
-			if gone.tokens, err = revokeTokens(ctx, tx, []string{userID}, at); err != nil {
-				return err
-			}
 		}
 		given = lab.NewPassword{Ended: lab.Ended{Sessions: gone.sessions, Tokens: len(gone.tokens)}, Revision: before.Revision + 1}
 		return record(ctx, tx, gone.with(audit))
