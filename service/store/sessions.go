@@ -214,13 +214,13 @@ func (s *Store) EndSessions(ctx context.Context, intent lab.Intent, userID strin
 		if err := tx.lock(ctx, "user", lockUser, userID); err != nil { // and all that begins anything for them
 			return lab.Audit{}, err
 		}
-		ended, err := endAccess(ctx, tx, userID, "", tokens, at)
+		ended, err := signOutAll(ctx, tx, userID, "", tokens, at)
 		return ended.with(audit), err
 	})
 }
 
-// endAccess ends all sessions of a user but one, and with tokens all API tokens.
-func endAccess(ctx context.Context, tx session, userID, except string, tokens bool, at time.Time) (ended access, err error) {
+// signOutAll ends all sessions of a user but one, and with tokens all API tokens.
+func signOutAll(ctx context.Context, tx session, userID, except string, tokens bool, at time.Time) (ended access, err error) {
 	if ended.sessions, err = endSessions(ctx, tx, []string{userID}, except, at); err != nil || !tokens {
 		return ended, err
 	}
@@ -335,7 +335,7 @@ func (s *Store) PasswordSet(
 				return err
 			}
 		}
-		gone, err := endAccess(ctx, tx, userID, kept, tokens, at)
+		gone, err := signOutAll(ctx, tx, userID, kept, tokens, at)
 		if err != nil {
 			return err
 		}
