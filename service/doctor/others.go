@@ -195,7 +195,7 @@ func (p *patient) labsAreApart(ctx context.Context) verdict {
 	if err == nil && isBothy(found) {
 		return failed("let labs_url lead to the router, never to Bothy: what students run would share the console's origin", "%s is Bothy itself", p.Config.LabsURL)
 	}
-	return good("it does not")
+	return good("the console does not answer there")
 }
 
 func (p *patient) routeAnswers(ctx context.Context) verdict {
