@@ -276,8 +276,10 @@ locals {
   # Where a visitor without a pass is sent.
   entrance = var.console_url == "" ? "return 401" : "return 303 ${var.console_url}/open/${var.slug}?to=$inside"
 
-  # How NGINX's own two pages begin, which look as Bothy's do; it stands in single quotes.
-  page = "<!doctype html><html lang=en><meta name=viewport content=\"width=device-width, initial-scale=1\"><meta name=color-scheme content=\"light dark\"><style>body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f6f5f1;color:#1d2523;font:1rem/1.55 system-ui,sans-serif} main{max-width:28rem;padding:1.5rem} h1{margin:0 0 1.25rem;font-size:1.75rem;line-height:1.15} p{margin:0;padding:1.25rem 1.5rem;background:#fff;border:1px solid #dcd9d0;border-radius:.9rem} a{color:#146b5a} @media (prefers-color-scheme:dark){body{background:#121615;color:#e6ebe9} p{background:#1a201e;border-color:#2f3937} a{color:#6fd3bb} }</style>"
+  # NGINX's own two pages, between its single quotes, and how both begin. They look as Bothy's do.
+  page    = "<!doctype html><html lang=en><meta name=viewport content=\"width=device-width, initial-scale=1\"><meta name=color-scheme content=\"light dark\"><style>body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f6f5f1;color:#1d2523;font:1rem/1.55 system-ui,sans-serif} main{max-width:28rem;padding:1.5rem} h1{margin:0 0 1.25rem;font-size:1.75rem;line-height:1.15} p{margin:0;padding:1.25rem 1.5rem;background:#fff;border:1px solid #dcd9d0;border-radius:.9rem} a{color:#146b5a} @media (prefers-color-scheme:dark){body{background:#121615;color:#e6ebe9} p{background:#1a201e;border-color:#2f3937} a{color:#6fd3bb} }</style>"
+  refused = "<title>You may not open this workspace · Bothy</title><main><h1>You may not open this workspace</h1><p>You are not, or not any more, one of the people who may; or another page tried to use it. <a href=\"${var.console_url}/open/${var.slug}\">Open it anew</a></p></main></html>"
+  away    = "<meta http-equiv=refresh content=2><title>One moment · Bothy</title><main><h1>One moment</h1><p>Bothy does not answer just now. This page tries again by itself.</p></main></html>"
 }
 
 job "code-server" {
@@ -796,14 +798,14 @@ job "code-server" {
                 default_type "text/html; charset=utf-8";
                 add_header Cache-Control no-store always;
                 add_header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" always;
-                return 403 '${local.page}<title>You may not open this workspace · Bothy</title><main><h1>You may not open this workspace</h1><p>You are not, or not any more, one of the people who may; or another page tried to use it. <a href="${var.console_url}/open/${var.slug}">Open it anew</a></p></main></html>';
+                return 403 '${local.page}${local.refused}';
               }
               location @away {
                 default_type "text/html; charset=utf-8";
                 add_header Cache-Control no-store always;
                 add_header Retry-After 2 always;
                 add_header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" always;
-                return 503 '${local.page}<meta http-equiv=refresh content=2><title>One moment · Bothy</title><main><h1>One moment</h1><p>Bothy does not answer just now. This page tries again by itself.</p></main></html>';
+                return 503 '${local.page}${local.away}';
               }
 
               location = /${var.slug} {
@@ -903,14 +905,14 @@ job "code-server" {
                 default_type "text/html; charset=utf-8";
                 add_header Cache-Control no-store always;
                 add_header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" always;
-                return 403 '${local.page}<title>You may not open this workspace · Bothy</title><main><h1>You may not open this workspace</h1><p>You are not, or not any more, one of the people who may; or another page tried to use it. <a href="${var.console_url}/open/${var.slug}">Open it anew</a></p></main></html>';
+                return 403 '${local.page}${local.refused}';
               }
               location @away {
                 default_type "text/html; charset=utf-8";
                 add_header Cache-Control no-store always;
                 add_header Retry-After 2 always;
                 add_header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" always;
-                return 503 '${local.page}<meta http-equiv=refresh content=2><title>One moment · Bothy</title><main><h1>One moment</h1><p>Bothy does not answer just now. This page tries again by itself.</p></main></html>';
+                return 503 '${local.page}${local.away}';
               }
 
               location / {
