@@ -101,6 +101,17 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.checkBrowsersPorts()
 }
 
+// site is what a browser goes to, with the flag that names its port.
+type site struct {
+	flag, what string
+	port       int
+}
+
+// sites are those that Bothy listens for itself.
+func (c Config) sites() []site {
+	return []site{{"-http-port", "Bothy's console and API", c.Port}, {"-school-port", "the school", c.SchoolPort}}
+}
+
 // badPort tells of a port above 1023 whether browsers open no page at it: https://fetch.spec.whatwg.org/#port-blocking
 func badPort(port int) bool {
 	switch port {
@@ -113,10 +124,7 @@ func badPort(port int) bool {
 // checkBrowsersPorts refuses pages at ports that no browser would open them at.
 func (c Config) checkBrowsersPorts() error {
 	var fields []lab.Field
-	for _, one := range []struct {
-		flag, what string
-		port       int
-	}{{"-http-port", "Bothy's console", c.Port}, {"-labs-port", "the workspaces", c.labsPort()}, {"-school-port", "the school", c.SchoolPort}} {
+	for _, one := range append(c.sites(), site{"-labs-port", "the workspaces", c.labsPort()}) {
 		if badPort(one.port) {
 			fields = append(fields, lab.Field{
 				Name: one.flag, Problem: fmt.Sprintf("browsers refuse port %d, meant for %s", one.port, one.what),
@@ -133,10 +141,7 @@ func (c Config) checkBrowsersPorts() error {
 // checkPorts finds a taken port before the stack is started for nothing.
 func checkPorts(ctx context.Context, c Config) error {
 	var fields []lab.Field
-	for _, one := range []struct {
-		flag, what string
-		port       int
-	}{{"-http-port", "Bothy's console and API", c.Port}, {"-school-port", "the school", c.SchoolPort}} {
+	for _, one := range c.sites() {
 		if err := tryListen(ctx, one.port); err != nil {
 			fields = append(fields, lab.Field{
 				Name: one.flag, Problem: fmt.Sprintf("port %d, meant for %s, cannot be listened on: %v", one.port, one.what, err),

@@ -172,7 +172,7 @@ func TestPortsThatNoBrowserOpensAreRefused(t *testing.T) {
 		{"the usual ones", Config{}, nil},
 		{"beside another", Config{Offset: 1000}, nil},
 		{"an offset that brings the console to 10080", Config{Offset: 2000}, []string{"-http-port"}},
-		{"by hand", Config{Port: 6000, SchoolPort: 6666, Stack: stack.Config{Ports: stack.Ports{Labs: 5060}}}, []string{"-http-port", "-labs-port", "-school-port"}},
+		{"by hand", Config{Port: 6000, SchoolPort: 6666, Stack: stack.Config{Ports: stack.Ports{Labs: 5060}}}, []string{"-http-port", "-school-port", "-labs-port"}},
 		{"an offset that makes places meet", Config{Offset: 10}, []string{"-offset"}},
 		{"an offset below zero", Config{Offset: -1000}, []string{"-offset"}},
 		{"an offset too far", Config{Offset: 10000}, []string{"-offset"}},
