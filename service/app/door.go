@@ -94,12 +94,6 @@ func (a *App) makeRegistration(deps Deps) error {
 	if err != nil {
 		return err
 	}
-	if host, _, err := net.SplitHostPort(address); err == nil && host == labs.Hostname() {
-		return lab.Invalid("the door can't be registered in Consul", lab.Field{
-			Name: "door.listen", Problem: fmt.Sprintf("Consul would look for the door at %s, which is the workspaces' address", host),
-			Remedy: "give workspaces a name in labs_url, or listen at another address of this machine",
-		})
-	}
 	cfg := a.toConsul
 	cfg.Logger = deps.Logger.With("part", "door")
 	a.guard.registrar, err = consul.NewRegistrar(cfg, consul.Registration{

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -105,19 +106,25 @@ func (l *loader) checkOrigins() {
 	}
 }
 
-// checkDoor holds the door's address apart from the workspaces': the door knows by it
-// who asks. And it wants a name resolved anew, so that another address needs no
+// checkDoor holds the door's addresses apart from the workspaces': the door knows by
+// them who asks. And it wants a name resolved anew, so that another address needs no
 // workspace's restart.
 func (l *loader) checkDoor() {
+	labs, err := url.Parse(l.config.LabsURL)
+	if err != nil {
+		return // it was read as a URL before
+	}
+	workspaces := strings.ToLower(labs.Hostname())
+	const remedy = "write another name or address of the same machine: by that of workspaces visitors come"
+	if host, _, err := net.SplitHostPort(l.config.Door.Listen); err == nil && l.config.Door.Register && strings.EqualFold(host, workspaces) {
+		l.fail(l.at("door.listen", "labs_url"), "door.listen", fmt.Sprintf("has the host of workspaces (%s), where Consul would look for the door", host), remedy)
+	}
 	u, err := url.Parse(l.config.Door.URL)
 	if err != nil || u.Host == "" {
 		return
 	}
-	labs, err := url.Parse(l.config.LabsURL)
-	host := strings.ToLower(u.Hostname())
-	if err == nil && (host == strings.ToLower(labs.Hostname()) || strings.HasSuffix(host, "."+strings.ToLower(labs.Hostname()))) {
-		l.fail(l.at("door.url", "labs_url"), "door.url", fmt.Sprintf("has a host of workspaces (%s)", u.Hostname()),
-			"write another name or address of the same machine: by that of workspaces visitors come")
+	if host := strings.ToLower(u.Hostname()); host == workspaces || strings.HasSuffix(host, "."+workspaces) {
+		l.fail(l.at("door.url", "labs_url"), "door.url", fmt.Sprintf("has a host of workspaces (%s)", u.Hostname()), remedy)
 		return
 	}
 	if l.config.Door.Resolver != "" {

@@ -49,6 +49,7 @@ func TestBadInputNamesPlaceSettingProblemAndRemedy(t *testing.T) {
 		"a door by a name nobody resolves":    {file: `door { url = "http://bothy.service.consul:8082" }`, name: "door.resolver", problem: "door.url has a name", remedy: "DNS server"},
 		"a door at the workspaces' host":      {file: "labs_url = \"http://labs.lan:9999\"\ndoor { url = \"http://labs.lan:8082\" }", name: "%s:2:14: door.url", problem: "a host of workspaces", remedy: "another name or address"},
 		"a door there, written otherwise":     {file: "labs_url = \"http://labs.lan:9999\"\ndoor { url = \"http://Labs.LAN:8082\" }", name: "%s:2:14: door.url", problem: "a host of workspaces", remedy: "another name or address"},
+		"a door that listens there":           {file: "labs_url = \"http://10.0.0.5:9999\"\ndoor { listen = \"10.0.0.5:8082\" }", name: "%s:2:17: door.listen", problem: "the host of workspaces", remedy: "another name or address"},
 		"a door over TLS":                     {file: `door { url = "https://10.0.0.1:8082" }`, name: "door.url", problem: "https", remedy: "http://"},
 		"one host for both origins":           {file: `labs_url = "http://bothy.localhost:9999"`, name: "labs_url", problem: "same host as console_url", remedy: "of their own"},
 		"a listen address without port":       {flags: map[string]string{"listen": "127.0.0.1"}, name: "flag -listen: listen", problem: "not host:port", remedy: "127.0.0.1:8080"},
