@@ -24,11 +24,15 @@ func (d *Door) removePlanted(w http.ResponseWriter, r *http.Request, v visit) {
 		return
 	}
 	below := root(v.slug, v.host)
+	paths := []string{"/", below + "/-", below + "/-/", below + pathEnter}
+	if below != "" {
+		paths = append(paths, below, below+"/")
+	}
 	for _, domain := range d.domains(v) {
-		for _, path := range []string{"/", below, below + "/", below + "/-", below + "/-/", below + pathEnter} {
+		for _, path := range paths {
 			for _, name := range []string{cookieShared, cookieBrowser} {
 				isOwn := slices.Contains(own, place{name, path})
-				if path == "" || domain == "" && isOwn {
+				if domain == "" && isOwn {
 					continue
 				}
 				planted.Forget(w.Header(), d.secure(), name, domain, path)
