@@ -39,8 +39,9 @@ type Giver struct {
 }
 
 // Give gives somebody a password under a hold, which says whose, and has note write
-// down that they have it, which ends the hold that it gets. Vault keeps what comes last and compares nothing: nobody
-// else gives them one in between, so that what the database says is what Vault has.
+// down that they have it, which ends the hold that it gets. Vault keeps what comes last
+// and compares nothing: nobody else gives them one in between, so that what the database
+// says is what Vault has.
 // Who waits for the answer may leave: what was begun is ended. CodeConflict when
 // somebody else takes long, and of a temporary password for who has one of their own;
 // CodeUnauthenticated and CodeForbidden as HoldPassword has them.

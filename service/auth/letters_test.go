@@ -65,6 +65,15 @@ func counter(t *testing.T, s *site, outcome string) prometheus.Collector {
 	return c
 }
 
+// resetLink is what somebody gets who asks for another password.
+func (s *site) resetLink(login string) string {
+	s.t.Helper()
+	m := &mailer{}
+	s.must(s.AskReset(s.t.Context(), s.browser().visit(), login))
+	s.must(s.letters(m).Once(s.t.Context()))
+	return linkIn(s.t, m.all()[0])
+}
+
 func linkIn(t *testing.T, mail lab.Mail) string {
 	t.Helper()
 	found := regexp.MustCompile(`https://bothy\.example\.org/reset/choose\?link=(\S+)`).FindStringSubmatch(mail.Text)

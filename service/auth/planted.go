@@ -42,8 +42,7 @@ func (p *People) removePlanted(r *http.Request, answer http.Header) {
 // neighbouring host may have set them, to lock somebody out. It has the browser forget
 // the largest of them that are for a domain above this host, so that it can come back;
 // where one answer has no room for all of them, more than once. https says that browsers
-// reach it by that.
-// The server in front of it must read as much as browsers send, 800 KB.
+// reach it by that. The server in front of it must read as much as browsers send, 800 KB.
 func BoundCookies(next http.Handler, https bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent := strings.Join(r.Header.Values("Cookie"), "; ")

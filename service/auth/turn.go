@@ -39,8 +39,8 @@ func (p *People) turn(ctx context.Context) (done func(), err error) {
 }
 
 // givePassword gives somebody the password that they choose once it is their turn, and
-// gives their revision since.
-// All their sessions but the one kept, which asks for it, end, with tokens their API tokens too.
+// gives their revision since. All their sessions but the one kept, which asks for it,
+// end, with tokens their API tokens too.
 func (p *People) givePassword(ctx context.Context, userID, password, kept string, tokens bool, audit lab.Audit) (revision int64, err error) {
 	giver := Giver{Holds: p.Store, Passwords: p.Passwords, NewID: p.NewID, Now: p.Now, After: p.After, Turn: p.turn}
 	err = giver.Give(ctx, lab.PasswordHold{UserID: userID, SessionID: kept}, password, func(ctx context.Context, hold lab.PasswordHold) error {

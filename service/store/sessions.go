@@ -308,8 +308,8 @@ func releasePassword(ctx context.Context, tx session, hold lab.PasswordHold) (bo
 // PasswordSet notes that somebody's password was set under a hold, which ends: their
 // state, that what was due by their session is done, and that all their other
 // sessions and their links have ended, with tokens their API tokens too, and their
-// failures are forgotten. CodeConflict
-// when the hold was too long, and somebody else's turn since: nothing is noted then.
+// failures are forgotten. CodeConflict when the hold was too long, and somebody else's
+// turn since: nothing is noted then.
 func (s *Store) PasswordSet(
 	ctx context.Context, hold lab.PasswordHold, state lab.Password, kept string, tokens bool, at time.Time, audit lab.Audit,
 ) (given lab.NewPassword, err error) {
